@@ -1,0 +1,183 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func module(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
+    static let deque = product(name: "DequeModule", package: "swift-collections")
+    static let heap = product(name: "HeapModule", package: "swift-collections")
+    static let histogram = product(name: "Histogram", package: "hdrhistogram-swift")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
+    static let jwt = product(name: "JWTKit", package: "jwt-kit")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let nioTestUtils = product(name: "NIOTestUtils", package: "swift-nio")
+    static let nioWebSocket = product(name: "NIOWebSocket", package: "swift-nio")
+    static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let yams = product(name: "Yams", package: "Yams")
+}
+
+let package = Package(
+    name: "trunkline",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        // Without its support for swift-configuration: cluster.yaml is read by ClusterConfiguration.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird",
+            from: "2.28.1",
+            traits: ["FullFoundation"]
+        ),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+
+        // Vocabulary and pure placement: no I/O below this line.
+        module("Placement"),
+        module("Messaging", ["Placement", .crypto]),
+        module("ClusterConfiguration", ["Messaging", .yams]),
+        module("Observability", [.logging]),
+        module("ClientProtocol", ["Messaging"]),
+
+        // One module per wire.
+        module("Wire", ["CLZ4", "Messaging", "Placement", .nioCore]),
+        module("Threads"),
+        module("Redis", ["CHiredis", "Threads", .logging]),
+        module("Postgres", ["CLibPQ", .logging]),
+
+        module("Mesh", ["Messaging", "Observability", "Wire", .crypto, .deque, .heap, .logging, .nioCore, .nioPosix]),
+        module("Directory", ["Messaging", "Placement", "Redis", .logging]),
+        module("Storage", ["Messaging", "Placement", "Postgres", "Threads", .logging]),
+
+        module(
+            "Router",
+            [
+                "Directory", "Mesh", "Messaging", "Observability", "Placement", "Storage", "Threads", "Wire", .logging,
+                .nioCore,
+            ]
+        ),
+        .target(
+            name: "Edge",
+            dependencies: [
+                "ClientProtocol", "ClusterConfiguration", "Directory", "Mesh", "Messaging", "Observability",
+                "Placement",
+                "Wire", .crypto, .cryptoExtras, .httpTypes, .hummingbird, .hummingbirdCore, .jwt, .logging, .nioCore,
+                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket, .serviceLifecycle,
+            ],
+            resources: [.embedInCode("Contract/openapi.yaml"), .embedInCode("Contract/asyncapi.yaml")],
+            swiftSettings: settings
+        ),
+        module(
+            "Operations",
+            [
+                "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability", "Placement", "Redis",
+                "Router", "Storage", "Threads", .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1,
+                .nioPosix,
+            ]
+        ),
+        .executableTarget(
+            name: "trunkline",
+            dependencies: ["ClusterConfiguration", "Operations", .argumentParser, .logging, .nioPosix],
+            swiftSettings: settings
+        ),
+
+        module(
+            "TrunklineClient",
+            [
+                "ClientProtocol", "Messaging", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix,
+                .nioWebSocket,
+            ]
+        ),
+        module("LoadModel", path: "bench/LoadModel", ["Messaging", .histogram]),
+        .executableTarget(
+            name: "trunkline-load",
+            dependencies: [
+                "ClientProtocol", "LoadModel", "Messaging", "TrunklineClient", .argumentParser, .asyncHTTPClient,
+                .histogram, .logging, .nioCore, .nioPosix,
+            ],
+            path: "bench/LoadGenerator",
+            swiftSettings: settings
+        ),
+
+        module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        tests("PlacementTests", ["Placement", "TestSupport"]),
+        tests("MessagingTests", ["Messaging", "TestSupport"]),
+        tests("ClusterConfigurationTests", ["ClusterConfiguration", "TestSupport"]),
+        tests("ObservabilityTests", ["Observability", .logging]),
+        tests("ClientProtocolTests", ["ClientProtocol", "Messaging", "TestSupport"]),
+        tests("WireTests", ["Messaging", "Placement", "Wire", .nioCore]),
+        tests("RedisTests", ["Redis", "TestSupport", .logging]),
+        tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests(
+            "MeshTests",
+            ["Mesh", "Messaging", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore, .nioPosix]
+        ),
+        tests("DirectoryTests", ["Directory", "Messaging", "Redis", "TestSupport", .logging]),
+        tests("StorageTests", ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", .logging]),
+        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Wire"]),
+        tests(
+            "EdgeTests",
+            [
+                "ClientProtocol", "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability",
+                "Placement", "TestSupport", "Wire", .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1,
+                .nioPosix, .nioWebSocket,
+            ]
+        ),
+        tests(
+            "OperationsTests",
+            [
+                "ClusterConfiguration", "Directory", "Messaging", "Operations", "Placement", "Redis", "Storage",
+                "TestSupport", .logging, .nioCore, .nioPosix,
+            ]
+        ),
+        tests(
+            "TrunklineClientTests",
+            [
+                "ClientProtocol", "Messaging", "TestSupport", "TrunklineClient", .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1,
+                .nioPosix, .nioWebSocket,
+            ]
+        ),
+        tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport", .histogram]),
+        tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
+    ]
+)

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Bounds that are part of the protocol: every node agrees on them, so they are not configuration (contract C5, C10).
+///
+/// Bounds that an operator may tune live in `cluster.yaml`; their defaults are in `ClusterConfiguration`.
+package enum Limits {
+    /// UTF-8 bytes of a message's body.
+    package static let messageBodyBytesMax = 64 * 1024
+    /// UTF-8 bytes of a conversation's title.
+    package static let titleBytesMax = 256
+    /// UTF-8 bytes of a display name.
+    package static let displayNameBytesMax = 128
+    /// Characters of a username: lower-case letters, digits, `_`, `.` and `-`.
+    package static let usernameLength = 3...32
+    /// UTF-8 bytes of a password.
+    package static let passwordBytes = 8...256
+    /// UTF-8 bytes of a device's name.
+    package static let deviceNameBytesMax = 64
+    /// Members named in one request that creates a conversation or adds members.
+    package static let membersPerRequestMax = 1000
+    /// Members of a conversation that is resolved through the registry.
+    package static let conversationMembersMax = 1000
+    /// Rows of one page of a list or of messages.
+    package static let pageRowsMax = 200
+    package static let pageRowsDefault = 50
+    /// How far in the past the time in a client message id may lie: the time its row is kept for (contract C2).
+    package static let clientMessageIDAgeMax: UnixMilliseconds = 7 * 24 * 3600 * 1000
+    /// How far in the future the time in a client message id may lie, for clocks that run ahead.
+    package static let clientMessageIDAheadMax: UnixMilliseconds = 24 * 3600 * 1000
+}
