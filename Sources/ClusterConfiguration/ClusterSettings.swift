@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything that `cluster.yaml` and the environment say about one cluster, checked.
+///
+/// A value; made by ``load(path:environment:)``. What each key means, its default and its bounds stand once, in
+/// ``KeyTable``; ``reference()`` prints them.
+package struct ClusterSettings: Sendable {
+    /// The cluster's name: nodes of another name are refused on the mesh.
+    package var cluster = ""
+    package var secrets = Secrets()
+    package var redis = Redis()
+    package var shards: [Shard] = []
+    package var nodes: [Node] = []
+    package var limits = Limits()
+    package var timeouts = Timeouts()
+    package var tokens = Tokens()
+    package var passwords = Passwords()
+    package var log = Log()
+
+    /// Every value with where it came from, in the order of the table.
+    package internal(set) var effectiveValues: [EffectiveValue] = []
+    /// The folder that relative paths of secrets start at.
+    var folder = "."
+
+    init() {}
+
+    /// The node of a name, or nil.
+    package func node(named name: String) -> Node? {
+        self.nodes.first { $0.name == name }
+    }
+
+    /// The shard of a name, or nil.
+    package func shard(named name: String) -> Shard? {
+        self.shards.first { $0.name == name }
+    }
+
+    package var routers: [Node] { self.nodes.filter { $0.role == .router } }
+    package var edges: [Node] { self.nodes.filter { $0.role == .edge } }
+}
+
+extension ClusterSettings {
+    package struct Secrets: Sendable, Hashable {
+        /// Proves on the mesh that a node belongs to the cluster.
+        package var mesh = SecretSource.environment("")
+        /// Signs access tokens.
+        package var token = SecretSource.environment("")
+    }
+
+    package struct Redis: Sendable, Hashable {
+        package var url = RedisURL.unset
+        package var password: SecretSource?
+    }
+
+    /// One Postgres database.
+    package struct Shard: Sendable, Hashable {
+        package var name = ""
+        package var connection = ConnectionString.unset
+        package var password: SecretSource?
+    }
+
+    package enum Role: String, Sendable, CaseIterable {
+        case router
+        case edge
+    }
+
+    /// One process.
+    package struct Node: Sendable, Hashable {
+        package var name = ""
+        package var role = Role.edge
+        /// Where a router listens for the mesh; nil for an edge.
+        package var mesh: NetworkAddress?
+        /// Where an edge serves clients, and a router its health and metrics.
+        package var http = NetworkAddress.unset
+    }
+
+    /// Bounds of queues, batches, frames and caches. Sizes are in bytes.
+    package struct Limits: Sendable, Hashable {
+        package var sessionsPerEdge = 0
+        package var sessionUnsentBytes = 0
+        package var websocketFrameBytes = 0
+        package var httpBodyBytes = 0
+        package var submitsInFlightPerSession = 0
+        package var shardQueueMessages = 0
+        package var shardQueueBytes = 0
+        package var batchMessages = 0
+        package var batchBytes = 0
+        /// Writing connections of one router to one shard.
+        package var shardWriters = 0
+        /// Reading connections of one router to one shard.
+        package var shardReaders = 0
+        package var cachedConversationsPerWriter = 0
+        package var meshCreditItems = 0
+        package var meshCreditBytes = 0
+        package var meshQueueBytes = 0
+        package var meshCompressionThresholdBytes = 0
+    }
+
+    package struct Timeouts: Sendable, Hashable {
+        package var authenticate = Duration.zero
+        package var request = Duration.zero
+        /// The whole time that an edge tries to place one message.
+        package var submit = Duration.zero
+        package var statement = Duration.zero
+        package var connect = Duration.zero
+        package var redisCommand = Duration.zero
+        /// Between two heartbeats on a mesh link.
+        package var heartbeat = Duration.zero
+        /// After this long without a frame a mesh link counts as dead.
+        package var silence = Duration.zero
+        package var nodeLease = Duration.zero
+        package var leaseRenewal = Duration.zero
+        package var clientHeartbeat = Duration.zero
+        package var clientSilence = Duration.zero
+        package var shutdown = Duration.zero
+    }
+
+    package struct Tokens: Sendable, Hashable {
+        package var accessLifetime = Duration.zero
+        package var refreshLifetime = Duration.zero
+    }
+
+    /// The cost of scrypt (RFC 7914) and how much of it an edge takes on at once.
+    package struct Passwords: Sendable, Hashable {
+        /// The logarithm to base 2 of scrypt's N.
+        package var scryptLog2N = 0
+        package var scryptR = 0
+        package var scryptP = 0
+        package var concurrentHashes = 0
+        package var queuedHashesMax = 0
+    }
+
+    /// Raw values are those of swift-log.
+    package enum LogLevel: String, Sendable, CaseIterable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+
+    package enum LogFormat: String, Sendable, CaseIterable {
+        case text, json
+    }
+
+    package struct Log: Sendable, Hashable {
+        package var level = LogLevel.info
+        package var format = LogFormat.text
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One top-level key of `cluster.yaml`, without the types that its keys fill.
+struct Section: Sendable {
+    enum Form: Sendable {
+        /// The section is itself the one key of ``Section/keys``.
+        case scalar
+        case mapping
+        /// A list of mappings, each told from the others by its `name`.
+        case list
+    }
+
+    var name: String
+    var form: Form
+    var summary: String
+    var keys: [KeyDescription]
+
+    func key(_ name: String) -> KeyDescription? {
+        self.keys.first { $0.name == name }
+    }
+
+    /// The path of a key: `cluster`, `limits.batch_bytes`, `nodes[2].http`.
+    func path(of key: String, entry: Int? = nil) -> String {
+        switch self.form {
+        case .scalar: self.name
+        case .mapping: "\(self.name).\(key)"
+        case .list: "\(self.name)[\(entry.map(String.init) ?? "")].\(key)"
+        }
+    }
+}
+
+extension KeyTable {
+    /// In the order of the file.
+    static let sections: [Section] = [
+        Section(name: "cluster", form: .scalar, summary: "", keys: Self.cluster.map(\.description)),
+        Section(
+            name: "secrets",
+            form: .mapping,
+            summary: "Where the cluster's secrets come from. Their values never stand in the file.",
+            keys: Self.secrets.map(\.description)
+        ),
+        Section(name: "redis", form: .mapping, summary: "", keys: Self.redis.map(\.description)),
+        Section(
+            name: "shards",
+            form: .list,
+            summary: "The Postgres databases, at least one.",
+            keys: Self.shard.map(\.description)
+        ),
+        Section(
+            name: "nodes",
+            form: .list,
+            summary: "The processes, at least one router and one edge.",
+            keys: Self.node.map(\.description)
+        ),
+        Section(
+            name: "limits",
+            form: .mapping,
+            summary: "Bounds of queues, batches, frames and caches.",
+            keys: Self.limits.map(\.description)
+        ),
+        Section(name: "timeouts", form: .mapping, summary: "", keys: Self.timeouts.map(\.description)),
+        Section(name: "tokens", form: .mapping, summary: "", keys: Self.tokens.map(\.description)),
+        Section(
+            name: "passwords",
+            form: .mapping,
+            summary: "The cost of checking a password (scrypt, RFC 7914).",
+            keys: Self.passwords.map(\.description)
+        ),
+        Section(name: "log", form: .mapping, summary: "", keys: Self.log.map(\.description)),
+    ]
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The values of a cluster's secrets. Read once at start; never written anywhere.
+package struct ResolvedSecrets: Sendable {
+    package var mesh: Secret
+    package var token: Secret
+    package var redisPassword: Secret?
+    /// By the shard's name; only those that have a password of their own.
+    package var shardPasswords: [String: Secret]
+
+    package init(mesh: Secret, token: Secret, redisPassword: Secret?, shardPasswords: [String: Secret]) {
+        self.mesh = mesh
+        self.token = token
+        self.redisPassword = redisPassword
+        self.shardPasswords = shardPasswords
+    }
+
+    /// What libpq is given for a shard, with its password.
+    package func connection(to shard: ClusterSettings.Shard) -> Secret {
+        guard let password = self.shardPasswords[shard.name] else { return Secret(shard.connection.exposedText) }
+        return shard.connection.adding(password: password)
+    }
+}
+
+extension ClusterSettings {
+    /// Bytes of the mesh's and the tokens' secret.
+    package static let secretBytesMin = 16
+    /// Bytes of a file that holds a secret.
+    package static let secretBytesMax = 4096
+
+    /// Reads every secret from its source; throws all problems at once. An edge has no business with Postgres, so the
+    /// shards' passwords are left out for it.
+    package func resolveSecrets(
+        environment: [String: String],
+        for role: Role? = nil
+    ) throws(ConfigurationError) -> ResolvedSecrets {
+        var reader = SecretReader(folder: self.folder, environment: environment)
+        let mesh = reader.read(self.secrets.mesh, at: "secrets.mesh_secret", bytesMin: Self.secretBytesMin)
+        let token = reader.read(self.secrets.token, at: "secrets.token_secret", bytesMin: Self.secretBytesMin)
+        let redis = self.redis.password.flatMap { reader.read($0, at: "redis.password", isText: true) }
+        var shards: [String: Secret] = [:]
+        for (index, shard) in self.shards.enumerated() where role != .edge {
+            guard let source = shard.password else { continue }
+            shards[shard.name] = reader.read(source, at: "shards[\(index)].password", isText: true)
+        }
+        guard reader.problems.isEmpty, let mesh, let token else {
+            throw ConfigurationError(file: "secrets", problems: reader.problems)
+        }
+        return ResolvedSecrets(mesh: mesh, token: token, redisPassword: redis, shardPasswords: shards)
+    }
+}
+
+private struct SecretReader {
+    let folder: String
+    let environment: [String: String]
+    var problems: [ConfigurationProblem] = []
+
+    /// `isText`: libpq and Redis are given text, which ends at a NUL.
+    mutating func read(_ source: SecretSource, at path: String, bytesMin: Int = 1, isText: Bool = false) -> Secret? {
+        guard let bytes = self.bytes(of: source, at: path) else { return nil }
+        guard bytes.count >= bytesMin else {
+            self.report(
+                path,
+                "the secret from \(source) has \(bytes.count) bytes",
+                remedy: "use at least \(bytesMin), for example from `openssl rand -hex 32`"
+            )
+            return nil
+        }
+        if isText, bytes.contains(0) || String(validating: bytes, as: UTF8.self) == nil {
+            self.report(path, "the password from \(source) is not text", remedy: "use UTF-8 without NUL")
+            return nil
+        }
+        return Secret(bytes: bytes)
+    }
+
+    private mutating func bytes(of source: SecretSource, at path: String) -> [UInt8]? {
+        switch source {
+        case .environment(let name):
+            guard let value = self.environment[name] else {
+                self.report(path, "the environment variable \(name) is not set", remedy: "set it before starting")
+                return nil
+            }
+            return Array(value.utf8)
+        case .file(let file):
+            let full = file.hasPrefix("/") ? file : "\(self.folder)/\(file)"
+            do {
+                var bytes = try FileReading.read(full, bytesMax: ClusterSettings.secretBytesMax)
+                if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+                if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+                return bytes
+            } catch {
+                self.report(path, error.message, remedy: error.remedy)
+                return nil
+            }
+        }
+    }
+
+    private mutating func report(_ path: String, _ message: String, remedy: String) {
+        self.problems.append(ConfigurationProblem(path, message, remedy: remedy))
+    }
+}

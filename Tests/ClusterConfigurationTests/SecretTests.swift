@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Testing
+
+@Suite("Resolving secrets")
+struct SecretTests {
+    private static let strong = "0123456789abcdef"
+
+    @Test("From the environment and from files beside cluster.yaml")
+    func resolved() throws {
+        let folder = try TemporaryFolder()
+        let secretFile = try folder.write(Array("file-secret-0123456789\n".utf8), to: "secret")
+        let yaml =
+            Fixture.minimal(replacing: "nodes:", with: "    password: {env: SHARD_PASSWORD}\nnodes:")
+            + "secrets: {token_secret: {file: secret}}\n"
+        let path = try folder.write(Array(yaml.utf8), to: "cluster.yaml")
+        let environment = ["TRUNKLINE_MESH_SECRET": Self.strong, "SHARD_PASSWORD": "pw"]
+        let settings = try ClusterSettings.load(path: path, environment: environment)
+        let secrets = try settings.resolveSecrets(environment: environment)
+        #expect(secrets.mesh.exposedText == Self.strong)
+        #expect(secrets.token.exposedText == "file-secret-0123456789", "\(secretFile)")
+        #expect(secrets.redisPassword == nil)
+        #expect(
+            secrets.connection(to: settings.shards[0]).exposedText
+                == "host=127.0.0.1 dbname=trunkline password='pw'"
+        )
+    }
+
+    @Test("An edge needs no password of a shard")
+    func edge() throws {
+        let yaml = Fixture.minimal(replacing: "nodes:", with: "    password: {env: SHARD_PASSWORD}\nnodes:")
+        let settings = try ClusterSettings.parse(yaml: yaml)
+        let environment = ["TRUNKLINE_MESH_SECRET": Self.strong, "TRUNKLINE_TOKEN_SECRET": Self.strong]
+        #expect(try settings.resolveSecrets(environment: environment, for: .edge).shardPasswords.isEmpty)
+        #expect(throws: ConfigurationError.self) { try settings.resolveSecrets(environment: environment, for: .router) }
+    }
+
+    @Test("All problems come at once and show no secret")
+    func problems() throws {
+        let yaml = Fixture.minimal(replacing: "nodes:", with: "    password: {env: SHARD_PASSWORD}\nnodes:")
+            .replacingRedis(with: "password: {file: /nonexistent/redis}")
+        let settings = try ClusterSettings.parse(yaml: yaml)
+        let error = try #require(throws: ConfigurationError.self) {
+            try settings.resolveSecrets(
+                environment: ["TRUNKLINE_MESH_SECRET": "too short", "SHARD_PASSWORD": ""])
+        }
+        let expected = [
+            "secrets.mesh_secret": "has 9 bytes", "secrets.token_secret": "TRUNKLINE_TOKEN_SECRET is not set",
+            "redis.password": "cannot be read", "shards[0].password": "has 0 bytes",
+        ]
+        #expect(error.problems.count == expected.count)
+        for problem in error.problems {
+            #expect(problem.message.contains(expected[problem.path] ?? "an expected path"), "\(problem)")
+            #expect(!problem.description.contains("too short"))
+        }
+    }
+}
+
+extension String {
+    fileprivate func replacingRedis(with line: String) -> String {
+        self.split(separator: "redis:\n", omittingEmptySubsequences: false).joined(separator: "redis:\n  \(line)\n")
+    }
+}

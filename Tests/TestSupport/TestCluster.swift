@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Synchronization
+
+/// A whole cluster of real processes on loopback: routers, edges, one Postgres server per shard, one Redis.
+///
+/// The nodes are the program as it was built beside the tests. Everything ends with the object, or with the tests.
+package final class TestCluster: Sendable {
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
+
+        package init(description: String) {
+            self.description = description
+        }
+    }
+
+    package struct Node: Sendable, Hashable {
+        package var name: String
+        package var meshPort: UInt16?
+        package var httpPort: UInt16
+
+        package var isRouter: Bool { self.meshPort != nil }
+        package var url: String { "http://127.0.0.1:\(self.httpPort)" }
+    }
+
+    package static let cluster = "test"
+    package static let meshSecret = "mesh secret of the tests, 32 bytes"
+    package static let tokenSecret = "token secret of the tests, 32 bytes"
+    package static let database = "trunkline"
+
+    package let shards: [PostgresServer]
+    package let redis: RedisServer
+    package let nodes: [Node]
+    package let folder: String
+    private let settings: String
+    private let processes = Mutex<[String: GuardedProcess]>([:])
+
+    /// Starts everything and waits until every node is ready.
+    ///
+    /// - Parameter settings: further lines of `cluster.yaml`.
+    package init(routers: Int = 2, edges: Int = 2, shards: Int = 2, settings: String = "") async throws {
+        self.shards = try (0..<shards).map { _ in try PostgresServer() }
+        self.redis = try RedisServer()
+        self.settings = settings
+        self.folder = try Self.makeFolder()
+        self.nodes = try Self.makeNodes(routers: routers, edges: edges)
+        for server in self.shards {
+            try server.createDatabase(Self.database)
+        }
+        try self.writeConfiguration()
+        let migrate = try GuardedProcess(
+            [Self.program("trunkline"), "migrate"],
+            environment: self.environment,
+            output: self.folder + "/migrate.log"
+        )
+        try await eventually("the schema is migrated", within: .seconds(60)) { migrate.exitStatus != nil }
+        guard migrate.exitStatus == 0 else { throw Failure(description: "migrate failed:\n\(migrate.text)") }
+        for node in self.nodes {
+            try self.start(node.name)
+        }
+        for node in self.nodes {
+            try await self.waitUntilReady(node.name)
+        }
+    }
+
+    deinit {
+        let processes = self.processes.withLock { processes in
+            defer { processes = [:] }
+            return processes.values.map { $0 }
+        }
+        for process in processes {
+            process.signal(SIGKILL)
+        }
+        if let entries = opendir(self.folder) {
+            while let entry = readdir(entries) {
+                let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if name != ".", name != ".." { unlink(self.folder + "/" + name) }
+            }
+            closedir(entries)
+        }
+        rmdir(self.folder)
+    }
+
+    package var edges: [Node] { self.nodes.filter { !$0.isRouter } }
+    package var routers: [Node] { self.nodes.filter(\.isRouter) }
+
+    package func node(_ name: String) throws -> Node {
+        guard let node = self.nodes.first(where: { $0.name == name }) else {
+            throw Failure(description: "the cluster has no node \(name)")
+        }
+        return node
+    }
+
+    // MARK: - Nodes
+
+    package func start(_ name: String) throws {
+        let process = try GuardedProcess(
+            [Self.program("trunkline"), "run", name],
+            environment: self.environment,
+            output: self.log(of: name)
+        )
+        self.processes.withLock { $0[name] = process }
+    }
+
+    package func process(_ name: String) throws -> GuardedProcess {
+        guard let process = self.processes.withLock({ $0[name] }) else {
+            throw Failure(description: "\(name) was not started")
+        }
+        return process
+    }
+
+    /// As a crash would end it.
+    package func kill(_ name: String) throws {
+        try self.process(name).signal(SIGKILL)
+    }
+
+    /// As an operator would stop it. Returns the exit status.
+    @discardableResult
+    package func stop(_ name: String) async throws -> Int32 {
+        let process = try self.process(name)
+        process.signal(SIGTERM)
+        try await eventually("\(name) has stopped", within: .seconds(40)) { process.exitStatus != nil }
+        return process.exitStatus ?? -1
+    }
+
+    package func isReady(_ name: String) throws -> Bool {
+        try self.get("/ready", of: name)?.hasPrefix("HTTP/1.1 200") ?? false
+    }
+
+    package func waitUntilReady(_ name: String) async throws {
+        let process = try self.process(name)
+        do {
+            try await eventually("\(name) is ready", within: .seconds(40)) {
+                if let status = process.exitStatus {
+                    throw Failure(description: "\(name) ended with status \(status)")
+                }
+                return try self.isReady(name)
+            }
+        } catch {
+            throw Failure(description: "\(error)\n\(process.text.suffix(4000))")
+        }
+    }
+
+    /// One line per node, for the one who reads a failure.
+    package func logs(last characters: Int = 3000) -> String {
+        self.nodes.map { node in
+            let text = self.processes.withLock { $0[node.name] }?.text ?? ""
+            return "--- \(node.name)\n\(text.suffix(characters))"
+        }.joined(separator: "\n")
+    }
+
+    /// The value of a metric, summed over its labels; 0 when there is none.
+    package func metric(_ name: String, of node: String) throws -> Double {
+        guard let answer = try self.get("/metrics", of: node) else { return 0 }
+        return answer.split(whereSeparator: \.isNewline).reduce(into: 0) { sum, line in
+            guard line.hasPrefix(name), line.dropFirst(name.count).first.map({ $0 == " " || $0 == "{" }) ?? false,
+                let value = line.split(separator: " ").last.flatMap({ Double($0) })
+            else { return }
+            sum += value
+        }
+    }
+
+    /// The whole answer to a GET, or nil when nothing answers.
+    package func get(_ path: String, of name: String) throws -> String? {
+        let connection = try? TCPConnection(port: try self.node(name).httpPort)
+        guard let connection else { return nil }
+        connection.send(Array("GET \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".utf8))
+        let answer = connection.receiveAll()
+        return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self)
+    }
+
+    // MARK: - Configuration
+
+    package var configurationPath: String { self.folder + "/cluster.yaml" }
+
+    package var environment: [String: String] {
+        [
+            "TRUNKLINE_CONFIG": self.configurationPath,
+            "TRUNKLINE_MESH_SECRET": Self.meshSecret,
+            "TRUNKLINE_TOKEN_SECRET": Self.tokenSecret,
+            "PATH": "/usr/bin:/bin",
+            // A crash is part of some tests; its report would only hold it up.
+            "SWIFT_BACKTRACE": "enable=no",
+        ]
+    }
+
+    /// A program that was built beside the tests.
+    package static func program(_ name: String) -> String {
+        let folder = CommandLine.arguments[0].split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        return (folder + [Substring(name)]).joined(separator: "/")
+    }
+
+    private func log(of name: String) -> String { "\(self.folder)/\(name).log" }
+
+    private func writeConfiguration() throws {
+        var text = "cluster: \(Self.cluster)\nredis:\n  url: \(self.redis.url)\nshards:\n"
+        for (index, server) in self.shards.enumerated() {
+            text += "  - name: shard-\(index + 1)\n"
+            text += "    connection: \(server.connectionString(database: Self.database))\n"
+        }
+        text += "nodes:\n"
+        for node in self.nodes {
+            text += "  - name: \(node.name)\n    role: \(node.isRouter ? "router" : "edge")\n"
+            if let port = node.meshPort { text += "    mesh: 127.0.0.1:\(port)\n" }
+            text += "    http: 127.0.0.1:\(node.httpPort)\n"
+        }
+        // Hashing is made cheap here; that it is not in earnest is the business of other tests.
+        if !self.settings.contains("passwords:") { text += "passwords:\n  scrypt_log2_n: 10\n" }
+        text += self.settings
+        guard let file = fopen(self.configurationPath, "w") else {
+            throw Failure(description: "no configuration could be written: errno \(errno)")
+        }
+        defer { fclose(file) }
+        fputs(text, file)
+    }
+
+    private static func makeNodes(routers: Int, edges: Int) throws -> [Node] {
+        var ports = try TCPConnection.freePorts(routers * 2 + edges)
+        let routerNodes = (1...max(1, routers)).map { index in
+            Node(name: "router-\(index)", meshPort: ports.removeLast(), httpPort: ports.removeLast())
+        }
+        let edgeNodes = (1...max(1, edges)).map { index in
+            Node(name: "edge-\(index)", meshPort: nil, httpPort: ports.removeLast())
+        }
+        return routerNodes + edgeNodes
+    }
+
+    private static func makeFolder() throws -> String {
+        var template = Array("/tmp/trunkline-cluster-XXXXXX".utf8CString)
+        let path = template.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
+        }
+        guard let path else { throw Failure(description: "no folder could be made: errno \(errno)") }
+        return path
+    }
+}
