@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Messaging
+import Postgres
+import Testing
+
+@testable import Storage
+
+@Suite("Storage without a database")
+struct PureStorageTests {
+    @Test(
+        "what an error of the server means",
+        arguments: [
+            ("53100", StorageError.Code.diskFull), ("57014", .unavailable), ("40P01", .unavailable),
+            ("40001", .unavailable), ("55P03", .unavailable), ("25006", .unavailable), ("53300", .unavailable),
+            ("53200", .unavailable), ("57P01", .unavailable), ("57P03", .unavailable), ("08006", .unavailable),
+            ("58030", .unavailable), ("42P01", .wrongDatabase), ("42883", .wrongDatabase), ("23505", .internal),
+            ("22021", .internal), ("42601", .internal), ("XX000", .internal),
+        ]
+    )
+    func sqlStates(state: String, code: StorageError.Code) {
+        let error = PostgresError(.server(sqlState: state), "message")
+        #expect(StorageError(error, effect: .commits).code == code)
+        #expect(StorageError(error, effect: .none).code == code)
+    }
+
+    @Test("a lost connection is of unknown outcome only when something was committed over it")
+    func lost() {
+        for code in [PostgresError.Code.connectionLost, .deadlineExceeded] {
+            let sent = PostgresError(code, "message", mayHaveBeenApplied: true)
+            #expect(StorageError(sent, effect: .commits).code == .outcomeUnknown)
+            #expect(StorageError(sent, effect: .none).code == .unavailable)
+            let notSent = PostgresError(code, "message")
+            #expect(StorageError(notSent, effect: .commits).code == .unavailable)
+        }
+        #expect(StorageError(PostgresError(.cannotConnect, "message"), effect: .commits).code == .unavailable)
+    }
+
+    @Test("waits between attempts double up to the bound, and start over after success")
+    func backoff() {
+        var backoff = ReconnectBackoff(waitMin: .milliseconds(50), waitMax: .milliseconds(300))
+        let now = ContinuousClock.now
+        #expect(backoff.wait(now: now) == nil)
+        var waits: [Duration] = []
+        for _ in 0..<5 {
+            backoff.attemptFailed(now: now, random: 1)
+            waits.append(backoff.wait(now: now) ?? .zero)
+        }
+        #expect(waits == [50, 100, 200, 300, 300].map { .milliseconds($0) })
+        #expect(backoff.wait(now: now + .milliseconds(300)) == nil)
+        backoff.attemptFailed(now: now, random: 0)
+        #expect(backoff.wait(now: now) == .milliseconds(150))
+        for _ in 0..<200 { backoff.attemptFailed(now: now, random: 1) }
+        #expect(backoff.wait(now: now) == .milliseconds(300))
+        backoff.attemptSucceeded()
+        #expect(backoff.wait(now: now) == nil)
+        backoff.attemptFailed(now: now, random: 1)
+        #expect(backoff.wait(now: now) == .milliseconds(50))
+    }
+
+    @Test("partitions are named and bounded by week")
+    func partitions() {
+        let week = Partition.periodMilliseconds
+        let now: UnixMilliseconds = 1_763_719_200_000
+        #expect(Partition.period(of: now) == 2916)
+        #expect(Partition.needed(now: now) == 2915...2924)
+        #expect(Partition.needed(now: 0) == 0...8)
+        let messages = Partition(.messages, period: 2916)
+        #expect(messages.name == "messages_p2916")
+        #expect(messages.creationScript.contains("FOR VALUES FROM (2916) TO (2917)"))
+        let ids = Partition(.messageIDs, period: 2916)
+        let bound = ClientMessageID.lowerBound(at: 2916 * week)
+        #expect(ids.creationScript.contains("FOR VALUES FROM ('\(bound)')"))
+        #expect(Partition(name: "message_ids_p2916", of: .messageIDs) == ids)
+        for name in ["message_ids_default", "messages_p2916", "message_ids_p", "message_ids_p-1", "other"] {
+            #expect(Partition(name: name, of: .messageIDs) == nil)
+        }
+    }
+
+    @Test("a week of ids is expired only when each of them is older than any that is accepted, by a week")
+    func expiry() {
+        let week = Partition.periodMilliseconds
+        let end = 101 * week
+        let margin = Limits.clientMessageIDAgeMax + week
+        #expect(!Partition.isExpired(period: 100, now: end + margin - 1))
+        #expect(Partition.isExpired(period: 100, now: end + margin))
+    }
+
+    @Test("a batch knows what it holds")
+    func batch() {
+        var batch = MessageBatch()
+        #expect(batch.isEmpty)
+        let one = ConversationID.generate()
+        let two = ConversationID.generate()
+        batch.append(.test(one, 5, body: "äö"))
+        batch.append(.test(two, 1, body: ""))
+        batch.append(.test(one, 6, body: "x"))
+        #expect(batch.rowCount == 3)
+        #expect(batch.bodyBytes == 5)
+        #expect(batch.conversationIDs == [one, two])
+        #expect(
+            batch.columns.prefix(3) == [
+                .uuidArray([one.value, two.value]), .int8Array([4, 0]), .int8Array([6, 1]),
+            ]
+        )
+        batch.removeAll()
+        #expect(batch.isEmpty)
+        #expect(batch.bodyBytes == 0)
+    }
+}
