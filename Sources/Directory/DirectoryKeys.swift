@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Messaging
+
+/// The names of everything that one cluster keeps in Redis.
+///
+/// | Key | Type | Holds |
+/// |---|---|---|
+/// | `trunkline:CLUSTER:user:USERID` | hash | device id → `EDGE\|INCARNATION\|SESSION` |
+/// | `trunkline:CLUSTER:complete:EDGE` | string | `INCARNATION\|RUN_ID`: all sessions of that edge are registered |
+/// | `trunkline:CLUSTER:node:NAME` | string | `INCARNATION` and a JSON object: the lease of a node |
+/// | `trunkline:CLUSTER:nodes` | set | names of nodes that may have a lease |
+struct DirectoryKeys: Sendable {
+    private let prefix: String
+
+    init(cluster: String) {
+        self.prefix = "trunkline:\(cluster):"
+    }
+
+    var nodes: String { "\(self.prefix)nodes" }
+
+    func user(_ user: UserID) -> String { "\(self.prefix)user:\(user)" }
+
+    func complete(_ edge: String) -> String { "\(self.prefix)complete:\(edge)" }
+
+    func node(_ name: String) -> String { "\(self.prefix)node:\(name)" }
+}

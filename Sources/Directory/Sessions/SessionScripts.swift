@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Redis
+
+/// What has to happen to the registry in one step. `KEYS[1]` is a user's hash, or an edge's marker.
+enum SessionScripts {
+    /// `ARGV`: device, location, life of the hash in milliseconds, most devices. Answers with the location before.
+    static let register = RedisScript(
+        """
+        local held = redis.call('HGET', KEYS[1], ARGV[1])
+        if not held and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then
+            return redis.error_reply('TOOMANYDEVICES the user has too many registered devices')
+        end
+        redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+        redis.call('PEXPIRE', KEYS[1], ARGV[3])
+        return held
+        """
+    )
+
+    /// The same `ARGV`. Leaves the entry alone, and answers with it, when it is newer than the one given. How many
+    /// devices the user has was checked when the session began; a refill is not to fail on it.
+    ///
+    /// Session ids are UUIDv7: in their text form the later one is the larger. Of two lives of one edge's name the
+    /// writer is the living one. An entry that cannot be taken apart is overwritten.
+    static let registerUnlessNewer = RedisScript(
+        """
+        local held = redis.call('HGET', KEYS[1], ARGV[1])
+        if held and #held > 74 and string.sub(held, -37, -37) == '|' and string.sub(held, -74, -74) == '|' then
+            local sameEdge = string.sub(held, 1, -75) == string.sub(ARGV[2], 1, -75)
+            local sameLife = string.sub(held, -73, -38) == string.sub(ARGV[2], -73, -38)
+            local isNewer = string.sub(held, -36) > string.sub(ARGV[2], -36)
+            if isNewer and (sameLife or not sameEdge) then
+                return held
+            end
+        end
+        redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+        redis.call('PEXPIRE', KEYS[1], ARGV[3])
+        return false
+        """
+    )
+
+    /// `ARGV`: device, location. Removes the entry if it is that location still; answers how many were removed.
+    static let unregister = RedisScript(
+        """
+        if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+            return redis.call('HDEL', KEYS[1], ARGV[1])
+        end
+        return 0
+        """
+    )
+
+    /// `ARGV`: marker, life in milliseconds. Prolongs the marker if it is that one still; answers 1 or 0.
+    static let prolongMarker = RedisScript(
+        """
+        if redis.call('GET', KEYS[1]) == ARGV[1] then
+            return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        end
+        return 0
+        """
+    )
+
+    /// `ARGV`: incarnation. Removes the marker if it is of that life of the edge; answers how many were removed.
+    static let clearMarker = RedisScript(
+        """
+        local held = redis.call('GET', KEYS[1])
+        if held and string.sub(held, 1, 36) == ARGV[1] then
+            return redis.call('DEL', KEYS[1])
+        end
+        return 0
+        """
+    )
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How long to wait before the next attempt to connect: exponential, with jitter, between two bounds.
+///
+/// A pure value; the random number is a parameter. The jitter takes up to half of the delay away, so that the nodes of
+/// a cluster do not come back to a restarted server in step.
+struct ReconnectDelay: Sendable {
+    private let minimum: Duration
+    private let maximum: Duration
+    private var next: Duration
+
+    init(minimum: Duration, maximum: Duration) {
+        self.minimum = minimum
+        self.maximum = max(minimum, maximum)
+        self.next = minimum
+    }
+
+    /// - Parameter random: From 0 up to 1.
+    mutating func attemptFailed(random: Double) -> Duration {
+        defer { self.next = min(self.next * 2, self.maximum) }
+        return self.next - self.next * (random / 2)
+    }
+
+    /// A connection that lived is tried again at once; one that ended as soon as it was made counts as a failed
+    /// attempt, so that a server that accepts and hangs up is not dialled in a circle.
+    mutating func connectionLost(livedFor life: Duration, random: Double) -> Duration {
+        guard life >= self.maximum else { return self.attemptFailed(random: random) }
+        self.next = self.minimum
+        return .zero
+    }
+}
