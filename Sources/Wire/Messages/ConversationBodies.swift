@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Messaging
+
+/// Edge → owner: make a conversation. Repeating it with the same id answers with the one that exists.
+package struct CreateConversation: WireMessage, Equatable {
+    package var conversation: ConversationID
+    package var kind: ConversationKind
+    package var title: String
+    package var creator: UserID
+    /// Everybody but the creator; all of them known to exist.
+    package var members: [UserID]
+
+    package init(
+        conversation: ConversationID,
+        kind: ConversationKind,
+        title: String,
+        creator: UserID,
+        members: [UserID]
+    ) {
+        self.conversation = conversation
+        self.kind = kind
+        self.title = title
+        self.creator = creator
+        self.members = members
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.conversation)
+        writer.integer(2, self.kind.rawValue)
+        writer.text(3, self.title)
+        writer.identifier(4, self.creator)
+        writer.identifiers(5, self.members)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var kind: ConversationKind?
+        var title = ""
+        var creator: UserID?
+        var members: [UserID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: kind = try field.value()
+            case 3: title = try field.text()
+            case 4: creator = try field.identifier()
+            case 5: members = try field.identifiers(atMost: Limits.membersPerRequestMax)
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let kind else { throw .missing(field: 2) }
+        guard let creator else { throw .missing(field: 4) }
+        self.init(conversation: conversation, kind: kind, title: title, creator: creator, members: members)
+    }
+}
+
+/// Owner → edge: a conversation and its members as they are after the request.
+package struct ConversationState: WireMessage, Equatable {
+    package var conversation: Conversation
+    package var members: [Member]
+
+    package init(conversation: Conversation, members: [Member]) {
+        self.conversation = conversation
+        self.members = members
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.message(1, ConversationBody(self.conversation))
+        writer.messages(2, self.members.map(MemberBody.init))
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: Conversation?
+        var members: [Member] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.message(as: ConversationBody.self).value
+            case 2:
+                guard members.count < Limits.conversationMembersMax else { throw .tooMany(field: 2) }
+                members.append(try field.message(as: MemberBody.self).value)
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        self.init(conversation: conversation, members: members)
+    }
+}
+
+/// Edge → owner: a conversation with its members; only for a member.
+package struct GetConversation: WireMessage, Equatable {
+    package var conversation: ConversationID
+    package var actor: UserID
+
+    package init(conversation: ConversationID, actor: UserID) {
+        self.conversation = conversation
+        self.actor = actor
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.conversation)
+        writer.identifier(2, self.actor)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var actor: UserID?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: actor = try field.identifier()
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let actor else { throw .missing(field: 2) }
+        self.init(conversation: conversation, actor: actor)
+    }
+}
+
+/// Edge → owner: a new title; only by an admin or owner of a group or channel.
+package struct UpdateConversation: WireMessage, Equatable {
+    package var conversation: ConversationID
+    package var actor: UserID
+    package var title: String
+
+    package init(conversation: ConversationID, actor: UserID, title: String) {
+        self.conversation = conversation
+        self.actor = actor
+        self.title = title
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.conversation)
+        writer.identifier(2, self.actor)
+        writer.text(3, self.title)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var actor: UserID?
+        var title = ""
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: actor = try field.identifier()
+            case 3: title = try field.text()
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let actor else { throw .missing(field: 2) }
+        self.init(conversation: conversation, actor: actor, title: title)
+    }
+}
+
+/// Edge → owner: delete for everybody; only by an owner of a group or channel.
+package struct DeleteConversation: WireMessage, Equatable {
+    package var conversation: ConversationID
+    package var actor: UserID
+
+    package init(conversation: ConversationID, actor: UserID) {
+        self.conversation = conversation
+        self.actor = actor
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.conversation)
+        writer.identifier(2, self.actor)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var actor: UserID?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: actor = try field.identifier()
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let actor else { throw .missing(field: 2) }
+        self.init(conversation: conversation, actor: actor)
+    }
+}
+
+/// Edge → owner: add users, all of them known to exist; who is a member stays as is.
+package struct AddMembers: WireMessage, Equatable {
+    package var conversation: ConversationID
+    package var actor: UserID
+    package var users: [UserID]
+
+    package init(conversation: ConversationID, actor: UserID, users: [UserID]) {
+        self.conversation = conversation
+        self.actor = actor
+        self.users = users
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.conversation)
+        writer.identifier(2, self.actor)
+        writer.identifiers(3, self.users)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var actor: UserID?
+        var users: [UserID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: actor = try field.identifier()
+            case 3: users = try field.identifiers(atMost: Limits.membersPerRequestMax)
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let actor else { throw .missing(field: 2) }
+        self.init(conversation: conversation, actor: actor, users: users)
+    }
+}
+
+/// Edge → owner: change a role; only by an owner.
+package struct SetMemberRole: WireMessage, Equatable {
+    package var conversation: ConversationID
+    package var actor: UserID
+    package var user: UserID
+    package var role: MemberRole
+
+    package init(conversation: ConversationID, actor: UserID, user: UserID, role: MemberRole) {
+        self.conversation = conversation
+        self.actor = actor
+        self.user = user
+        self.role = role
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.conversation)
+        writer.identifier(2, self.actor)
+        writer.identifier(3, self.user)
+        writer.integer(4, self.role.rawValue)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var actor: UserID?
+        var user: UserID?
+        var role: MemberRole?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: actor = try field.identifier()
+            case 3: user = try field.identifier()
+            case 4: role = try field.value()
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let actor else { throw .missing(field: 2) }
+        guard let user else { throw .missing(field: 3) }
+        guard let role else { throw .missing(field: 4) }
+        self.init(conversation: conversation, actor: actor, user: user, role: role)
+    }
+}
+
+/// Edge → owner: remove a member, or leave when the user is the actor.
+package struct RemoveMember: WireMessage, Equatable {
+    package var conversation: ConversationID
+    package var actor: UserID
+    package var user: UserID
+
+    package init(conversation: ConversationID, actor: UserID, user: UserID) {
+        self.conversation = conversation
+        self.actor = actor
+        self.user = user
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.conversation)
+        writer.identifier(2, self.actor)
+        writer.identifier(3, self.user)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var actor: UserID?
+        var user: UserID?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: actor = try field.identifier()
+            case 3: user = try field.identifier()
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let actor else { throw .missing(field: 2) }
+        guard let user else { throw .missing(field: 3) }
+        self.init(conversation: conversation, actor: actor, user: user)
+    }
+}
+
+/// Edge → owner: what a list shows of these conversations, all of them in slots of this owner.
+/// Those of which the user is not a member are left out of the answer.
+package struct ConversationSummaries: WireMessage, Equatable {
+    package var user: UserID
+    package var conversations: [ConversationID]
+
+    package init(user: UserID, conversations: [ConversationID]) {
+        self.user = user
+        self.conversations = conversations
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.user)
+        writer.identifiers(2, self.conversations)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var user: UserID?
+        var conversations: [ConversationID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: user = try field.identifier()
+            case 2: conversations = try field.identifiers(atMost: Limits.pageRowsMax)
+            default: break
+            }
+        }
+        guard let user else { throw .missing(field: 1) }
+        self.init(user: user, conversations: conversations)
+    }
+}
+
+/// One row of a list of conversations.
+package struct ConversationSummary: WireMessage, Equatable {
+    package var conversation: Conversation
+    /// The asking user as a member.
+    package var own: Member
+    package var memberCount: UInt32
+    /// The newest message that the user may see.
+    package var lastMessage: Message?
+
+    package init(conversation: Conversation, own: Member, memberCount: UInt32, lastMessage: Message?) {
+        self.conversation = conversation
+        self.own = own
+        self.memberCount = memberCount
+        self.lastMessage = lastMessage
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.message(1, ConversationBody(self.conversation))
+        writer.message(2, MemberBody(self.own))
+        writer.integer(3, self.memberCount)
+        if let lastMessage = self.lastMessage {
+            writer.message(4, MessageBody(lastMessage))
+        }
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: Conversation?
+        var own: Member?
+        var memberCount: UInt32 = 0
+        var lastMessage: Message?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.message(as: ConversationBody.self).value
+            case 2: own = try field.message(as: MemberBody.self).value
+            case 3: memberCount = try field.integer()
+            case 4: lastMessage = try field.message(as: MessageBody.self).message
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        guard let own else { throw .missing(field: 2) }
+        self.init(conversation: conversation, own: own, memberCount: memberCount, lastMessage: lastMessage)
+    }
+}
+
+/// The answer to ``ConversationSummaries``.
+package struct ConversationSummaryList: WireMessage, Equatable {
+    package var summaries: [ConversationSummary]
+
+    package init(summaries: [ConversationSummary]) {
+        self.summaries = summaries
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.messages(1, self.summaries)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var summaries: [ConversationSummary] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: try summaries.append(field, atMost: Limits.pageRowsMax)
+            default: break
+            }
+        }
+        self.init(summaries: summaries)
+    }
+}
+
+/// Edge → owner of the user's slot: a page of the user's conversations, newest id first.
+package struct ListConversations: WireMessage, Equatable {
+    package var user: UserID
+    /// The last id of the page before.
+    package var after: ConversationID?
+    package var limit: UInt32
+
+    package init(user: UserID, after: ConversationID?, limit: UInt32) {
+        self.user = user
+        self.after = after
+        self.limit = limit
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.user)
+        if let after = self.after {
+            writer.identifier(2, after)
+        }
+        writer.integer(3, self.limit)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var user: UserID?
+        var after: ConversationID?
+        var limit: UInt32 = 0
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: user = try field.identifier()
+            case 2: after = try field.identifier()
+            case 3: limit = try field.integer()
+            default: break
+            }
+        }
+        guard let user else { throw .missing(field: 1) }
+        self.init(user: user, after: after, limit: limit)
+    }
+}
+
+/// The answer to ``ListConversations``.
+package struct ConversationIDList: WireMessage, Equatable {
+    package var conversations: [ConversationID]
+    package var hasMore: Bool
+
+    package init(conversations: [ConversationID], hasMore: Bool) {
+        self.conversations = conversations
+        self.hasMore = hasMore
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifiers(1, self.conversations)
+        writer.flag(2, self.hasMore)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var conversations: [ConversationID] = []
+        var hasMore = false
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversations = try field.identifiers(atMost: Limits.pageRowsMax)
+            case 2: hasMore = try field.flag()
+            default: break
+            }
+        }
+        self.init(conversations: conversations, hasMore: hasMore)
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a request frame asks for. Numbers are never used again for something else.
+///
+/// Requests that are addressed to a slot carry it in the frame with the epoch of the view that the sender used, and
+/// are answered by the slot's owner only; any other router answers ``ResponseStatus/moved``.
+package enum RequestKind: UInt16, Sendable, CaseIterable {
+    // Slot of the conversation.
+    case submit = 1
+    case createConversation = 2
+    case getConversation = 3
+    case updateConversation = 4
+    case deleteConversation = 5
+    case addMembers = 6
+    case setMemberRole = 7
+    case removeMember = 8
+    case readMessages = 9
+
+    // Slot of the username.
+    case registerUser = 20
+    case resolveUsername = 21
+
+    // Slot of the user.
+    case getCredentials = 30
+    case putDevice = 31
+    case rotateRefreshToken = 32
+    case revokeDevice = 33
+    case listConversations = 34
+
+    // Several slots of one owner; the frame carries the first one.
+    case getUsers = 40
+    case conversationSummaries = 41
+
+    // Slot that an outbox entry is addressed to; from router to router.
+    case applyOutbox = 50
+
+    // To any router, for it to pass on.
+    case displaceSession = 60
+}
+
+/// What a notification frame tells. Numbers are never used again for something else.
+package enum NotificationKind: UInt16, Sendable, CaseIterable {
+    // From a router to edges.
+    case deliver = 1
+    case conversationEvent = 2
+    case routing = 3
+    case sessionDisplaced = 4
+
+    // From an edge to routers.
+    case attachment = 20
+    case sessionUnknown = 21
+}
+
+/// How a request ended.
+package enum ResponseStatus: UInt8, Sendable, CaseIterable {
+    /// The body is the response that belongs to the request.
+    case ok = 0
+    /// This router is not the owner. The body is a ``RoutingNews``; nothing was done.
+    case moved = 1
+    /// The body is a ``FailureBody``.
+    case failed = 2
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Messaging
+
+/// Edge → every router: these users now have a session on the edge, or have lost their last one there.
+/// Sent after the registry was written and before the session is told that it is authenticated (design: audience).
+package struct Attachment: WireMessage, Equatable {
+    package var attached: [UserID]
+    package var detached: [UserID]
+
+    package init(attached: [UserID], detached: [UserID]) {
+        self.attached = attached
+        self.detached = detached
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifiers(1, self.attached)
+        writer.identifiers(2, self.detached)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var attached: [UserID] = []
+        var detached: [UserID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: attached = try field.identifiers(atMost: Attachment.usersMax)
+            case 2: detached = try field.identifiers(atMost: Attachment.usersMax)
+            default: break
+            }
+        }
+        self.init(attached: attached, detached: detached)
+    }
+}
+
+/// Edge → router: it was sent something for users who have no session there; the router looks them up again.
+package struct SessionUnknown: WireMessage, Equatable {
+    package var users: [UserID]
+
+    package init(users: [UserID]) {
+        self.users = users
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifiers(1, self.users)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var users: [UserID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            default: break
+            }
+        }
+        self.init(users: users)
+    }
+}
+
+/// Edge → any router → the other edge: the device has a newer session elsewhere, close this one.
+package struct DisplaceSession: WireMessage, Equatable {
+    package var edge: String
+    /// The life of the edge that had the session; another life has nothing to close.
+    package var incarnation: Incarnation
+    package var user: UserID
+    package var device: DeviceID
+    package var session: SessionID
+
+    package init(edge: String, incarnation: Incarnation, user: UserID, device: DeviceID, session: SessionID) {
+        self.edge = edge
+        self.incarnation = incarnation
+        self.user = user
+        self.device = device
+        self.session = session
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.text(1, self.edge)
+        writer.identifier(2, self.incarnation)
+        writer.identifier(3, self.user)
+        writer.identifier(4, self.device)
+        writer.identifier(5, self.session)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var edge = ""
+        var incarnation: Incarnation?
+        var user: UserID?
+        var device: DeviceID?
+        var session: SessionID?
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: edge = try field.text()
+            case 2: incarnation = try field.identifier()
+            case 3: user = try field.identifier()
+            case 4: device = try field.identifier()
+            case 5: session = try field.identifier()
+            default: break
+            }
+        }
+        guard let incarnation else { throw .missing(field: 2) }
+        guard let user else { throw .missing(field: 3) }
+        guard let device else { throw .missing(field: 4) }
+        guard let session else { throw .missing(field: 5) }
+        self.init(edge: edge, incarnation: incarnation, user: user, device: device, session: session)
+    }
+}
+
+extension Attachment {
+    /// Users of one announcement; more go into the next.
+    package static let usersMax = 1024
+}
