@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Directory
+import Messaging
+import Wire
+
+/// Something that the members of a conversation are told.
+package struct Parcel: Sendable {
+    package enum Content: Sendable {
+        case message(Message)
+        /// Its `recipients` are filled in for each edge.
+        case event(ConversationEvent)
+    }
+
+    package var conversation: ConversationID
+    package var content: Content
+    /// Those who are told: the members at the moment that is told of.
+    package var members: MemberList
+    /// Users who are told though they are not members any more.
+    package var formerMembers: [UserID]
+
+    package init(
+        conversation: ConversationID,
+        content: Content,
+        members: MemberList,
+        formerMembers: [UserID] = []
+    ) {
+        self.conversation = conversation
+        self.content = content
+        self.members = members
+        self.formerMembers = formerMembers
+    }
+}
+
+/// Which edges hear of what happens in a conversation. Pure: no clock, no registry, no links.
+///
+/// An audience is looked up in the registry once and then kept right by the announcements of the edges:
+///
+///     (none) ──deliver──▶ resolving ──lookedUp──▶ resolved ──attached, detached──▶ resolved
+///                             ▲                       │
+///                             └── members changed, ───┘
+///                                 a broadcast ran out, links changed
+///
+/// While it is being looked up, parcels wait in order and announcements are put aside, to be applied to the answer:
+/// an edge writes the registry before it announces, so the answer together with what was put aside is right.
+/// An edge that the registry knows nothing certain about (its completeness marker is missing, or Redis did not answer)
+/// gets everything, with all the members named: Redis loses no delivery (contract C6).
+package struct Audience {
+    /// Conversations whose audience is kept; over it some are let go and looked up again.
+    package static let conversationsMax = 20_000
+    /// Parcels that wait for look-ups; over it those of the conversation go to every linked edge at once.
+    package static let waitingParcelsMax = 10_000
+    /// How long an audience with an uncertain edge holds before it is looked up again.
+    package static let uncertainFor: UnixMilliseconds = 1000
+
+    package enum Action: Sendable {
+        case lookUp(ConversationID, token: UInt64, users: [UserID])
+        case send(edge: String, parcel: Parcel, recipients: [UserID], isBroadcast: Bool)
+    }
+
+    /// What the registry said.
+    package enum Answer: Sendable {
+        /// For every user the edges with a session, and the edges that are known to have registered everything.
+        case found([UserID: [EdgeLife]], complete: Set<EdgeLife>)
+        case failed
+    }
+
+    private struct Resolving {
+        var token: UInt64
+        var members: MemberList
+        var waiting: [Parcel] = []
+        var changes: [(user: UserID, edge: String, isAttached: Bool)] = []
+        var isOutdated = false
+    }
+
+    private struct Resolved {
+        var members: MemberList
+        var edges: [String: [UserID]] = [:]
+        var uncertain: Set<String> = []
+        var validUntil: UnixMilliseconds?
+
+        mutating func apply(_ user: UserID, edge: String, isAttached: Bool) {
+            var users = self.edges.removeValue(forKey: edge) ?? []
+            users.removeAll { $0 == user }
+            if isAttached {
+                users.append(user)
+            }
+            if !users.isEmpty {
+                self.edges[edge] = users
+            }
+        }
+    }
+
+    private enum Entry {
+        case resolving(Resolving)
+        case resolved(Resolved)
+
+        var members: MemberList {
+            switch self {
+            case .resolving(let resolving): resolving.members
+            case .resolved(let resolved): resolved.members
+            }
+        }
+    }
+
+    private var entries: [ConversationID: Entry] = [:]
+    private var conversationsOfUser: [UserID: Set<ConversationID>] = [:]
+    private var linked: Set<EdgeLife> = []
+    private var nextToken: UInt64 = 1
+    private var waitingParcels = 0
+
+    package init() {}
+
+    package var conversationCount: Int { self.entries.count }
+    package var waitingCount: Int { self.waitingParcels }
+
+    // MARK: - Events
+
+    package mutating func deliver(_ parcel: Parcel, now: UnixMilliseconds) -> [Action] {
+        switch self.entries[parcel.conversation] {
+        case nil:
+            self.makeRoom()
+            return self.resolve(parcel.conversation, waiting: [parcel])
+        case .resolving(var resolving):
+            guard self.waitingParcels < Self.waitingParcelsMax else {
+                self.drop(parcel.conversation)
+                return (resolving.waiting + [parcel]).flatMap { self.broadcast($0) }
+            }
+            resolving.waiting.append(parcel)
+            self.waitingParcels += 1
+            self.entries[parcel.conversation] = .resolving(resolving)
+            return []
+        case .resolved(let resolved):
+            let isCurrent = resolved.members.version == parcel.members.version
+            guard isCurrent, resolved.validUntil.map({ now < $0 }) ?? true else {
+                self.drop(parcel.conversation)
+                return self.resolve(parcel.conversation, waiting: [parcel])
+            }
+            return self.send(parcel, to: resolved)
+        }
+    }
+
+    /// The answer to a ``Action/lookUp(_:token:users:)``. Answers to look-ups that are not wanted any more are ignored.
+    package mutating func lookedUp(
+        _ conversation: ConversationID,
+        token: UInt64,
+        answer: Answer,
+        now: UnixMilliseconds
+    ) -> [Action] {
+        guard case .resolving(let resolving) = self.entries[conversation], resolving.token == token else { return [] }
+        self.drop(conversation)
+        guard !resolving.isOutdated else {
+            return self.resolve(conversation, waiting: resolving.waiting)
+        }
+        let resolved = self.resolved(resolving, answer: answer, now: now)
+        var actions: [Action] = []
+        // Members may have changed while the registry was asked: what was decided under another list asks again.
+        let other = resolving.waiting.firstIndex { $0.members.version != resolving.members.version }
+        for parcel in resolving.waiting[..<(other ?? resolving.waiting.endIndex)] {
+            actions += self.send(parcel, to: resolved)
+        }
+        if let other {
+            actions += self.resolve(conversation, waiting: Array(resolving.waiting[other...]))
+        } else {
+            self.keep(.resolved(resolved), conversation)
+        }
+        return actions
+    }
+
+    /// An edge announced that users came to it or left it.
+    package mutating func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) {
+        for user in attached {
+            self.change(user, edge: edge, isAttached: true)
+        }
+        for user in detached {
+            self.change(user, edge: edge, isAttached: false)
+        }
+    }
+
+    /// An edge was sent something for users who have no session there: what is known of them is looked up again.
+    package mutating func forget(_ users: [UserID]) {
+        for conversation in users.reduce(into: Set(), { $0.formUnion(self.conversationsOfUser[$1] ?? []) }) {
+            self.outdate(conversation)
+        }
+    }
+
+    /// The links to edges are now these. Announcements may have been missed, so nothing known is trusted any more.
+    package mutating func linksChanged(_ linked: Set<EdgeLife>) {
+        self.linked = linked
+        for conversation in Array(self.entries.keys) {
+            self.outdate(conversation)
+        }
+    }
+
+    // MARK: - Looking up
+
+    private mutating func resolve(_ conversation: ConversationID, waiting: [Parcel]) -> [Action] {
+        guard let members = waiting.first?.members else { return [] }
+        let token = self.nextToken
+        self.nextToken += 1
+        self.waitingParcels += waiting.count
+        self.keep(.resolving(Resolving(token: token, members: members, waiting: waiting)), conversation)
+        return [.lookUp(conversation, token: token, users: members.users)]
+    }
+
+    private func resolved(_ resolving: Resolving, answer: Answer, now: UnixMilliseconds) -> Resolved {
+        var resolved = Resolved(members: resolving.members)
+        switch answer {
+        case .failed:
+            resolved.uncertain = Set(self.linked.map(\.edge))
+        case .found(let locations, let complete):
+            resolved.uncertain = Set(self.linked.subtracting(complete).map(\.edge))
+            for user in resolving.members.users {
+                // Entries of an edge that has no link, or of an earlier life of it, are void.
+                for edge in Set(locations[user] ?? []) where self.linked.contains(edge) {
+                    resolved.edges[edge.edge, default: []].append(user)
+                }
+            }
+        }
+        if !resolved.uncertain.isEmpty {
+            resolved.validUntil = now + Self.uncertainFor
+        }
+        for change in resolving.changes {
+            resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached)
+        }
+        return resolved
+    }
+
+    // MARK: - Keeping
+
+    private mutating func keep(_ entry: Entry, _ conversation: ConversationID) {
+        self.entries[conversation] = entry
+        for user in entry.members.users {
+            self.conversationsOfUser[user, default: []].insert(conversation)
+        }
+    }
+
+    private mutating func drop(_ conversation: ConversationID) {
+        guard let entry = self.entries.removeValue(forKey: conversation) else { return }
+        if case .resolving(let resolving) = entry {
+            self.waitingParcels -= resolving.waiting.count
+        }
+        for user in entry.members.users {
+            self.conversationsOfUser[user]?.remove(conversation)
+            if self.conversationsOfUser[user]?.isEmpty ?? false {
+                self.conversationsOfUser[user] = nil
+            }
+        }
+    }
+
+    private mutating func outdate(_ conversation: ConversationID) {
+        switch self.entries[conversation] {
+        case .resolving(var resolving):
+            resolving.isOutdated = true
+            self.entries[conversation] = .resolving(resolving)
+        case .resolved:
+            self.drop(conversation)
+        case nil:
+            break
+        }
+    }
+
+    private mutating func makeRoom() {
+        guard self.entries.count >= Self.conversationsMax else { return }
+        let resolved = self.entries.lazy.filter { entry in
+            if case .resolved = entry.value { return true }
+            return false
+        }
+        for conversation in Array(resolved.map(\.key).prefix(Self.conversationsMax / 16)) {
+            self.drop(conversation)
+        }
+    }
+
+    private mutating func change(_ user: UserID, edge: String, isAttached: Bool) {
+        for conversation in self.conversationsOfUser[user] ?? [] {
+            switch self.entries[conversation] {
+            case .resolving(var resolving):
+                resolving.changes.append((user, edge, isAttached))
+                self.entries[conversation] = .resolving(resolving)
+            case .resolved(var resolved):
+                resolved.apply(user, edge: edge, isAttached: isAttached)
+                self.entries[conversation] = .resolved(resolved)
+            case nil:
+                break
+            }
+        }
+    }
+
+    // MARK: - Sending
+
+    private func send(_ parcel: Parcel, to audience: Resolved) -> [Action] {
+        var actions: [Action] = []
+        for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
+            actions.append(.send(edge: edge, parcel: parcel, recipients: users, isBroadcast: false))
+        }
+        for edge in audience.uncertain {
+            let recipients = parcel.members.users + parcel.formerMembers
+            actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, isBroadcast: true))
+        }
+        if !parcel.formerMembers.isEmpty {
+            // Nobody keeps where former members are; they are few, and the event is rare.
+            for edge in self.linked.map(\.edge) where !audience.uncertain.contains(edge) {
+                actions.append(.send(edge: edge, parcel: parcel, recipients: parcel.formerMembers, isBroadcast: true))
+            }
+        }
+        return actions
+    }
+
+    private func broadcast(_ parcel: Parcel) -> [Action] {
+        self.linked.map { edge in
+            .send(
+                edge: edge.edge,
+                parcel: parcel,
+                recipients: parcel.members.users + parcel.formerMembers,
+                isBroadcast: true
+            )
+        }
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Directory
+import Messaging
+import NIOCore
+import Synchronization
+import Wire
+
+/// Where an audience asks and sends to.
+package protocol AudienceTransport: AnyObject, Sendable {
+    /// Asks the registry; the completion comes once, on any thread.
+    func lookUp(_ users: [UserID], completion: @escaping @Sendable (Audience.Answer) -> Void)
+    /// Puts a notification on the link to an edge.
+    func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+}
+
+/// Carries out an ``Audience`` on one event loop.
+///
+/// The loop is what keeps order: parcels, announcements and answers of the registry are taken up one after the other,
+/// and what they come to is put on the links before the next. Conversations are spread over several dispatchers; the
+/// parcels of one conversation always take the same.
+package final class AudienceDispatcher: Sendable {
+    private let loop: any EventLoop
+    private let transport: any AudienceTransport
+    private let state: NIOLoopBoundBox<State>
+    private let counts = Mutex(Counts())
+
+    /// For metrics; as of the last event.
+    package struct Counts: Sendable {
+        package var conversations = 0
+        package var waiting = 0
+        package var framesSent: UInt64 = 0
+        package var broadcastFramesSent: UInt64 = 0
+        package var lookUps: UInt64 = 0
+    }
+
+    package init(loop: any EventLoop, transport: any AudienceTransport) {
+        self.loop = loop
+        self.transport = transport
+        self.state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: loop)
+    }
+
+    /// A reference, so that the audience is changed in place.
+    private final class State {
+        var audience = Audience()
+    }
+
+    package var currentCounts: Counts { self.counts.withLock { $0 } }
+
+    /// From any thread. Parcels of one caller stay in order.
+    package func deliver(_ parcels: [Parcel]) {
+        guard !parcels.isEmpty else { return }
+        self.loop.execute {
+            let now = WallClock.now()
+            for parcel in parcels {
+                self.carryOut(self.state.value.audience.deliver(parcel, now: now))
+            }
+        }
+    }
+
+    /// From any thread.
+    package func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) {
+        self.loop.execute {
+            self.state.value.audience.attachmentChanged(edge: edge, attached: attached, detached: detached)
+        }
+    }
+
+    /// From any thread.
+    package func forget(_ users: [UserID]) {
+        self.loop.execute {
+            self.state.value.audience.forget(users)
+        }
+    }
+
+    /// From any thread.
+    package func linksChanged(_ linked: Set<EdgeLife>) {
+        self.loop.execute {
+            self.state.value.audience.linksChanged(linked)
+        }
+    }
+
+    private func carryOut(_ actions: [Audience.Action]) {
+        var sent: UInt64 = 0
+        var broadcast: UInt64 = 0
+        var lookUps: UInt64 = 0
+        for action in actions {
+            switch action {
+            case .lookUp(let conversation, let token, let users):
+                lookUps += 1
+                self.transport.lookUp(users) { answer in
+                    self.loop.execute {
+                        let now = WallClock.now()
+                        let state = self.state.value
+                        self.carryOut(state.audience.lookedUp(conversation, token: token, answer: answer, now: now))
+                    }
+                }
+            case .send(let edge, let parcel, let recipients, let isBroadcast):
+                sent += 1
+                broadcast += isBroadcast ? 1 : 0
+                self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            }
+        }
+        let conversations = self.state.value.audience.conversationCount
+        let waiting = self.state.value.audience.waitingCount
+        self.counts.withLock { counts in
+            counts.conversations = conversations
+            counts.waiting = waiting
+            counts.framesSent += sent
+            counts.broadcastFramesSent += broadcast
+            counts.lookUps += lookUps
+        }
+    }
+
+    private func send(_ parcel: Parcel, to edge: String, recipients: [UserID], isBroadcast: Bool) {
+        switch parcel.content {
+        case .message(let message):
+            let deliver = Deliver(message: message, recipients: recipients, isBroadcast: isBroadcast)
+            self.transport.notify(.deliver, deliver.encoded(), edge: edge)
+        case .event(var event):
+            event.recipients = recipients
+            self.transport.notify(.conversationEvent, event.encoded(), edge: edge)
+        }
+    }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Directory
+import Logging
+import Mesh
+import Messaging
+import NIOCore
+import Placement
+import Storage
+import Synchronization
+import Wire
+
+/// Where the parts of a router meet: the mesh tells it what arrives, writers and audiences tell it what to send.
+///
+/// It holds no state of its own. The mesh needs its delegate before the other parts exist, so they are attached once,
+/// before the router starts.
+package final class RouterHub: Sendable {
+    struct Parts: Sendable {
+        var mesh: MeshNode
+        var routing: RoutingState
+        var witnesses: WitnessBoard
+        var links: RouterLinks
+        var registry: SessionRegistry
+        var dispatchers: [AudienceDispatcher]
+        var requests: RequestDispatcher
+        var keepers: [String: ShardKeeper]
+        var requestTimeout: Duration
+    }
+
+    private let attached = Mutex<Parts?>(nil)
+    private let logger: Logger
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func attach(_ parts: Parts) {
+        self.attached.withLock { $0 = parts }
+    }
+
+    private var parts: Parts? { self.attached.withLock { $0 } }
+
+    // MARK: - Routing
+
+    /// Everybody linked hears of a new map or view.
+    func routingChanged(_ news: RoutingNews) {
+        guard let parts = self.parts else { return }
+        let payload = news.encoded()
+        for peer in parts.mesh.peers {
+            parts.mesh.notify(
+                kind: NotificationKind.routing.rawValue,
+                payload: payload,
+                to: peer.name,
+                class: .durable
+            )
+        }
+    }
+
+    // MARK: - Outbox
+
+    /// Sends an entry to the owner of its slot, which may be this router.
+    func apply(_ entry: ApplyOutbox, to slot: Slot, completion: @escaping @Sendable (Bool) -> Void) {
+        guard let parts = self.parts, let route = parts.routing.route(to: slot) else { return completion(false) }
+        let deadline = NIODeadline.now() + TimeAmount(parts.requestTimeout)
+        if route.router == parts.routing.own.name {
+            let call = Call(kind: .applyOutbox, slot: slot, deadline: deadline, payload: entry.encoded()) { status, _ in
+                completion(status == .ok)
+            }
+            return parts.requests.dispatch(call)
+        }
+        parts.mesh.request(
+            kind: RequestKind.applyOutbox.rawValue,
+            slot: slot.number,
+            epoch: route.epoch,
+            payload: entry.encoded(),
+            to: route.router,
+            deadline: deadline
+        ) { result in
+            let isApplied = (try? result.get()).map { $0.status == ResponseStatus.ok.rawValue } ?? false
+            completion(isApplied)
+        }
+    }
+}
+
+extension RouterHub: MeshDelegate {
+    package func meshLinkUp(_ peer: PeerIdentity) {
+        guard let parts = self.parts else { return }
+        self.logger.info("link up", metadata: ["peer": "\(peer)"])
+        parts.links.up(peer)
+        switch peer.role {
+        case .edge:
+            self.tellEdges(parts)
+        case .router:
+            parts.witnesses.linkUp(peer.name)
+        }
+        parts.mesh.notify(
+            kind: NotificationKind.routing.rawValue,
+            payload: parts.routing.news.encoded(),
+            to: peer.name,
+            class: .durable
+        )
+    }
+
+    package func meshLinkDown(_ peer: PeerIdentity, reason: String) {
+        guard let parts = self.parts else { return }
+        self.logger.info("link down", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+        parts.links.down(peer)
+        switch peer.role {
+        case .edge:
+            self.tellEdges(parts)
+        case .router:
+            parts.witnesses.linkDown(peer.name)
+            parts.keepers.values.forEach { $0.wake() }
+        }
+    }
+
+    private func tellEdges(_ parts: Parts) {
+        let edges = parts.links.edges
+        for dispatcher in parts.dispatchers {
+            dispatcher.linksChanged(edges)
+        }
+    }
+
+    package func meshRequest(_ request: InboundRequest) {
+        guard let parts = self.parts else { return }
+        guard let kind = RequestKind(rawValue: request.kind) else {
+            return self.refuse(request, Failure(.internal, "Request kind \(request.kind) is not known to this node."))
+        }
+        if kind == .displaceSession {
+            return self.displace(request, parts)
+        }
+        guard let slot = Slot(request.slot) else {
+            return self.refuse(request, Failure(.internal, "There is no slot \(request.slot)."))
+        }
+        if let known = parts.routing.route(to: slot), known.epoch < request.epoch {
+            parts.keepers[known.shard]?.wake()
+        }
+        parts.requests.dispatch(
+            Call(kind: kind, slot: slot, deadline: request.deadline, payload: request.payload) { status, payload in
+                request.reply(status: status.rawValue, payload: payload)
+            }
+        )
+    }
+
+    private func refuse(_ request: InboundRequest, _ failure: Failure) {
+        request.reply(status: ResponseStatus.failed.rawValue, payload: FailureBody(failure).encoded())
+    }
+
+    /// Passes the news that a device has a newer session on to the edge that has the older one.
+    private func displace(_ request: InboundRequest, _ parts: Parts) {
+        do throws(FieldError) {
+            let body = try DisplaceSession(decoding: request.payload)
+            parts.mesh.notify(
+                kind: NotificationKind.sessionDisplaced.rawValue,
+                payload: request.payload,
+                to: body.edge,
+                class: .durable
+            )
+            request.reply(status: ResponseStatus.ok.rawValue, payload: ByteBuffer())
+        } catch {
+            self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
+    }
+
+    package func meshNotification(kind: UInt16, payload: ByteBuffer, from peer: PeerIdentity) {
+        guard let parts = self.parts, let kind = NotificationKind(rawValue: kind) else { return }
+        do throws(FieldError) {
+            switch kind {
+            case .attachment:
+                let body = try Attachment(decoding: payload)
+                self.attachmentChanged(peer, attached: body.attached, detached: body.detached, parts)
+            case .sessionUnknown:
+                let body = try SessionUnknown(decoding: payload)
+                for dispatcher in parts.dispatchers {
+                    dispatcher.forget(body.users)
+                }
+            case .routing:
+                guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
+                parts.keepers.values.forEach { $0.wake() }
+            case .deliver, .conversationEvent, .sessionDisplaced:
+                break
+            }
+        } catch {
+            self.logger.warning(
+                "a notification could not be read",
+                metadata: ["peer": "\(peer)", "kind": "\(kind)", "reason": "\(error)"]
+            )
+        }
+    }
+
+    private func attachmentChanged(_ peer: PeerIdentity, attached: [UserID], detached: [UserID], _ parts: Parts) {
+        guard peer.role == .edge else { return }
+        for dispatcher in parts.dispatchers {
+            dispatcher.attachmentChanged(edge: peer.name, attached: attached, detached: detached)
+        }
+    }
+
+    package func meshReadComplete(from peer: PeerIdentity) {}
+}
+
+extension RouterHub: WriterEffects {
+    package func deliver(_ parcels: [Parcel]) {
+        guard let parts = self.parts else { return }
+        guard parts.dispatchers.count > 1 else {
+            parts.dispatchers.first?.deliver(parcels)
+            return
+        }
+        for (index, dispatcher) in parts.dispatchers.enumerated() {
+            dispatcher.deliver(
+                parcels.filter { Int(Slot(of: $0.conversation.value).number) % parts.dispatchers.count == index }
+            )
+        }
+    }
+
+    package func outboxGrew(shard: String, entries: [Int64], completion: @escaping @Sendable () -> Void) {
+        guard let keeper = self.parts?.keepers[shard] else { return completion() }
+        keeper.outboxGrew(entries, completion: completion)
+    }
+
+    package func viewRefused(shard: String) {
+        self.parts?.keepers[shard]?.wake()
+    }
+}
+
+extension RouterHub: AudienceTransport {
+    package func lookUp(_ users: [UserID], completion: @escaping @Sendable (Audience.Answer) -> Void) {
+        guard let parts = self.parts else { return completion(.failed) }
+        let edges = parts.links.edges.map(\.edge)
+        parts.registry.locations(of: users, completenessOf: edges) { result in
+            switch result {
+            case .success(let snapshot):
+                let locations = snapshot.sessions.mapValues { $0.map(\.location.life) }
+                completion(.found(locations, complete: snapshot.completeEdges))
+            case .failure:
+                completion(.failed)
+            }
+        }
+    }
+
+    package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
+        guard let parts = self.parts else { return }
+        let outcome = parts.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .durable)
+        if !outcome.isQueued {
+            parts.links.countUnsent()
+        }
+    }
+}

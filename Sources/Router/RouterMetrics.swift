@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Mesh
+import Observability
+import Wire
+
+/// What a router's parts say of themselves when the metrics are read.
+enum RouterMetrics {
+    static func register(in registry: MetricsRegistry, node: RouterNode) {
+        let names = NotificationKind.allCases.map { (Int($0.rawValue), "\($0)") }
+        MeshMetrics.register(
+            in: registry,
+            node: node.mesh,
+            notificationNames: Dictionary(names, uniquingKeysWith: { first, _ in first })
+        )
+        let queued = registry.declare(
+            .gauge,
+            "trunkline_router_queued_calls",
+            help: "Calls that wait for a writer of the shard.",
+            labels: ["shard"]
+        )
+        let conversations = registry.declare(
+            .gauge,
+            "trunkline_router_audiences",
+            help: "Conversations whose audience is kept."
+        )
+        let waiting = registry.declare(
+            .gauge,
+            "trunkline_router_deliveries_waiting",
+            help: "Deliveries that wait for the registry."
+        )
+        let lookUps = registry.declare(
+            .counter,
+            "trunkline_router_registry_lookups_total",
+            help: "Audiences read from the registry."
+        )
+        let frames = registry.declare(
+            .counter,
+            "trunkline_router_delivery_frames_total",
+            help: "Frames to edges: one for each edge and message.",
+            labels: ["audience"]
+        )
+        let unsent = registry.declare(
+            .counter,
+            "trunkline_router_deliveries_unsent_total",
+            help: "Frames that no link took."
+        )
+        registry.collect { [weak node] sink in
+            guard let node else { return }
+            for (shard, count) in node.queuedCalls {
+                sink.record(queued, count, [shard])
+            }
+            let counts = node.audienceCounts
+            sink.record(conversations, counts.reduce(0) { $0 + $1.conversations })
+            sink.record(waiting, counts.reduce(0) { $0 + $1.waiting })
+            sink.record(lookUps, counts.reduce(0) { $0 + $1.lookUps })
+            let broadcast = counts.reduce(0) { $0 + $1.broadcastFramesSent }
+            sink.record(frames, counts.reduce(0) { $0 + $1.framesSent } - broadcast, ["exact"])
+            sink.record(frames, broadcast, ["broadcast"])
+            sink.record(unsent, node.links.unsentDeliveries)
+        }
+    }
+}

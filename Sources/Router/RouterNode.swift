@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Directory
+import Logging
+import Mesh
+import Messaging
+import NIOCore
+import Observability
+import Placement
+import Storage
+import Synchronization
+import Threads
+import Wire
+
+/// A router: owns slots of the shards, numbers and stores their messages, and sends them to the edges.
+///
+/// It is put together here and does nothing itself: links and requests come in from the mesh
+/// (`RouterNode+Mesh`), writers and keepers have threads of their own, audiences live on the event loops.
+package final class RouterNode: Sendable {
+    package struct Configuration: Sendable {
+        package var name: String
+        package var incarnation: Incarnation
+        package var mesh: MeshSettings
+        package var meshHost: String
+        package var meshPort: Int
+        /// The other routers of the cluster.
+        package var peers: [MeshPeer]
+        package var shards: [ShardSession.Configuration]
+        package var writersPerShard: Int
+        package var readersPerShard: Int
+        package var writerBounds: ShardWriter.Bounds
+        package var viewPolicy: ViewPolicy
+        /// How often the leases of the other routers are read.
+        package var leaseReadInterval: Duration
+        /// How long a request from this router to another may take.
+        package var requestTimeout: Duration
+
+        var life: RouterLife {
+            RouterLife(name: self.name, incarnation: self.incarnation.description)
+        }
+
+        package init(
+            name: String,
+            incarnation: Incarnation,
+            mesh: MeshSettings,
+            meshHost: String,
+            meshPort: Int,
+            peers: [MeshPeer],
+            shards: [ShardSession.Configuration],
+            writersPerShard: Int,
+            readersPerShard: Int,
+            writerBounds: ShardWriter.Bounds,
+            viewPolicy: ViewPolicy,
+            leaseReadInterval: Duration,
+            requestTimeout: Duration
+        ) {
+            self.name = name
+            self.incarnation = incarnation
+            self.mesh = mesh
+            self.meshHost = meshHost
+            self.meshPort = meshPort
+            self.peers = peers
+            self.shards = shards
+            self.writersPerShard = writersPerShard
+            self.readersPerShard = readersPerShard
+            self.writerBounds = writerBounds
+            self.viewPolicy = viewPolicy
+            self.leaseReadInterval = leaseReadInterval
+            self.requestTimeout = requestTimeout
+        }
+    }
+
+    let configuration: Configuration
+    let registry: SessionRegistry
+    let leases: NodeLeases
+    let logger: Logger
+    let routing: RoutingState
+    let witnesses = WitnessBoard()
+    let links = RouterLinks()
+    let mesh: MeshNode
+    let hub: RouterHub
+    private let dispatchers: [AudienceDispatcher]
+    private let services: [String: RequestDispatcher.ShardServices]
+    private let keepers: [String: ShardKeeper]
+    private let leaseReader = Mutex<Task<Void, Never>?>(nil)
+
+    package init(
+        _ configuration: Configuration,
+        registry: SessionRegistry,
+        leases: NodeLeases,
+        group: any EventLoopGroup,
+        metrics: MetricsRegistry,
+        logger: Logger
+    ) {
+        let hub = RouterHub(logger: logger)
+        self.configuration = configuration
+        self.registry = registry
+        self.leases = leases
+        self.logger = logger
+        self.hub = hub
+        self.mesh = MeshNode(
+            identity: PeerIdentity(
+                name: configuration.name,
+                incarnation: configuration.incarnation,
+                role: .router
+            ),
+            settings: configuration.mesh,
+            group: group,
+            delegate: hub,
+            logger: logger
+        )
+        self.routing = RoutingState(own: configuration.life) { news in hub.routingChanged(news) }
+        let loops = Array(group.makeIterator())
+        self.dispatchers = loops.map { AudienceDispatcher(loop: $0, transport: hub) }
+        self.services = Self.services(configuration, routing: self.routing, hub: hub, metrics: metrics, logger: logger)
+        self.keepers = Self.keepers(
+            configuration,
+            routing: self.routing,
+            witnesses: self.witnesses,
+            hub: hub,
+            logger: logger
+        )
+        hub.attach(
+            RouterHub.Parts(
+                mesh: self.mesh,
+                routing: self.routing,
+                witnesses: self.witnesses,
+                links: self.links,
+                registry: registry,
+                dispatchers: self.dispatchers,
+                requests: RequestDispatcher(routing: self.routing, shards: self.services),
+                keepers: self.keepers,
+                requestTimeout: configuration.requestTimeout
+            )
+        )
+        RouterMetrics.register(in: metrics, node: self)
+    }
+
+    private static func services(
+        _ configuration: Configuration,
+        routing: RoutingState,
+        hub: RouterHub,
+        metrics: MetricsRegistry,
+        logger: Logger
+    ) -> [String: RequestDispatcher.ShardServices] {
+        let writerMetrics = WriterMetrics(metrics)
+        var services: [String: RequestDispatcher.ShardServices] = [:]
+        for session in configuration.shards {
+            let writers = (0..<max(1, configuration.writersPerShard)).map { index in
+                var own = session
+                own.applicationName = "\(configuration.name) writer \(index)"
+                return ShardWriter(
+                    name: "writer \(session.shard.name) \(index)",
+                    session: own,
+                    bounds: configuration.writerBounds,
+                    routing: routing,
+                    effects: hub,
+                    metrics: writerMetrics,
+                    logger: logger
+                )
+            }
+            var own = session
+            own.applicationName = "\(configuration.name) reader"
+            let readers = ShardReaders(own, threads: configuration.readersPerShard)
+            services[session.shard.name] = RequestDispatcher.ShardServices(writers: writers, readers: readers)
+        }
+        return services
+    }
+
+    private static func keepers(
+        _ configuration: Configuration,
+        routing: RoutingState,
+        witnesses: WitnessBoard,
+        hub: RouterHub,
+        logger: Logger
+    ) -> [String: ShardKeeper] {
+        let keepers = configuration.shards.map { session in
+            var own = session
+            own.applicationName = "\(configuration.name) keeper"
+            return ShardKeeper(
+                session: own,
+                routing: routing,
+                witnesses: witnesses,
+                policy: configuration.viewPolicy,
+                applyEntry: { slot, entry, completion in hub.apply(entry, to: slot, completion: completion) },
+                logger: logger
+            )
+        }
+        return Dictionary(zip(configuration.shards.map(\.shard.name), keepers), uniquingKeysWith: { first, _ in first })
+    }
+
+    // MARK: - Life
+
+    /// Listens, dials the other routers and proposes itself to every shard. Shards that are away join later.
+    package func start() async throws {
+        let address = try await self.mesh.listen(host: self.configuration.meshHost, port: self.configuration.meshPort)
+        self.logger.info("mesh listens", metadata: ["address": "\(address)"])
+        self.mesh.setPeers(self.configuration.peers)
+        let reader = Task { await self.readLeases() }
+        self.leaseReader.withLock { $0 = reader }
+        for keeper in self.keepers.values {
+            keeper.start()
+        }
+    }
+
+    /// Why the router is not of full use; empty when it is.
+    package func notReadyReasons() -> [String] {
+        let table = self.routing.snapshot
+        var reasons: [String] = []
+        if table.map == nil {
+            reasons.append("the shard map is not known: run `trunkline migrate`, or no shard can be reached")
+        }
+        for shard in self.configuration.shards.map(\.shard.name) {
+            let own = self.configuration.life
+            let isMember = table.views[shard]?.member(named: own.name) == own
+            if !isMember {
+                reasons.append("not in the view of shard \(shard)")
+            }
+        }
+        return reasons
+    }
+
+    package var routingTable: RoutingTable { self.routing.snapshot }
+
+    /// Hands the slots over, finishes what was accepted, and closes the links. Ends within about the time limit.
+    package func shutdown(within limit: Duration) async {
+        let end = ContinuousClock.now + limit
+        for keeper in self.keepers.values {
+            keeper.leave()
+        }
+        while ContinuousClock.now < end - limit / 4, !self.keepers.values.allSatisfy(\.hasLeft) {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        self.leaseReader.withLock { $0 }?.cancel()
+        await withCheckedContinuation { continuation in
+            let services = self.services.values
+            let keepers = self.keepers.values
+            let thread = PlainThread(name: "shutdown") {
+                services.flatMap(\.writers).forEach { $0.shutdown() }
+                keepers.forEach { $0.shutdown() }
+                continuation.resume()
+            }
+            if thread == nil {
+                continuation.resume()
+            }
+        }
+        for service in self.services.values {
+            await service.readers.shutdown()
+        }
+        await self.mesh.shutdown()
+    }
+
+    // MARK: - Leases
+
+    /// Until cancelled: what Redis says of the other routers is one of the two witnesses.
+    private func readLeases() async {
+        while !Task.isCancelled {
+            do {
+                let listing = try await self.leases.leases()
+                self.witnesses.leasesRead(Set(listing.leases.filter { $0.role == .router }.map(\.name)))
+            } catch {
+                self.witnesses.leasesRead(nil)
+            }
+            try? await Task.sleep(for: self.configuration.leaseReadInterval)
+        }
+    }
+
+    // MARK: - For metrics
+
+    var audienceCounts: [AudienceDispatcher.Counts] { self.dispatchers.map(\.currentCounts) }
+
+    var queuedCalls: [(shard: String, count: Int)] {
+        self.services.map { ($0.key, $0.value.writers.reduce(0) { $0 + $1.queuedCalls }) }
+    }
+}

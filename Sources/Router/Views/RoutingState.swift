@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Messaging
+import Placement
+import Synchronization
+import Wire
+
+/// The routing table that all threads of a router share. What is adopted here was read from a shard, so it is true.
+package final class RoutingState: Sendable {
+    package let own: RouterLife
+    private let table = Mutex(RoutingTable())
+    private let onChange: @Sendable (RoutingNews) -> Void
+
+    /// - Parameter onChange: told of everything new, on the thread that adopted it.
+    package init(own: RouterLife, onChange: @escaping @Sendable (RoutingNews) -> Void) {
+        self.own = own
+        self.onChange = onChange
+    }
+
+    package var snapshot: RoutingTable {
+        self.table.withLock { $0 }
+    }
+
+    package var news: RoutingNews {
+        RoutingNews(self.snapshot)
+    }
+
+    package func view(of shard: String) -> View? {
+        self.table.withLock { $0.views[shard] }
+    }
+
+    package func route(to slot: Slot) -> RoutingTable.Route? {
+        self.table.withLock { $0.route(to: slot) }
+    }
+
+    /// Whether this life of the router owns a slot that lies in the shard.
+    package func isOwn(_ slot: Slot, in shard: String) -> Bool {
+        self.table.withLock { self.isOwn(slot, in: shard, $0) }
+    }
+
+    /// The shard of a slot that this life of the router owns; nil for all others.
+    package func ownShard(of slot: Slot) -> String? {
+        self.table.withLock { table in
+            guard let shard = table.map?.shard(of: slot) else { return nil }
+            return self.isOwn(slot, in: shard, table) ? shard : nil
+        }
+    }
+
+    /// The slots of a shard that this life of the router owns, in order.
+    package func ownSlots(in shard: String) -> [Slot] {
+        let table = self.snapshot
+        return (0..<Slot.count).compactMap { Slot($0) }.filter { self.isOwn($0, in: shard, table) }
+    }
+
+    private func isOwn(_ slot: Slot, in shard: String, _ table: RoutingTable) -> Bool {
+        guard let map = table.map, map.shard(of: slot) == shard, let view = table.views[shard] else { return false }
+        return view.owner(of: slot) == self.own.name && view.member(named: self.own.name) == self.own
+    }
+
+    package func adopt(_ view: View) {
+        if self.table.withLock({ $0.adopt(view) }) {
+            self.onChange(RoutingNews(map: nil, views: [view]))
+        }
+    }
+
+    package func adopt(_ map: ShardMap) {
+        if self.table.withLock({ $0.adopt(map) }) {
+            self.onChange(RoutingNews(map: map, views: []))
+        }
+    }
+
+    /// Whether a peer knows something newer; what it says is not taken, only a reason to read the shards again.
+    package func isOutdated(by news: RoutingNews) -> Bool {
+        self.table.withLock { table in
+            var other = table
+            let hasNewerMap = news.map.map { other.adopt($0) } ?? false
+            return news.views.contains { other.adopt($0) } || hasNewerMap
+        }
+    }
+}

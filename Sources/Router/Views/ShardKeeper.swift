@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import Messaging
+import Placement
+import Storage
+import Synchronization
+import Threads
+import Wire
+
+/// Looks after one shard beside its writers, on a thread of its own: reads the map and the view, proposes a view when
+/// the policy says so, empties the outbox, and keeps the partitions ahead of time.
+package final class ShardKeeper: Sendable {
+    package struct Timing: Sendable {
+        /// How often the view and the outbox are read when nothing calls for it.
+        package var interval: Duration = .milliseconds(250)
+        /// How long an answer waits for its outbox entries to be applied.
+        package var outboxWait: Duration = .seconds(1)
+        /// The first wait of a router that was excluded before it proposes itself again; doubles up to the maximum.
+        package var rejoinWaitMin: Duration = .seconds(1)
+        package var rejoinWaitMax: Duration = .seconds(30)
+        package var maintenanceInterval: Duration = .seconds(3600)
+
+        package init() {}
+    }
+
+    /// Sends an outbox entry to the owner of its target slot; the completion says whether it was applied.
+    package typealias ApplyEntry = @Sendable (Slot, ApplyOutbox, @escaping @Sendable (Bool) -> Void) -> Void
+
+    private enum Event: Sendable {
+        case wake
+        case settled(entry: Int64, applied: Bool)
+        case waiting([Int64], @Sendable () -> Void)
+    }
+
+    private struct State {
+        var session: ShardSession
+        var outbox = OutboxProgress()
+        var hasNewEntries = true
+        var nextRoutine: ContinuousClock.Instant
+        var nextMaintenance: ContinuousClock.Instant
+        var wasMember = false
+        var rejoinWait: Duration
+        var mayJoinAt: ContinuousClock.Instant
+        var isFailing = false
+    }
+
+    private let shard: String
+    private let configuration: ShardSession.Configuration
+    private let routing: RoutingState
+    private let witnesses: WitnessBoard
+    private let policy: ViewPolicy
+    private let timing: Timing
+    private let applyEntry: ApplyEntry
+    private let logger: Logger
+    private let events = WorkQueue<Event>(itemsMax: 100_000, bytesMax: Int.max)
+    private let intent = Mutex(ViewPolicy.Intent.member)
+    private let hasLeftFlag = Mutex(false)
+    private let thread = Mutex<PlainThread?>(nil)
+
+    package init(
+        session: ShardSession.Configuration,
+        routing: RoutingState,
+        witnesses: WitnessBoard,
+        policy: ViewPolicy,
+        timing: Timing = Timing(),
+        applyEntry: @escaping ApplyEntry,
+        logger: Logger
+    ) {
+        self.shard = session.shard.name
+        self.configuration = session
+        self.routing = routing
+        self.witnesses = witnesses
+        self.policy = policy
+        self.timing = timing
+        self.applyEntry = applyEntry
+        self.logger = logger
+    }
+
+    package func start() {
+        let thread = PlainThread(name: "keeper \(self.shard)") { self.run() }
+        self.thread.withLock { $0 = thread }
+    }
+
+    /// Something may have changed: look at once. From any thread.
+    package func wake() {
+        _ = self.events.put(.wake, bytes: 0)
+    }
+
+    /// Entries were committed to the outbox. From any thread.
+    package func outboxGrew(_ entries: [Int64], completion: @escaping @Sendable () -> Void) {
+        if !self.events.put(.waiting(entries, completion), bytes: 0) {
+            completion()
+        }
+    }
+
+    /// From now on the router proposes views without itself.
+    package func leave() {
+        self.intent.withLock { $0 = .leaving }
+        self.wake()
+    }
+
+    /// Whether the shard's view is known to be without this router, or to have nobody else.
+    package var hasLeft: Bool { self.hasLeftFlag.withLock { $0 } }
+
+    /// Ends the thread. Blocks; not for an event loop.
+    package func shutdown() {
+        self.events.close()
+        self.thread.withLock { $0 }?.join()
+    }
+
+    // MARK: - The thread
+
+    private func run() {
+        let now = ContinuousClock.now
+        var state = State(
+            session: ShardSession(self.configuration),
+            nextRoutine: now,
+            nextMaintenance: now,
+            rejoinWait: self.timing.rejoinWaitMin,
+            mayJoinAt: now
+        )
+        while let events = self.events.take(
+            itemsMax: 1024,
+            bytesMax: Int.max,
+            timeoutMilliseconds: self.milliseconds(until: state.nextRoutine)
+        ) {
+            self.carryOut(events, &state)
+            let now = ContinuousClock.now
+            for completion in state.outbox.expire(now: now) {
+                completion()
+            }
+            if now >= state.nextRoutine {
+                state.nextRoutine = now + self.timing.interval
+                state.hasNewEntries = true
+                self.attempt(&state) { (state) throws(StorageError) in try self.routine(&state) }
+            }
+            if state.hasNewEntries {
+                self.attempt(&state) { (state) throws(StorageError) in try self.sendOutbox(&state) }
+            }
+        }
+        for completion in state.outbox.releaseAll() {
+            completion()
+        }
+        state.session.close()
+    }
+
+    private func milliseconds(until instant: ContinuousClock.Instant) -> Int {
+        let (seconds, attoseconds) = ContinuousClock.now.duration(to: instant).components
+        return max(0, Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000) + 1)
+    }
+
+    private func carryOut(_ events: [Event], _ state: inout State) {
+        var applied: [Int64] = []
+        for event in events {
+            switch event {
+            case .wake:
+                state.nextRoutine = ContinuousClock.now
+            case .settled(let entry, true):
+                applied.append(entry)
+            case .settled(let entry, false):
+                // Read again with the next routine, not at once: its target may need a moment.
+                state.outbox.failed(entry)
+            case .waiting(let entries, let completion):
+                state.outbox.wait(for: entries, until: .now + self.timing.outboxWait, completion: completion)
+                state.hasNewEntries = true
+            }
+        }
+        guard !applied.isEmpty else { return }
+        if let view = self.routing.view(of: self.shard) {
+            self.attempt(&state) { (state) throws(StorageError) in
+                try state.session.deleteOutbox(applied, epoch: view.epoch)
+            }
+        }
+        // When the deletion failed they are sent once more, which changes nothing.
+        for completion in state.outbox.finished(applied) {
+            completion()
+        }
+    }
+
+    /// A failure is logged when it begins and when it is over, not every time.
+    private func attempt(_ state: inout State, _ body: (inout State) throws(StorageError) -> Void) {
+        do throws(StorageError) {
+            try body(&state)
+            if state.isFailing {
+                state.isFailing = false
+                self.logger.notice("shard is back", metadata: ["shard": "\(self.shard)"])
+            }
+        } catch {
+            if !state.isFailing {
+                state.isFailing = true
+                self.logger.warning("shard is away", metadata: ["shard": "\(self.shard)", "reason": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: - Map and view
+
+    private func routine(_ state: inout State) throws(StorageError) {
+        if let map = try state.session.readShardMap() {
+            self.routing.adopt(map)
+        }
+        let view = try state.session.readView()
+        self.routing.adopt(view)
+        try self.propose(view, &state)
+        if ContinuousClock.now >= state.nextMaintenance {
+            try state.session.ensurePartitions(now: WallClock.now())
+            try state.session.dropExpiredMessageIDs(now: WallClock.now())
+            state.nextMaintenance = .now + self.timing.maintenanceInterval
+        }
+    }
+
+    private func propose(_ view: View, _ state: inout State) throws(StorageError) {
+        let own = self.routing.own
+        let intent = self.intent.withLock { $0 }
+        let isMember = view.member(named: own.name) == own
+        if state.wasMember, !isMember, intent == .member {
+            self.logger.warning("excluded from the shard's view", metadata: ["epoch": "\(view.epoch)"])
+            state.mayJoinAt = .now + state.rejoinWait * Double.random(in: 0.5...1)
+            state.rejoinWait = min(state.rejoinWait * 2, self.timing.rejoinWaitMax)
+        }
+        state.wasMember = isMember
+        let proposal = self.policy.proposal(
+            for: view,
+            own: own,
+            intent: intent,
+            mayJoin: ContinuousClock.now >= state.mayJoinAt,
+            witnesses: self.witnesses.witnesses(of: view.routers.filter { $0 != own.name })
+        )
+        guard let proposal else {
+            self.hasLeftFlag.withLock { $0 = intent == .leaving }
+            return
+        }
+        let proposed = try state.session.proposeView(
+            replacing: view.epoch,
+            routers: proposal.map(\.description),
+            by: own.description
+        )
+        guard let proposed else {
+            // Another router was faster: look at what it decided.
+            state.nextRoutine = .now
+            return
+        }
+        state.wasMember = proposed.member(named: own.name) == own
+        self.logger.notice(
+            "new view",
+            metadata: [
+                "shard": "\(self.shard)", "epoch": "\(proposed.epoch)",
+                "routers": "\(proposed.routers.joined(separator: ","))",
+            ]
+        )
+        self.routing.adopt(proposed)
+        self.hasLeftFlag.withLock { $0 = intent == .leaving }
+    }
+
+    // MARK: - Outbox
+
+    private func sendOutbox(_ state: inout State) throws(StorageError) {
+        state.hasNewEntries = false
+        guard state.outbox.room > 0 else { return }
+        let slots = self.routing.ownSlots(in: self.shard)
+        guard !slots.isEmpty else { return }
+        let rows = try state.session.readOutbox(slots: slots, after: 0, limit: OutboxProgress.underWayMax)
+        for row in rows where state.outbox.room > 0 && state.outbox.begin(row.id) {
+            guard let kind = OutboxKind(rawValue: UInt8(clamping: row.entry.kind)) else {
+                self.logger.error("outbox entry of an unknown kind stays", metadata: ["entry": "\(row.id)"])
+                continue
+            }
+            let events = self.events
+            let id = row.id
+            self.applyEntry(row.entry.targetSlot, ApplyOutbox(kind: kind, payload: row.entry.payload)) { applied in
+                _ = events.put(.settled(entry: id, applied: applied), bytes: 0)
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Placement
+import Testing
+
+@testable import Router
+
+@Suite("View policy")
+struct ViewPolicyTests {
+    private let policy = ViewPolicy(suspectAfter: .seconds(1), suspectWithoutLeaseAfter: .seconds(4))
+
+    private func view(_ routers: [String]) -> View {
+        View(shard: "shard-1", epoch: 5, routers: routers)
+    }
+
+    private func witness(_ name: String, unlinkedFor: Duration?, _ lease: RouterWitness.Lease) -> RouterWitness {
+        RouterWitness(name: name, unlinkedFor: unlinkedFor, lease: lease)
+    }
+
+    private func proposal(
+        _ routers: [String],
+        own: String = "a",
+        intent: ViewPolicy.Intent = .member,
+        mayJoin: Bool = true,
+        _ witnesses: [RouterWitness] = []
+    ) -> [String]? {
+        self.policy.proposal(
+            for: self.view(routers),
+            own: RouterLife(own),
+            intent: intent,
+            mayJoin: mayJoin,
+            witnesses: witnesses
+        )?.map(\.description)
+    }
+
+    @Test("A router joins the view that it is not in, and is content with one that it is in")
+    func join() {
+        #expect(self.proposal([]) == ["a"])
+        #expect(self.proposal(["b"]) == ["a", "b"])
+        #expect(self.proposal(["a", "b"], [self.witness("b", unlinkedFor: nil, .alive)]) == nil)
+    }
+
+    @Test("One that was excluded waits before it joins again, and judges nobody meanwhile")
+    func rejoin() {
+        #expect(self.proposal(["b"], mayJoin: false) == nil)
+        #expect(self.proposal(["b"], mayJoin: false, [self.witness("b", unlinkedFor: .seconds(60), .absent)]) == nil)
+    }
+
+    @Test(
+        "A router goes only when both witnesses speak against it, or the one that is left does for long",
+        arguments: [
+            (Duration?.none, RouterWitness.Lease.absent, false),
+            (Duration?.none, RouterWitness.Lease.unknown, false),
+            (.milliseconds(999), .absent, false),
+            (.seconds(1), .absent, true),
+            (.seconds(60), .alive, false),
+            (.seconds(3), .unknown, false),
+            (.seconds(4), .unknown, true),
+        ]
+    )
+    func suspicion(unlinkedFor: Duration?, lease: RouterWitness.Lease, isOut: Bool) {
+        let proposal = self.proposal(["a", "b"], [self.witness("b", unlinkedFor: unlinkedFor, lease)])
+        #expect(proposal == (isOut ? ["a"] : nil))
+    }
+
+    @Test("One step puts the dead out and oneself in")
+    func replaceTheDead() {
+        #expect(self.proposal(["b"], [self.witness("b", unlinkedFor: .seconds(2), .absent)]) == ["a"])
+    }
+
+    @Test("Who leaves takes itself out, unless nobody would be left")
+    func leave() {
+        #expect(self.proposal(["a", "b"], intent: .leaving) == ["b"])
+        #expect(self.proposal(["a"], intent: .leaving) == nil)
+        #expect(self.proposal(["b"], intent: .leaving) == nil)
+    }
+
+    @Test("The last router does not hand its slots to a dead one")
+    func leaveWithADeadOne() {
+        let dead = self.witness("b", unlinkedFor: .seconds(2), .absent)
+        #expect(self.proposal(["a", "b"], intent: .leaving, [dead]) == ["a"])
+    }
+
+    @Test("A later life takes the place of an earlier one under the same name, never the other way round")
+    func lives() {
+        #expect(self.proposal(["a@1", "b@1"], own: "a@2") == ["a@2", "b@1"])
+        #expect(self.proposal(["a@2", "b@1"], own: "a@1") == nil)
+        #expect(self.proposal(["a@2", "b@1"], own: "a@1", intent: .leaving) == nil)
+    }
+}
