@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Messaging
+
+/// What a client may ask for over a WebSocket.
+package enum ClientCommand: Hashable, Sendable {
+    case authenticate(Authenticate)
+    case sendMessage(SendMessageRequest)
+    case ping
+
+    /// The fields of `authenticate`.
+    package struct Authenticate: Codable, Hashable, Sendable {
+        package var token: String
+        package var deviceID: DeviceID
+
+        package init(token: String, deviceID: DeviceID) {
+            self.token = token
+            self.deviceID = deviceID
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case token
+            case deviceID = "device_id"
+        }
+    }
+
+    package enum Name: String, Sendable, CaseIterable {
+        case authenticate
+        case sendMessage = "send_message"
+        case ping
+    }
+
+    package var name: Name {
+        switch self {
+        case .authenticate: .authenticate
+        case .sendMessage: .sendMessage
+        case .ping: .ping
+        }
+    }
+}
+
+/// One text message of a client: `{"id": …, "type": …, and the fields of the command}`.
+package struct CommandMessage: Hashable, Sendable {
+    package var id: CommandID
+    package var command: ClientCommand
+
+    package init(id: CommandID, command: ClientCommand) {
+        self.id = id
+        self.command = command
+    }
+}
+
+/// A text message that is no command, with as much of it as could be read.
+package struct RejectedCommand: Error, Hashable, Sendable {
+    package var id: CommandID?
+    package var name: ClientCommand.Name?
+    package var failure: Failure
+
+    package init(id: CommandID?, name: ClientCommand.Name?, failure: Failure) {
+        self.id = id
+        self.name = name
+        self.failure = failure
+    }
+}
+
+extension CommandMessage {
+    /// Reads a command and checks its fields. The bytes have to be UTF-8.
+    ///
+    /// - Throws: with `malformed`, `unknown_type`, `missing_field`, `invalid_field` or `too_large`.
+    package init(json: some Collection<UInt8>) throws(RejectedCommand) {
+        let decoded: DecodedCommand
+        do {
+            decoded = try JSONBody.decode(DecodedCommand.self, from: json)
+        } catch {
+            throw RejectedCommand(id: nil, name: nil, failure: error)
+        }
+        self = try decoded.result.get()
+    }
+
+    /// The command as the bytes of a text message.
+    package func encoded() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { object in
+            switch self.id {
+            case .text(let text): object.string("id", text)
+            case .number(let number): object.integer("id", number)
+            }
+            object.literal("type", self.command.name.rawValue)
+            switch self.command {
+            case .authenticate(let fields):
+                object.string("token", fields.token)
+                object.identifier("device_id", fields.deviceID)
+            case .sendMessage(let fields):
+                object.identifier("conversation_id", fields.conversationID)
+                object.identifier("client_message_id", fields.clientMessageID)
+                object.literal("kind", fields.kind.name)
+                object.string("body", fields.body)
+            case .ping:
+                break
+            }
+        }
+        return writer.bytes
+    }
+}
+
+/// Reads the id first and keeps it, so that the error about another field can carry it.
+private struct DecodedCommand: Decodable {
+    let result: Result<CommandMessage, RejectedCommand>
+
+    private enum CodingKeys: String, CodingKey {
+        case id
+        case type
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        var id: CommandID?
+        var name: ClientCommand.Name?
+        do {
+            let read = try container.decode(CommandID.self, forKey: .id)
+            id = read
+            let type = try container.decode(String.self, forKey: .type)
+            guard let known = ClientCommand.Name(rawValue: type) else {
+                let names = ClientCommand.Name.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Failure(.unknownType, "The field `type` must be one of \(names).")
+            }
+            name = known
+            let command: ClientCommand
+            switch known {
+            case .authenticate:
+                command = .authenticate(try ClientCommand.Authenticate(from: decoder))
+            case .sendMessage:
+                let request = try SendMessageRequest(from: decoder)
+                try request.validate()
+                command = .sendMessage(request)
+            case .ping:
+                command = .ping
+            }
+            self.result = .success(CommandMessage(id: read, command: command))
+        } catch {
+            let failure = error as? Failure ?? Failure(decoding: error)
+            self.result = .failure(RejectedCommand(id: id, name: name, failure: failure))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Messaging
+
+extension ServerMessage {
+    /// Reads what an edge sent. Returns nil for a type that this version does not know, which a client passes over.
+    ///
+    /// - Throws: `malformed`, `missing_field` or `invalid_field`: the edge is at fault.
+    package static func decode(json: some Collection<UInt8>) throws(Failure) -> ServerMessage? {
+        try JSONBody.decode(DecodedMessage.self, from: json).message
+    }
+}
+
+private struct DecodedMessage: Decodable {
+    let message: ServerMessage?
+
+    private enum CodingKeys: String, CodingKey {
+        case id
+        case type
+        case code
+        case message
+        case retryAfterMilliseconds = "retry_after_ms"
+        case conversation
+        case conversationID = "conversation_id"
+        case actorID = "actor_id"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        guard let name = ServerMessage.Name(rawValue: try container.decode(String.self, forKey: .type)) else {
+            self.message = nil
+            return
+        }
+        func id() throws -> CommandID { try container.decode(CommandID.self, forKey: .id) }
+        func actor() throws -> UserID { try container.decode(UserID.self, forKey: .actorID) }
+        switch name {
+        case .authenticated: self.message = .authenticated(try id(), try Authenticated(from: decoder))
+        case .messageSent: self.message = .messageSent(try id(), try MessageSent(from: decoder))
+        case .pong: self.message = .pong(try id())
+        case .error:
+            let failure = Failure(
+                try container.decode(ErrorCode.self, forKey: .code),
+                try container.decode(String.self, forKey: .message),
+                retryAfterMilliseconds: try container.decodeIfPresent(UInt32.self, forKey: .retryAfterMilliseconds)
+            )
+            self.message = .error(try container.decodeIfPresent(CommandID.self, forKey: .id), failure)
+        case .newMessage:
+            self.message = .newMessage(try container.decode(DeliveredMessage.self, forKey: .message))
+        case .conversationCreated:
+            let conversation = try container.decode(ConversationResponse.self, forKey: .conversation)
+            self.message = .conversationCreated(conversation, actor: try actor())
+        case .conversationUpdated:
+            let conversation = try container.decode(ConversationHeader.self, forKey: .conversation)
+            self.message = .conversationUpdated(conversation, actor: try actor())
+        case .conversationDeleted:
+            let id = try container.decode(ConversationID.self, forKey: .conversationID)
+            self.message = .conversationDeleted(id, actor: try actor())
+        case .memberAdded: self.message = .memberAdded(try MembershipEvent(from: decoder))
+        case .memberRemoved: self.message = .memberRemoved(try MembershipEvent(from: decoder))
+        case .roleChanged: self.message = .roleChanged(try MembershipEvent(from: decoder))
+        case .resync: self.message = .resync
+        }
+    }
+}

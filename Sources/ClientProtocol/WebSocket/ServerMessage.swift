@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Messaging
+
+/// Everything that an edge says over a WebSocket: answers carry the id of their command, events have none.
+package enum ServerMessage: Hashable, Sendable {
+    case authenticated(CommandID, Authenticated)
+    case messageSent(CommandID, MessageSent)
+    case pong(CommandID)
+    /// Without an id when what came was not understood far enough to have one.
+    case error(CommandID?, Failure)
+
+    case newMessage(DeliveredMessage)
+    case conversationCreated(ConversationResponse, actor: UserID)
+    case conversationUpdated(ConversationHeader, actor: UserID)
+    case conversationDeleted(ConversationID, actor: UserID)
+    case memberAdded(MembershipEvent)
+    case memberRemoved(MembershipEvent)
+    case roleChanged(MembershipEvent)
+    /// Live events were left out because the client was too slow: ask for what came after the own cursor.
+    case resync
+
+    package enum Name: String, Sendable, CaseIterable {
+        case authenticated
+        case messageSent = "message_sent"
+        case pong
+        case error
+        case newMessage = "new_message"
+        case conversationCreated = "conversation_created"
+        case conversationUpdated = "conversation_updated"
+        case conversationDeleted = "conversation_deleted"
+        case memberAdded = "member_added"
+        case memberRemoved = "member_removed"
+        case roleChanged = "role_changed"
+        case resync
+    }
+
+    package var name: Name {
+        switch self {
+        case .authenticated: .authenticated
+        case .messageSent: .messageSent
+        case .pong: .pong
+        case .error: .error
+        case .newMessage: .newMessage
+        case .conversationCreated: .conversationCreated
+        case .conversationUpdated: .conversationUpdated
+        case .conversationDeleted: .conversationDeleted
+        case .memberAdded: .memberAdded
+        case .memberRemoved: .memberRemoved
+        case .roleChanged: .roleChanged
+        case .resync: .resync
+        }
+    }
+}
+
+/// The fields of `authenticated`.
+package struct Authenticated: Codable, Hashable, Sendable {
+    /// What the client has to stay below.
+    package struct Bounds: Codable, Hashable, Sendable {
+        /// UTF-8 bytes of a message's body.
+        package var bodyBytes: Int
+        /// Bytes of one WebSocket message.
+        package var frameBytes: Int
+        /// Messages of the session that wait for their answer.
+        package var inFlight: Int
+
+        package init(bodyBytes: Int, frameBytes: Int, inFlight: Int) {
+            self.bodyBytes = bodyBytes
+            self.frameBytes = frameBytes
+            self.inFlight = inFlight
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case bodyBytes = "body_bytes"
+            case frameBytes = "frame_bytes"
+            case inFlight = "in_flight"
+        }
+    }
+
+    package var userID: UserID
+    package var deviceID: DeviceID
+    package var sessionID: SessionID
+    /// How often the client should send something, a `ping` or a pong frame at least.
+    package var heartbeatMilliseconds: Int
+    package var limits: Bounds
+
+    package init(
+        userID: UserID,
+        deviceID: DeviceID,
+        sessionID: SessionID,
+        heartbeatMilliseconds: Int,
+        limits: Bounds
+    ) {
+        self.userID = userID
+        self.deviceID = deviceID
+        self.sessionID = sessionID
+        self.heartbeatMilliseconds = heartbeatMilliseconds
+        self.limits = limits
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case userID = "user_id"
+        case deviceID = "device_id"
+        case sessionID = "session_id"
+        case heartbeatMilliseconds = "heartbeat_ms"
+        case limits
+    }
+}
+
+/// A conversation without its members.
+package struct ConversationHeader: Codable, Hashable, Sendable {
+    package var conversationID: ConversationID
+    package var kind: ConversationKind
+    package var title: String
+    package var headSeq: UInt64
+    package var createdAt: Timestamp
+
+    package init(
+        conversationID: ConversationID,
+        kind: ConversationKind,
+        title: String,
+        headSeq: UInt64,
+        createdAt: Timestamp
+    ) {
+        self.conversationID = conversationID
+        self.kind = kind
+        self.title = title
+        self.headSeq = headSeq
+        self.createdAt = createdAt
+    }
+
+    package init(_ conversation: Conversation) {
+        self.init(
+            conversationID: conversation.id,
+            kind: conversation.kind,
+            title: conversation.title,
+            headSeq: conversation.headSeq,
+            createdAt: Timestamp(conversation.createdAt)
+        )
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case conversationID = "conversation_id"
+        case kind
+        case title
+        case headSeq = "head_seq"
+        case createdAt = "created_at"
+    }
+}
+
+/// The fields of `member_added`, `member_removed` and `role_changed`.
+package struct MembershipEvent: Codable, Hashable, Sendable {
+    package var conversationID: ConversationID
+    /// Whom it is about, with the role after the change; of the removed, the role that they had.
+    package var members: [ConversationMember]
+    package var actorID: UserID
+
+    package init(conversationID: ConversationID, members: [ConversationMember], actorID: UserID) {
+        self.conversationID = conversationID
+        self.members = members
+        self.actorID = actorID
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case conversationID = "conversation_id"
+        case members
+        case actorID = "actor_id"
+    }
+}

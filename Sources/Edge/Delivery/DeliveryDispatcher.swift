@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import Mesh
+internal import Messaging
+internal import NIOCore
+internal import Observability
+import Synchronization
+internal import Wire
+
+/// Takes what routers send for clients to the event loops that have the sessions. May be used from any thread.
+///
+/// What one read of a mesh link brought is collected and goes to each event loop in one piece.
+final class DeliveryDispatcher: Sendable {
+    private let index: SessionIndex
+    private let loops: [SessionLoop]
+    private let links: any RouterLinks
+    private let metrics: EdgeMetrics
+    private let logger: Logger
+    /// By the name of the router; bounded by the credit that the mesh gives to a peer.
+    private let collected = Mutex<[String: [LiveEvent]]>([:])
+
+    init(
+        index: SessionIndex,
+        loops: [SessionLoop],
+        links: any RouterLinks,
+        metrics: EdgeMetrics,
+        logger: Logger
+    ) {
+        self.index = index
+        self.loops = loops
+        self.links = links
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    func deliverReceived(_ payload: ByteBuffer, from router: String) {
+        do throws(FieldError) {
+            self.collect(LiveEvent(try Deliver(decoding: payload)), from: router)
+        } catch {
+            self.malformed(error, from: router)
+        }
+    }
+
+    func eventReceived(_ payload: ByteBuffer, from router: String) {
+        do throws(FieldError) {
+            self.collect(LiveEvent(try ConversationEvent(decoding: payload)), from: router)
+        } catch {
+            self.malformed(error, from: router)
+        }
+    }
+
+    func malformed(_ error: FieldError, from router: String) {
+        self.metrics.malformedNotifications.increment()
+        self.logger.warning(
+            "A notification was not understood",
+            metadata: .keys([.peer: "\(router)", .reason: "\(error)"])
+        )
+    }
+
+    func readComplete(from router: String) {
+        let events = self.collected.withLock { $0.removeValue(forKey: router) ?? [] }
+        guard !events.isEmpty else { return }
+        self.metrics.eventsReceived.increment(by: UInt64(events.count))
+        let placement = self.index.place(events.map { ($0.recipients, $0.absenceIsNews) })
+        var byLoop: [Int: [SessionLoop.Delivery]] = [:]
+        for (event, loops) in zip(events, placement.byLoop) {
+            for (loop, recipients) in loops {
+                byLoop[loop, default: []].append(
+                    SessionLoop.Delivery(
+                        frame: event.frame,
+                        recipients: recipients,
+                        excluded: event.excluded,
+                        messageCreatedAt: event.messageCreatedAt
+                    )
+                )
+            }
+        }
+        for (loop, deliveries) in byLoop {
+            self.loops[loop].deliver(deliveries)
+        }
+        self.report(absent: placement.absent, to: router)
+    }
+
+    private func collect(_ event: LiveEvent, from router: String) {
+        self.collected.withLock { $0[router, default: []].append(event) }
+    }
+
+    /// The router looks them up anew; should this get lost, the next message for them brings it again.
+    private func report(absent: Set<UserID>, to router: String) {
+        guard !absent.isEmpty else { return }
+        self.metrics.recipientsAbsent.increment(by: UInt64(absent.count))
+        var rest = absent.sorted()[...]
+        while !rest.isEmpty {
+            let users = rest.prefix(Limits.conversationMembersMax)
+            rest = rest.dropFirst(users.count)
+            self.links.notify(
+                kind: NotificationKind.sessionUnknown.rawValue,
+                payload: SessionUnknown(users: Array(users)).encoded(),
+                to: router,
+                class: .ephemeral
+            )
+        }
+    }
+}

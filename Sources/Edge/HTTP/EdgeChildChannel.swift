@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HummingbirdCore
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// What a connection became with its first request.
+enum HTTPOutcome: Sendable {
+    case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+    /// The session has taken over; nothing is left to do here.
+    case webSocket
+}
+
+/// An accepted connection of which it is not yet clear what it becomes.
+struct HTTPConnection: ServerChildChannelValue {
+    let channel: any Channel
+    let outcome: EventLoopFuture<HTTPOutcome>
+}
+
+/// Sets up connections that serve REST and WebSocket on one port.
+///
+/// A connection that speaks HTTP has a task of Hummingbird's for as long as it lasts. One that becomes a WebSocket has
+/// none: `handle` returns at once, and the session lives in the channel's handlers.
+struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
+    let responder: HTTPChannelHandler.Responder
+    let settings: HTTPSettings
+    let acceptor: any WebSocketAcceptor
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTPConnection> {
+        channel.eventLoop.makeCompletedFuture {
+            try channel.syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
+            var upgrade = NIOUpgradableHTTPServerPipelineConfiguration(
+                upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
+                    upgraders: [WebSocketUpgrader(acceptor: self.acceptor)],
+                    notUpgradingCompletionHandler: { channel in
+                        channel.eventLoop.makeCompletedFuture { try self.configureHTTP(channel) }
+                    }
+                )
+            )
+            // NIOAsyncChannel takes pipelined requests one after the other, HTTPTypes validates fields, and problems
+            // of the protocol are answered by the two handlers of this module.
+            upgrade.enablePipelining = false
+            upgrade.enableResponseHeaderValidation = false
+            upgrade.enableErrorHandling = false
+            upgrade.decoderConfiguration.maxHeaderFieldSize = self.settings.headerBytesMax
+            upgrade.decoderConfiguration.maxHeaderListSize = self.settings.headerBytesMax
+            upgrade.decoderConfiguration.maxHeaderFieldCount = self.settings.headerFieldsMax
+
+            let pipeline = channel.pipeline.syncOperations
+            let outcome = try pipeline.configureUpgradableHTTPServerPipeline(configuration: upgrade)
+            let upgradeHandler = try pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<HTTPOutcome>.self)
+            try pipeline.addHandler(
+                FirstRequestHandler(timeout: self.settings.readTimeout, acceptor: self.acceptor),
+                position: .before(upgradeHandler)
+            )
+            return HTTPConnection(channel: channel, outcome: outcome)
+        }
+    }
+
+    func handle(value connection: HTTPConnection, logger: Logger) async {
+        let outcome: HTTPOutcome
+        do {
+            outcome = try await connection.outcome.get()
+        } catch {
+            logger.trace("A connection ended before its first request", metadata: ["error": "\(error)"])
+            connection.channel.close(promise: nil)
+            return
+        }
+        switch outcome {
+        case .http(let channel): await self.handleHTTP(asyncChannel: channel, logger: logger)
+        case .webSocket: return
+        }
+    }
+
+    private func configureHTTP(_ channel: any Channel) throws -> HTTPOutcome {
+        let pipeline = channel.pipeline.syncOperations
+        let firstRequest = try pipeline.handler(type: FirstRequestHandler.self)
+        pipeline.removeHandler(firstRequest, promise: nil)
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+        let limits = HTTPConnectionState.Limits(
+            bodyBytesMax: self.settings.bodyBytesMax,
+            readTimeout: TimeAmount(self.settings.readTimeout),
+            responseTimeout: TimeAmount(self.settings.responseTimeout),
+            idleTimeout: TimeAmount(self.settings.idleTimeout),
+            lingerTimeout: TimeAmount(self.settings.lingerTimeout)
+        )
+        try pipeline.addHandler(HTTPConnectionHandler(limits: limits, now: .now()))
+        return .http(
+            try NIOAsyncChannel(
+                wrappingChannelSynchronously: channel,
+                configuration: .init(isOutboundHalfClosureEnabled: true)
+            )
+        )
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+internal import Logging
+internal import Mesh
+internal import Messaging
+internal import NIOCore
+internal import Observability
+import Synchronization
+internal import Wire
+
+/// Where the mesh puts what routers send to this edge. May be called on any event loop.
+///
+/// The mesh needs it before the sessions exist, and the sessions need the mesh: ``connect(_:)`` closes the circle before
+/// the first link can be up.
+final class MeshInbox: MeshDelegate {
+    struct Receivers: Sendable {
+        var routing: RoutingState
+        var dispatcher: DeliveryDispatcher
+        /// Closes a session of this edge that has a newer one elsewhere.
+        var displaced: @Sendable (DisplaceSession) -> Void
+    }
+
+    private let receivers = Mutex<Receivers?>(nil)
+    private let logger: Logger
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func connect(_ receivers: Receivers) {
+        self.receivers.withLock { $0 = receivers }
+    }
+
+    func meshLinkUp(_ peer: PeerIdentity) {
+        self.logger.info("Link up", metadata: .keys([.peer: "\(peer.name)"]))
+    }
+
+    func meshLinkDown(_ peer: PeerIdentity, reason: String) {
+        self.logger.notice("Link down", metadata: .keys([.peer: "\(peer.name)", .reason: "\(reason)"]))
+        self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+    }
+
+    /// Routers ask edges nothing.
+    func meshRequest(_ request: InboundRequest) {
+        let failure = Failure(.unknownType, "An edge answers no requests.")
+        request.reply(status: ResponseStatus.failed.rawValue, payload: FailureBody(failure).encoded())
+    }
+
+    func meshNotification(kind: UInt16, payload: ByteBuffer, from peer: PeerIdentity) {
+        guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        do throws(FieldError) {
+            switch NotificationKind(rawValue: kind) {
+            case .deliver: receivers.dispatcher.deliverReceived(payload, from: peer.name)
+            case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
+            case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
+            case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
+            // What a later version sends is passed over (contract C9); what edges send comes from no router.
+            case .attachment, .sessionUnknown, nil: break
+            }
+        } catch {
+            receivers.dispatcher.malformed(error, from: peer.name)
+        }
+    }
+
+    func meshReadComplete(from peer: PeerIdentity) {
+        self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+internal import NIOCore
+internal import NIOWebSocket
+
+/// Puts the frames of a client together to messages, by the rules of RFC 6455. Pure.
+///
+/// Bounded: a message, whole or in fragments, has at most ``messageBytesMax`` bytes; no memory is taken beyond.
+struct MessageAssembler {
+    /// Bytes of one message.
+    let messageBytesMax: Int
+    /// The fragments so far; nil between messages.
+    private var fragments: ByteBuffer?
+
+    init(messageBytesMax: Int) {
+        self.messageBytesMax = messageBytesMax
+    }
+
+    enum Event: Equatable {
+        /// A whole text message, not yet known to be UTF-8.
+        case text(ByteBuffer)
+        case ping(ByteBuffer)
+        case pong
+        /// With the code to answer with.
+        case close(UInt16?)
+        /// The first part of a message.
+        case incomplete
+        case violation(CloseCode)
+    }
+
+    mutating func receive(_ frame: WebSocketFrame) -> Event {
+        // No extension is ever agreed on, so no reserved bit has a meaning.
+        guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return .violation(.protocolError) }
+        switch frame.opcode {
+        case .text:
+            guard self.fragments == nil else { return .violation(.protocolError) }
+            return self.append(frame, to: nil)
+        case .continuation:
+            guard let fragments = self.fragments else { return .violation(.protocolError) }
+            self.fragments = nil
+            return self.append(frame, to: fragments)
+        case .binary:
+            return .violation(.binaryMessage)
+        case .ping:
+            return frame.fin ? .ping(frame.unmaskedData) : .violation(.protocolError)
+        case .pong:
+            return frame.fin ? .pong : .violation(.protocolError)
+        case .connectionClose:
+            return frame.fin ? Self.close(frame.unmaskedData) : .violation(.protocolError)
+        default:
+            return .violation(.protocolError)
+        }
+    }
+
+    private mutating func append(_ frame: WebSocketFrame, to before: ByteBuffer?) -> Event {
+        let count = (before?.readableBytes ?? 0) + frame.length
+        guard count <= self.messageBytesMax else { return .violation(.messageTooBig) }
+        var data = frame.unmaskedData
+        guard var whole = before else {
+            guard !frame.fin else { return .text(data) }
+            self.fragments = data
+            return .incomplete
+        }
+        whole.writeBuffer(&data)
+        guard !frame.fin else { return .text(whole) }
+        self.fragments = whole
+        return .incomplete
+    }
+
+    /// RFC 6455 §5.5.1 and §7.4: nothing, or a code that may be sent, with UTF-8 behind it.
+    private static func close(_ payload: ByteBuffer) -> Event {
+        var payload = payload
+        guard payload.readableBytes > 0 else { return .close(nil) }
+        guard let code = payload.readInteger(as: UInt16.self) else { return .violation(.protocolError) }
+        switch code {
+        case 1000...1003, 1007...1014, 3000...4999: break
+        default: return .violation(.protocolError)
+        }
+        guard payload.isUTF8 else { return .violation(.invalidText) }
+        return .close(code)
+    }
+}
+
+extension ByteBuffer {
+    var isUTF8: Bool {
+        self.withUnsafeReadableBytes { String(validating: $0, as: UTF8.self) != nil }
+    }
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+internal import Messaging
+internal import NIOCore
+internal import NIOWebSocket
+internal import Observability
+
+/// Carries out a ``Session`` on one connection: frames in, ready bytes out. Confined to the channel's event loop.
+///
+/// An idle session has no timer, task or buffer of its own. While too much is unsent, nothing is read from the client
+/// either, so its own answers cannot pile up.
+final class SessionHandler: ChannelDuplexHandler {
+    typealias InboundIn = WebSocketFrame
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let id = SessionID.generate()
+    /// The device while the session gets events.
+    private(set) var device: DeviceID?
+    /// The places of the events that this round of delivery has for the session.
+    var offered: [Int] = []
+
+    let loop: SessionLoop
+    let services: SessionServices
+    private var session: Session
+    private var assembler: MessageAssembler
+    var submits: SubmitPipeline?
+    private var context: ChannelHandlerContext?
+    private var hasEnded = false
+    private var needsFlush = false
+    private var hasHeldRead = false
+    /// What was unsent at the last look, while reading is held.
+    private var unsentBytes = Int.max
+
+    init(loop: SessionLoop, services: SessionServices, now: NIODeadline) {
+        self.loop = loop
+        self.services = services
+        self.session = Session(settings: services.settings.machine, now: now)
+        self.assembler = MessageAssembler(messageBytesMax: services.settings.messageBytesMax)
+    }
+
+    var hasSubmits: Bool { self.submits != nil }
+    var isClosing: Bool { self.session.isClosing }
+
+    var now: NIODeadline { self.loop.eventLoop.now }
+
+    // MARK: - Lifecycle
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.loop.add(self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.ended()
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.ended()
+        context.fireChannelInactive()
+    }
+
+    private func ended() {
+        guard !self.hasEnded else { return }
+        self.hasEnded = true
+        if !self.session.isClosing { self.services.metrics.disconnected() }
+        let owner = self.session.connectionClosed()
+        self.loop.remove(self, of: owner?.user)
+        self.device = nil
+        if let submits = self.submits {
+            self.services.metrics.submitsInFlight.add(-Int64(submits.count))
+            self.submits = nil
+        }
+        self.services.connectionEnded()
+        if let owner {
+            self.services.close(owner, self.id, on: self.loop.eventLoop)
+        }
+    }
+
+    func tick(now: NIODeadline) {
+        if self.hasHeldRead, let context = self.context {
+            // Reading is held, so only what goes out can show that the client is there.
+            let unsent = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? Int.max
+            if unsent < self.unsentBytes { self.session.activityNoticed(now: now) }
+            self.unsentBytes = unsent
+        }
+        switch self.session.tick(now: now) {
+        case .none: break
+        case .sendPing: self.write(ServerFrame.ping())
+        case .sendClose(let code): self.writeClose(code)
+        case .closeConnection: self.context?.close(promise: nil)
+        }
+        self.flushIfNeeded()
+    }
+
+    /// Ends the connection without a word.
+    func cutOff() {
+        self.context?.close(promise: nil)
+    }
+
+    // MARK: - From the client
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.session.activityNoticed(now: self.now)
+        switch self.assembler.receive(self.unwrapInboundIn(data)) {
+        case .text(let text): self.textReceived(text)
+        case .ping(let payload) where !self.session.isClosing: self.write(ServerFrame.pong(payload))
+        case .ping, .pong, .incomplete: break
+        case .close(let code): self.closeReceived(code)
+        case .violation(let code): self.close(code)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.flushIfNeeded()
+        context.fireChannelReadComplete()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        case NIOWebSocketError.invalidFrameLength: self.close(.messageTooBig)
+        case is NIOWebSocketError: self.close(.protocolError)
+        default: context.close(promise: nil)
+        }
+        self.flushIfNeeded()
+    }
+
+    private func textReceived(_ text: ByteBuffer) {
+        guard !self.session.isClosing else { return }
+        guard text.isUTF8 else { return self.close(.invalidText) }
+        let message: CommandMessage
+        do throws(RejectedCommand) {
+            message = try CommandMessage(json: text.readableBytesView)
+        } catch {
+            if let name = error.name { self.services.metrics.command(name) }
+            return self.carryOut(self.session.commandRejected(error, now: self.now), id: error.id)
+        }
+        self.services.metrics.command(message.command.name)
+        self.carryOut(self.session.commandReceived(message, now: self.now), id: message.id)
+    }
+
+    private func carryOut(_ action: Session.CommandAction, id: CommandID?) {
+        switch action {
+        case .ignore: break
+        case .answer(let message): self.send(message)
+        case .answerAndClose(let message, let code):
+            self.send(message)
+            self.writeClose(code)
+        case .checkToken(let fields):
+            guard let id else { return }
+            self.checkToken(fields, id: id)
+        case .submit(let request, let owner):
+            guard let id else { return }
+            self.submit(request, owner: owner, id: id)
+        }
+    }
+
+    private func closeReceived(_ code: UInt16?) {
+        switch self.session.closeReceived(now: self.now) {
+        case .close:
+            self.context?.close(promise: nil)
+        case .answerAndClose:
+            guard let context = self.context else { return }
+            self.services.metrics.closed(.normal)
+            self.needsFlush = false
+            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            context.writeAndFlush(self.wrapOutboundOut(ServerFrame.close(echoing: code))).whenComplete { _ in
+                bound.value.close(promise: nil)
+            }
+        }
+    }
+
+    // MARK: - Authentication
+
+    private func checkToken(_ fields: ClientCommand.Authenticate, id: CommandID) {
+        let owner: Session.Owner
+        do throws(Failure) {
+            owner = try self.services.verify(fields)
+        } catch {
+            return self.carryOut(self.session.tokenRefused(id, error, now: self.now), id: id)
+        }
+        self.session.tokenAccepted(id, owner)
+        let (loop, session) = (self.loop, self.id)
+        self.services.open(owner, session, loop: loop.number, on: loop.eventLoop) { outcome in
+            loop.post(.opened(outcome), to: session)
+        }
+    }
+
+    private func openingEnded(_ outcome: SessionOpener.Outcome) {
+        switch outcome {
+        case .opened:
+            guard case .open(let id, let owner) = self.session.opened() else { return }
+            self.send(.authenticated(id, self.services.settings.authenticated(owner, self.id)))
+            self.device = owner.device
+            self.loop.opened(self, for: owner.user)
+        case .refused(let failure, let code):
+            self.carryOut(self.session.openingRefused(failure, code, now: self.now), id: nil)
+        case .superseded:
+            self.close(.replaced)
+        }
+    }
+
+    // MARK: - From other threads, and live events
+
+    func perform(_ work: SessionLoop.Work) {
+        switch work {
+        case .attemptEnded(let ticket, let outcome): self.attemptEnded(ticket, outcome)
+        case .opened(let outcome): self.openingEnded(outcome)
+        case .close(let code): self.close(code)
+        }
+    }
+
+    /// Writes the offered events, those that there is room for. Returns how many were.
+    func writeOffered(_ frames: inout JoinedFrames) -> Int {
+        let places = self.offered
+        self.offered = []
+        guard let context = self.context, self.session.openOwner != nil else { return 0 }
+        for buffer in frames.buffers(at: places) {
+            // Only what the socket does not take counts as unsent.
+            if !context.channel.isWritable { self.flushIfNeeded() }
+            guard context.channel.isWritable, !self.session.isBehind else {
+                self.session.eventLeftOut()
+                self.services.metrics.deliveriesSkipped.increment(by: UInt64(places.count))
+                return 0
+            }
+            self.write(buffer)
+        }
+        return places.count
+    }
+
+    /// Events for this session were dropped on their way to it.
+    func eventsWereDropped() {
+        guard let context = self.context, self.session.openOwner != nil else { return }
+        self.session.eventLeftOut()
+        guard context.channel.isWritable else { return }
+        self.resyncIfBehind()
+        self.flushIfNeeded()
+    }
+
+    // MARK: - To the client
+
+    func read(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else {
+            self.hasHeldRead = true
+            self.unsentBytes = Int.max
+            return
+        }
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            self.resyncIfBehind()
+            self.flushIfNeeded()
+            if self.hasHeldRead {
+                self.hasHeldRead = false
+                context.read()
+            }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func resyncIfBehind() {
+        guard self.session.becameWritable() else { return }
+        self.services.metrics.resyncs.increment()
+        self.send(.resync)
+    }
+
+    func send(_ message: ServerMessage) {
+        if case .error(_, let failure) = message { self.services.metrics.error(failure.code) }
+        self.write(ServerFrame.text(message))
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        guard let context = self.context else { return }
+        context.write(self.wrapOutboundOut(bytes), promise: nil)
+        self.needsFlush = true
+    }
+
+    func flushIfNeeded() {
+        guard self.needsFlush else { return }
+        self.needsFlush = false
+        self.context?.flush()
+    }
+
+    /// Ends the session with a reason.
+    private func close(_ code: CloseCode) {
+        guard self.session.closeRequested(now: self.now) else { return }
+        self.writeClose(code)
+    }
+
+    private func writeClose(_ code: CloseCode) {
+        self.services.metrics.closed(code)
+        self.device = nil
+        self.write(ServerFrame.close(code))
+        // Reading goes on, to find the client's close frame and to keep the reason from being destroyed unread.
+        if self.hasHeldRead {
+            self.hasHeldRead = false
+            self.context?.read()
+        }
+    }
+}
+
+@available(*, unavailable)
+extension SessionHandler: Sendable {}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Directory
+internal import Messaging
+import Synchronization
+
+/// Which users have sessions on this edge, and on which event loop. May be used from any thread.
+///
+/// A device is in here from the moment its token was accepted, before the registry knows of it: of two sessions of one
+/// device that begin at the same time, the order of ``reserve(_:_:_:loop:)`` says which one stays.
+final class SessionIndex: Sendable {
+    struct Entry: Hashable, Sendable {
+        var device: DeviceID
+        var session: SessionID
+        /// The place of the event loop among the edge's.
+        var loop: Int
+    }
+
+    /// A user has few devices here: a short array beats a dictionary.
+    private let users = Mutex<[UserID: [Entry]]>([:])
+
+    /// Puts a session in the place of the device's former one, if there was one, and returns that.
+    func reserve(_ user: UserID, _ device: DeviceID, _ session: SessionID, loop: Int) -> Entry? {
+        let entry = Entry(device: device, session: session, loop: loop)
+        return self.users.withLock { users in
+            guard let place = users[user]?.firstIndex(where: { $0.device == device }) else {
+                users[user, default: []].append(entry)
+                return nil
+            }
+            let replaced = users[user]?[place]
+            users[user]?[place] = entry
+            return replaced
+        }
+    }
+
+    enum Release: Equatable {
+        /// The device has a newer session here.
+        case superseded
+        case released
+        /// It was the user's last one here.
+        case releasedLast
+    }
+
+    func release(_ user: UserID, _ device: DeviceID, _ session: SessionID) -> Release {
+        self.users.withLock { users in
+            guard let place = users[user]?.firstIndex(where: { $0.device == device && $0.session == session }) else {
+                return .superseded
+            }
+            users[user]?.remove(at: place)
+            guard users[user]?.isEmpty ?? true else { return .released }
+            users[user] = nil
+            return .releasedLast
+        }
+    }
+
+    func current(_ user: UserID, _ device: DeviceID) -> Entry? {
+        self.users.withLock { $0[user]?.first { $0.device == device } }
+    }
+
+    func contains(_ user: UserID) -> Bool {
+        self.users.withLock { $0[user] != nil }
+    }
+
+    /// Every session, as the registry should know it.
+    func registrations(_ life: EdgeLife) -> [SessionRegistration] {
+        self.users.withLock { users in
+            users.flatMap { user, entries in
+                entries.map { entry in
+                    SessionRegistration(
+                        user: user,
+                        device: entry.device,
+                        location: SessionLocation(
+                            edge: life.edge,
+                            incarnation: life.incarnation,
+                            session: entry.session
+                        )
+                    )
+                }
+            }
+        }
+    }
+
+    struct Placement {
+        /// Of each recipient list, in its order: the recipients on each loop that has any.
+        var byLoop: [[Int: [UserID]]] = []
+        /// Recipients without a session here, of those lists for which that is news.
+        var absent: Set<UserID> = []
+    }
+
+    /// Finds the event loops of several lists of recipients, by one reading of the index.
+    func place(_ lists: [(recipients: [UserID], absenceIsNews: Bool)]) -> Placement {
+        self.users.withLock { users in
+            var placement = Placement()
+            placement.byLoop.reserveCapacity(lists.count)
+            for list in lists {
+                var loops: [Int: [UserID]] = [:]
+                for user in list.recipients {
+                    guard let entries = users[user] else {
+                        if list.absenceIsNews { placement.absent.insert(user) }
+                        continue
+                    }
+                    for (position, entry) in entries.enumerated()
+                    where !entries[..<position].contains(where: { $0.loop == entry.loop }) {
+                        loops[entry.loop, default: []].append(user)
+                    }
+                }
+                placement.byLoop.append(loops)
+            }
+            return placement
+        }
+    }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+internal import Messaging
+internal import NIOCore
+internal import Observability
+import Synchronization
+
+/// The sessions of one event loop, and the way to them from other threads.
+///
+/// The handlers are confined to the event loop. What others have for them goes through a locked inbox that is emptied
+/// in one go: an event loop is woken once for everything that is waiting, and each session is flushed once.
+final class SessionLoop: Sendable {
+    /// How often the clock is looked at for all sessions: there is no timer per session.
+    static let sweepInterval = TimeAmount.seconds(1)
+    /// Events that may wait for one event loop; more are dropped, and its sessions told to resync.
+    static let waitingEventsMax = 65_536
+    /// Bytes of the events that may wait for one event loop; the same behaviour at the bound.
+    static let waitingEventBytesMax = 64 << 20
+
+    /// An event for sessions of this loop.
+    struct Delivery: Sendable {
+        var frame: ByteBuffer
+        var recipients: [UserID]
+        var excluded: DeviceID?
+        var messageCreatedAt: UnixMilliseconds?
+    }
+
+    /// Something for one session.
+    enum Work: Sendable {
+        case attemptEnded(SubmitPipeline.Ticket, AttemptOutcome)
+        case opened(SessionOpener.Outcome)
+        case close(CloseCode)
+    }
+
+    private struct Inbox {
+        var work: [(SessionID, Work)] = []
+        var deliveries: [Delivery] = []
+        var deliveryBytes = 0
+        var hasOverflowed = false
+        var isScheduled = false
+    }
+
+    private struct Table {
+        var handlers: [SessionID: SessionHandler] = [:]
+        var open: [UserID: [SessionHandler]] = [:]
+        var sweep: RepeatedTask?
+    }
+
+    /// The place among the edge's loops.
+    let number: Int
+    let eventLoop: any EventLoop
+    private let metrics: EdgeMetrics
+    private let inbox = Mutex(Inbox())
+    private let table: NIOLoopBoundBox<Table>
+
+    init(number: Int, eventLoop: any EventLoop, metrics: EdgeMetrics) {
+        self.number = number
+        self.eventLoop = eventLoop
+        self.metrics = metrics
+        self.table = NIOLoopBoundBox.makeBoxSendingValue(Table(), eventLoop: eventLoop)
+    }
+
+    // MARK: - From any thread
+
+    func post(_ work: Work, to session: SessionID) {
+        self.put { $0.work.append((session, work)) }
+    }
+
+    /// Has events delivered, in their order.
+    func deliver(_ deliveries: [Delivery]) {
+        let dropped = self.put { inbox in
+            for (place, delivery) in deliveries.enumerated() {
+                guard inbox.deliveries.count < Self.waitingEventsMax,
+                    inbox.deliveryBytes + delivery.frame.readableBytes <= Self.waitingEventBytesMax
+                else {
+                    inbox.hasOverflowed = true
+                    return deliveries.count - place
+                }
+                inbox.deliveries.append(delivery)
+                inbox.deliveryBytes += delivery.frame.readableBytes
+            }
+            return 0
+        }
+        if dropped > 0 { self.metrics.deliveriesDropped.increment(by: UInt64(dropped)) }
+    }
+
+    private func put<Result>(_ change: (inout Inbox) -> Result) -> Result {
+        let (result, schedules) = self.inbox.withLock { inbox in
+            let result = change(&inbox)
+            defer { inbox.isScheduled = true }
+            return (result, !inbox.isScheduled)
+        }
+        if schedules {
+            self.eventLoop.execute { self.drain() }
+        }
+        return result
+    }
+
+    /// Begins to look at the clock; ``stop()`` ends it.
+    func start() {
+        self.eventLoop.execute {
+            guard self.table.value.sweep == nil else { return }
+            self.table.value.sweep = self.eventLoop.scheduleRepeatedTask(
+                initialDelay: Self.sweepInterval,
+                delay: Self.sweepInterval
+            ) { _ in self.sweep(now: self.eventLoop.now) }
+        }
+    }
+
+    func stop() {
+        self.eventLoop.execute {
+            self.table.value.sweep?.cancel()
+            self.table.value.sweep = nil
+        }
+    }
+
+    /// The sessions here that are not closing: those that have no message in flight, or all.
+    func openSessions(withoutSubmits: Bool) -> EventLoopFuture<[SessionID]> {
+        self.eventLoop.submit {
+            self.table.value.handlers.values
+                .filter { !$0.isClosing && !(withoutSubmits && $0.hasSubmits) }
+                .map(\.id)
+        }
+    }
+
+    /// Ends all connections without a word.
+    func cutOff() {
+        self.eventLoop.execute {
+            for handler in Array(self.table.value.handlers.values) {
+                handler.cutOff()
+            }
+        }
+    }
+
+    // MARK: - On the event loop
+
+    func add(_ handler: SessionHandler) {
+        self.table.value.handlers[handler.id] = handler
+        self.metrics.sessions.add(1)
+    }
+
+    func opened(_ handler: SessionHandler, for user: UserID) {
+        self.table.value.open[user, default: []].append(handler)
+        self.metrics.sessionsOpened.increment()
+    }
+
+    func remove(_ handler: SessionHandler, of user: UserID?) {
+        guard self.table.value.handlers.removeValue(forKey: handler.id) != nil else { return }
+        self.metrics.sessions.add(-1)
+        guard let user, var handlers = self.table.value.open[user] else { return }
+        handlers.removeAll { $0 === handler }
+        self.table.value.open[user] = handlers.isEmpty ? nil : handlers
+    }
+
+    func sweep(now: NIODeadline) {
+        // A copy: what a session does may take it out of the table.
+        for handler in Array(self.table.value.handlers.values) {
+            handler.tick(now: now)
+        }
+    }
+
+    private func drain() {
+        let taken = self.inbox.withLock { inbox in
+            let taken = inbox
+            inbox = Inbox()
+            return taken
+        }
+        var touched: [SessionHandler] = []
+        for (session, work) in taken.work {
+            guard let handler = self.table.value.handlers[session] else { continue }
+            handler.perform(work)
+            touched.append(handler)
+        }
+        self.offer(taken.deliveries, touched: &touched)
+        for handler in touched {
+            handler.flushIfNeeded()
+        }
+        if taken.hasOverflowed {
+            for handlers in Array(self.table.value.open.values) {
+                for handler in handlers { handler.eventsWereDropped() }
+            }
+        }
+    }
+
+    private func offer(_ deliveries: [Delivery], touched: inout [SessionHandler]) {
+        guard !deliveries.isEmpty else { return }
+        var receivers: [SessionHandler] = []
+        for (place, delivery) in deliveries.enumerated() {
+            for user in delivery.recipients {
+                for handler in self.table.value.open[user] ?? [] where handler.device != delivery.excluded {
+                    if handler.offered.isEmpty { receivers.append(handler) }
+                    handler.offered.append(place)
+                }
+            }
+        }
+        var frames = JoinedFrames(deliveries.map(\.frame))
+        var written = 0
+        for handler in receivers {
+            written += handler.writeOffered(&frames)
+        }
+        touched += receivers
+        self.metrics.deliveries.increment(by: UInt64(written))
+        let now = WallClock.now()
+        for created in deliveries.compactMap(\.messageCreatedAt) {
+            self.metrics.deliveryDelay.observe(.milliseconds(now > created ? now - created : 0))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+internal import Messaging
+internal import NIOCore
+import Synchronization
+
+/// What the sessions of an edge share. May be used from any thread.
+final class SessionServices: Sendable {
+    let settings: SessionSettings
+    let routers: RouterClient
+    let metrics: EdgeMetrics
+    private let verifier: any TokenVerifier
+    private let opener: SessionOpener
+    private let connections = Atomic(0)
+    private let draining = Atomic(false)
+    /// Sessions whose end the registry has not been told yet.
+    private let closing = Atomic(0)
+
+    init(
+        settings: SessionSettings,
+        routers: RouterClient,
+        verifier: any TokenVerifier,
+        opener: SessionOpener,
+        metrics: EdgeMetrics
+    ) {
+        self.settings = settings
+        self.routers = routers
+        self.verifier = verifier
+        self.opener = opener
+        self.metrics = metrics
+    }
+
+    // MARK: - Room
+
+    /// Whether one more WebSocket may be opened.
+    var hasRoom: Bool {
+        !self.isDraining && self.connections.load(ordering: .relaxed) < self.settings.sessionsMax
+    }
+
+    /// Counts a connection. Returns false at the bound, when others were faster: it is counted all the same.
+    func connectionBegan() -> Bool {
+        self.connections.wrappingAdd(1, ordering: .relaxed).newValue <= self.settings.sessionsMax
+    }
+
+    func connectionEnded() {
+        self.connections.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    /// Connections, and ends of sessions that are still to be told.
+    var openEnds: Int {
+        self.connections.load(ordering: .relaxed) + self.closing.load(ordering: .relaxed)
+    }
+
+    // MARK: - Drain
+
+    var isDraining: Bool { self.draining.load(ordering: .relaxed) }
+
+    func beginDrain() {
+        self.draining.store(true, ordering: .relaxed)
+    }
+
+    // MARK: - Sessions
+
+    /// Whose session it becomes. Fails with `unauthenticated` or `token_expired`.
+    func verify(_ fields: ClientCommand.Authenticate) throws(Failure) -> Session.Owner {
+        let claims = try self.verifier.verify(accessToken: fields.token)
+        guard claims.device == fields.deviceID else {
+            throw Failure(.unauthenticated, "The access token is that of another device.")
+        }
+        return claims
+    }
+
+    func open(
+        _ owner: Session.Owner,
+        _ session: SessionID,
+        loop: Int,
+        on eventLoop: any EventLoop,
+        completion: @escaping @Sendable (SessionOpener.Outcome) -> Void
+    ) {
+        self.opener.open(owner, session, loop: loop, on: eventLoop, completion: completion)
+    }
+
+    func close(_ owner: Session.Owner, _ session: SessionID, on eventLoop: any EventLoop) {
+        self.closing.wrappingAdd(1, ordering: .relaxed)
+        self.opener.close(owner, session, on: eventLoop).whenComplete { _ in
+            self.closing.wrappingSubtract(1, ordering: .relaxed)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+package import ClusterConfiguration
+internal import Messaging
+internal import NIOCore
+
+/// Bounds and times of the sessions of one edge.
+package struct SessionSettings: Sendable {
+    /// WebSockets at one time, authenticated or not; more are refused before they are opened.
+    package var sessionsMax: Int
+    /// Bytes that may wait for one client; beyond it gets no live events until they are sent.
+    package var unsentBytesMax: Int
+    /// Bytes of one WebSocket message, in one frame or in fragments.
+    package var messageBytesMax: Int
+    /// Messages of one session that wait for their answer; more are refused.
+    package var submitsInFlightMax: Int
+    package var submitTimeout: Duration
+    package var authenticationTimeout: Duration
+    package var heartbeat: Duration
+    package var silence: Duration
+
+    package init(_ settings: ClusterSettings) {
+        self.sessionsMax = settings.limits.sessionsPerEdge
+        self.unsentBytesMax = settings.limits.sessionUnsentBytes
+        self.messageBytesMax = settings.limits.websocketFrameBytes
+        self.submitsInFlightMax = settings.limits.submitsInFlightPerSession
+        self.submitTimeout = settings.timeouts.submit
+        self.authenticationTimeout = settings.timeouts.authenticate
+        self.heartbeat = settings.timeouts.clientHeartbeat
+        self.silence = settings.timeouts.clientSilence
+    }
+
+    package init(
+        sessionsMax: Int,
+        unsentBytesMax: Int,
+        messageBytesMax: Int,
+        submitsInFlightMax: Int,
+        submitTimeout: Duration,
+        authenticationTimeout: Duration,
+        heartbeat: Duration,
+        silence: Duration
+    ) {
+        self.sessionsMax = sessionsMax
+        self.unsentBytesMax = unsentBytesMax
+        self.messageBytesMax = messageBytesMax
+        self.submitsInFlightMax = submitsInFlightMax
+        self.submitTimeout = submitTimeout
+        self.authenticationTimeout = authenticationTimeout
+        self.heartbeat = heartbeat
+        self.silence = silence
+    }
+
+    var machine: Session.Settings {
+        Session.Settings(
+            authenticationTimeout: TimeAmount(self.authenticationTimeout),
+            heartbeat: TimeAmount(self.heartbeat),
+            silence: TimeAmount(self.silence)
+        )
+    }
+
+    /// What a client is told in `authenticated`.
+    func authenticated(_ owner: Session.Owner, _ session: SessionID) -> Authenticated {
+        Authenticated(
+            userID: owner.user,
+            deviceID: owner.device,
+            sessionID: session,
+            heartbeatMilliseconds: Int(TimeAmount(self.heartbeat).nanoseconds / 1_000_000),
+            limits: Authenticated.Bounds(
+                bodyBytes: Limits.messageBodyBytesMax,
+                frameBytes: self.messageBytesMax,
+                inFlight: self.submitsInFlightMax
+            )
+        )
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+internal import Messaging
+internal import NIOCore
+internal import Placement
+internal import Wire
+
+/// The messages of one session that have no answer yet. Pure; exists only while there are any.
+///
+/// One ``SubmitQueue`` per conversation keeps the client's order there; messages to different conversations do not wait
+/// for each other.
+struct SubmitPipeline {
+    typealias Ticket = SubmitQueue.Ticket
+
+    struct Message {
+        var id: CommandID
+        var conversation: ConversationID
+        var clientMessageID: ClientMessageID
+        var slot: Slot
+        /// The encoded ``Submit``, for as many attempts as it takes.
+        var payload: ByteBuffer
+        var receivedAt: NIODeadline
+        var deadline: NIODeadline
+    }
+
+    private var messages: [Ticket: Message] = [:]
+    private var queues: [ConversationID: SubmitQueue] = [:]
+    private var nextTicket: Ticket = 0
+
+    /// At most the session's bound; whoever calls ``add(_:)`` checks it.
+    var count: Int { self.messages.count }
+
+    subscript(ticket: Ticket) -> Message? { self.messages[ticket] }
+
+    /// Takes a message. Returns its ticket when it is to be sent at once; nil when it waits for others.
+    mutating func add(_ message: Message) -> Ticket? {
+        let ticket = self.nextTicket
+        self.nextTicket += 1
+        self.messages[ticket] = message
+        switch self.queues[message.conversation, default: SubmitQueue()].enqueue(ticket) {
+        case .send: return ticket
+        case .hold: return nil
+        }
+    }
+
+    struct Outcome {
+        /// The message that has its end, and which.
+        var finished: (message: Message, end: End)?
+        /// Call ``resume(_:now:)`` for the conversation after this time.
+        var pause: (conversation: ConversationID, milliseconds: Int)?
+    }
+
+    enum End {
+        case accepted(Accepted)
+        case failed(Failure)
+    }
+
+    /// What became of an attempt.
+    mutating func attemptEnded(
+        _ ticket: Ticket,
+        _ outcome: AttemptOutcome,
+        using generator: inout some RandomNumberGenerator
+    ) -> Outcome {
+        guard let message = self.messages[ticket], var queue = self.queues[message.conversation] else {
+            return Outcome()
+        }
+        var end: End?
+        switch outcome {
+        case .answered(let body):
+            if let accepted = try? Accepted(decoding: body) {
+                end = .accepted(accepted)
+            } else {
+                end = .failed(.notUnderstood)
+            }
+        case .failed(let failure):
+            end = .failed(failure)
+        case .expired(let mayHaveArrived):
+            end = .failed(.outOfTime(mayHaveArrived: mayHaveArrived || queue.mayHaveArrived(ticket)))
+        case .retry:
+            break
+        }
+        let action: SubmitQueue.OutcomeAction
+        if case .retry(let mayHaveArrived) = outcome {
+            action = queue.failed(ticket, mayHaveArrived: mayHaveArrived, using: &generator)
+        } else {
+            action = queue.answered(ticket, using: &generator)
+            self.messages[ticket] = nil
+        }
+        self.queues[message.conversation] = queue.isEmpty ? nil : queue
+        var result = Outcome()
+        if let end { result.finished = (message, end) }
+        if case .pause(let milliseconds) = action { result.pause = (message.conversation, milliseconds) }
+        return result
+    }
+
+    struct Resumption {
+        /// To be sent, in this order.
+        var send: [Ticket] = []
+        var expired: [(message: Message, failure: Failure)] = []
+    }
+
+    /// A conversation's pause is over.
+    mutating func resume(_ conversation: ConversationID, now: NIODeadline) -> Resumption {
+        guard var queue = self.queues[conversation] else { return Resumption() }
+        let resumed = queue.resume { ticket in self.messages[ticket].map { $0.deadline <= now } ?? true }
+        self.queues[conversation] = queue.isEmpty ? nil : queue
+        var resumption = Resumption(send: resumed.send)
+        for expired in resumed.expired {
+            guard let message = self.messages.removeValue(forKey: expired.ticket) else { continue }
+            resumption.expired.append((message, .outOfTime(mayHaveArrived: expired.mayHaveArrived)))
+        }
+        return resumption
+    }
+}

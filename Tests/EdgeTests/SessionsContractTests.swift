@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClientProtocol
+import Messaging
+import NIOCore
+import TestSupport
+import Testing
+
+@testable import Edge
+
+@Suite("The AsyncAPI document")
+struct SessionsContractTests {
+    private static func document() throws -> ContractDocument {
+        try ContractDocument(yaml: String(decoding: PackageResources.asyncapi_yaml, as: UTF8.self))
+    }
+
+    private static let id = ConversationID(value: 0x0192_0000_0000_7000_8000_0000_0000_0005)
+    private static let user = UserID(value: 0x0192_0000_0000_7000_8000_0000_0000_0001)
+    private static let message = Message.sample(3, sender: Self.user, device: DeviceID(value: 1), body: "ä\n\"")
+
+    private static var serverMessages: [ServerMessage] {
+        let conversation = Conversation(
+            id: Self.id,
+            kind: .group,
+            title: "t",
+            createdBy: Self.user,
+            createdAt: 1,
+            headSeq: 0
+        )
+        let members = [Member(user: Self.user, role: .owner)]
+        let membership = MembershipEvent(
+            conversationID: Self.id,
+            members: members.map(ConversationMember.init),
+            actorID: Self.user
+        )
+        let sent = { (isDuplicate: Bool) in
+            MessageSent(
+                conversationID: Self.id,
+                clientMessageID: Self.message.clientMessageID,
+                seq: 3,
+                createdAt: Timestamp(1),
+                isDuplicate: isDuplicate
+            )
+        }
+        let bounds = Authenticated.Bounds(bodyBytes: 1, frameBytes: 2, inFlight: 3)
+        let authenticated = Authenticated(
+            userID: Self.user,
+            deviceID: DeviceID(value: 1),
+            sessionID: SessionID(value: 1),
+            heartbeatMilliseconds: 30_000,
+            limits: bounds
+        )
+        return [
+            .authenticated("1", authenticated), .messageSent(0, sent(false)), .messageSent("x", sent(true)), .pong("1"),
+            .error("1", Failure(.overloaded, "m", retryAfterMilliseconds: 5)), .error(nil, Failure(.malformed, "m")),
+            .newMessage(DeliveredMessage(Self.message)),
+            .conversationCreated(ConversationResponse(conversation, members: members), actor: Self.user),
+            .conversationUpdated(ConversationHeader(conversation), actor: Self.user),
+            .conversationDeleted(Self.id, actor: Self.user), .memberAdded(membership), .memberRemoved(membership),
+            .roleChanged(membership), .resync,
+        ]
+    }
+
+    @Test("Everything that an edge says fits its schema")
+    func serverMessages() throws {
+        let document = try Self.document()
+        for message in Self.serverMessages {
+            try document.validate(json: message.encoded(), schema: message.name.rawValue)
+        }
+        #expect(Set(Self.serverMessages.map(\.name)) == Set(ServerMessage.Name.allCases))
+    }
+
+    @Test("Every command that fits its schema is understood, and every command is described")
+    func commands() throws {
+        let document = try Self.document()
+        let request = SendMessageRequest(
+            conversationID: Self.id,
+            clientMessageID: Self.message.clientMessageID,
+            kind: .text,
+            body: "b"
+        )
+        let commands: [ClientCommand] = [
+            .authenticate(.init(token: "t", deviceID: DeviceID(value: 1))), .sendMessage(request), .ping,
+        ]
+        #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))
+        for command in commands {
+            for id in ["1", 7] as [CommandID] {
+                let bytes = CommandMessage(id: id, command: command).encoded()
+                try document.validate(json: bytes, schema: command.name.rawValue)
+            }
+        }
+    }
+
+    @Test("Its messages are the ones that there are")
+    func names() throws {
+        let document = try Self.document()
+        let described = Set(document.root["components"]?["messages"]?.object?.keys.map { $0 } ?? [])
+        let known = ServerMessage.Name.allCases.map(\.rawValue) + ClientCommand.Name.allCases.map(\.rawValue)
+        #expect(described == Set(known))
+        let channel = document.root["channels"]?["session"]?["messages"]?.object?.keys.map { $0 } ?? []
+        #expect(Set(channel) == described)
+    }
+
+    @Test("It has the error codes, kinds and roles that there are")
+    func enumerations() throws {
+        let document = try Self.document()
+        func values(_ name: String) -> [String] {
+            document.schema(named: name)?["enum"]?.array?.compactMap(\.string) ?? []
+        }
+        #expect(values("ErrorCode") == ErrorCode.allCases.map(\.name))
+        #expect(values("MessageKind") == MessageKind.allCases.map(\.name))
+        #expect(values("ConversationKind") == ConversationKind.allCases.map(\.name))
+        #expect(values("MemberRole") == MemberRole.allCases.map(\.name))
+    }
+
+    @Test("Its table of close codes is the list that there is")
+    func closeCodes() throws {
+        let text = try #require(try Self.document().root["info"]?["description"]?.string)
+        let rows = text.split(separator: "\n").filter { $0.hasPrefix("| 1") || $0.hasPrefix("| 4") }
+        #expect(rows.count == CloseCode.allCases.count)
+        for code in CloseCode.allCases {
+            #expect(rows.contains { $0.hasPrefix("| \(code.rawValue) | `\(code.name)` |") }, "\(code)")
+        }
+    }
+
+    @Test("Its bounds are the ones that hold")
+    func bounds() throws {
+        let document = try Self.document()
+        #expect(document.schema(named: "Body")?["maxLength"]?.integer == Int64(Limits.messageBodyBytesMax))
+        let settings = Session.Settings(
+            authenticationTimeout: .seconds(1),
+            heartbeat: .seconds(1),
+            silence: .seconds(1)
+        )
+        #expect(settings.errorsInRowMax == 100)
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClientProtocol
+import Directory
+import Logging
+import Mesh
+import Messaging
+import NIOCore
+import NIOEmbedded
+import NIOWebSocket
+import Observability
+import Placement
+import Synchronization
+import TestSupport
+import Wire
+
+@testable import Edge
+
+/// What happened, in its order, whoever did it.
+final class EventLog: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    var all: [String] { self.lines.withLock { $0 } }
+
+    func add(_ line: String) {
+        self.lines.withLock { $0.append(line) }
+    }
+
+    func count(_ prefix: String) -> Int {
+        self.all.count { $0.hasPrefix(prefix) }
+    }
+}
+
+/// Tokens that say in plain text whose they are: `USER DEVICE`, or `expired`.
+struct PlainTokens: TokenVerifier {
+    static func token(_ user: UserID, _ device: DeviceID) -> String { "\(user) \(device)" }
+
+    func verify(accessToken: String) throws(Failure) -> AccessClaims {
+        if accessToken == "expired" { throw Failure(.tokenExpired, "It has expired.") }
+        let parts = accessToken.split(separator: " ")
+        guard parts.count == 2, let user = UserID(parts[0]), let device = DeviceID(parts[1]) else {
+            throw Failure(.unauthenticated, "It is not one.")
+        }
+        return AccessClaims(user: user, device: device, expiresAt: .max)
+    }
+}
+
+/// The session half of an edge on event loops whose time the test sets, with the far ends scripted.
+struct SessionsFixture: Sendable {
+    static let life = EdgeLife(edge: "edge-1", incarnation: Incarnation(value: 1))
+
+    let log = EventLog()
+    let links: ScriptedLinks
+    let directory: ScriptedDirectory
+    let registry = MetricsRegistry()
+    let metrics: EdgeMetrics
+    let index = SessionIndex()
+    let eventLoop = NIOAsyncTestingEventLoop()
+    let loop: SessionLoop
+    let routing = RoutingState()
+    let keeper: RegistryKeeper
+    let services: SessionServices
+    let dispatcher: DeliveryDispatcher
+    let inbox: MeshInbox
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    init(
+        unsentBytesMax: Int = 1 << 20,
+        messageBytesMax: Int = 128 << 10,
+        submitsInFlightMax: Int = 8,
+        sessionsMax: Int = 100
+    ) {
+        let settings = SessionSettings(
+            sessionsMax: sessionsMax,
+            unsentBytesMax: unsentBytesMax,
+            messageBytesMax: messageBytesMax,
+            submitsInFlightMax: submitsInFlightMax,
+            submitTimeout: .seconds(15),
+            authenticationTimeout: .seconds(10),
+            heartbeat: .seconds(30),
+            silence: .seconds(75)
+        )
+        let links = ScriptedLinks(log: self.log)
+        let directory = ScriptedDirectory(log: self.log)
+        let metrics = EdgeMetrics(self.registry)
+        let loop = SessionLoop(number: 0, eventLoop: self.eventLoop, metrics: metrics)
+        let routers = RouterClient(
+            routing: self.routing,
+            links: links,
+            requestTimeout: .seconds(10),
+            submitTimeout: .seconds(15)
+        )
+        let close: @Sendable (SessionIndex.Entry, CloseCode) -> Void = { loop.post(.close($1), to: $0.session) }
+        let keeper = RegistryKeeper(
+            life: Self.life,
+            directory: directory,
+            index: self.index,
+            metrics: metrics,
+            logger: self.logger,
+            onSuperseded: { close($2, .replaced) }
+        )
+        let log = self.log
+        let opener = SessionOpener(
+            index: self.index,
+            keeper: keeper,
+            announcer: Announcer(eventLoop: self.eventLoop, links: links, index: self.index),
+            closeLocal: close,
+            closeElsewhere: { _, _, location in log.add("displace on \(location.edge)") }
+        )
+        self.links = links
+        self.directory = directory
+        self.metrics = metrics
+        self.loop = loop
+        self.keeper = keeper
+        self.services = SessionServices(
+            settings: settings,
+            routers: routers,
+            verifier: PlainTokens(),
+            opener: opener,
+            metrics: metrics
+        )
+        self.dispatcher = DeliveryDispatcher(
+            index: self.index,
+            loops: [loop],
+            links: links,
+            metrics: metrics,
+            logger: self.logger
+        )
+        self.inbox = MeshInbox(logger: self.logger)
+        self.inbox.connect(
+            MeshInbox.Receivers(routing: self.routing, dispatcher: self.dispatcher, displaced: { _ in })
+        )
+        self.routing.adopt(SessionsFixture.news(routers: ["router-1"], epoch: 1))
+    }
+
+    /// All slots in one shard with these routers.
+    static func news(routers: [String], epoch: UInt64) -> RoutingNews {
+        RoutingNews(
+            map: ShardMap(dealing: ["shard-1"]),
+            views: [View(shard: "shard-1", epoch: epoch, routers: routers)]
+        )
+    }
+
+    /// A WebSocket as it is after its handshake.
+    func connect() async throws -> SessionsClient {
+        let channel = NIOAsyncTestingChannel(loop: self.eventLoop)
+        let (loop, services, logger) = (self.loop, self.services, self.logger)
+        try await self.eventLoop.submit {
+            SessionPipeline.add(to: channel, loop: loop, services: services, logger: logger)
+        }.get()
+        try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
+        return SessionsClient(channel: channel, loop: self.eventLoop)
+    }
+
+    /// A WebSocket with an open session.
+    func authenticate(_ user: UserID, _ device: DeviceID) async throws -> SessionsClient {
+        let client = try await self.connect()
+        let fields = ClientCommand.Authenticate(token: PlainTokens.token(user, device), deviceID: device)
+        try await client.send(.init(id: "auth", command: .authenticate(fields)))
+        guard case .authenticated("auth", _) = try await client.next() else {
+            throw SessionsMismatch(description: "the session did not begin")
+        }
+        return client
+    }
+
+    /// Lets the clock go on and the sessions look at it.
+    func advance(_ time: TimeAmount) async {
+        await self.eventLoop.advanceTime(by: time)
+        let loop = self.loop
+        try? await self.eventLoop.executeInContext { loop.sweep(now: loop.eventLoop.now) }
+        await self.eventLoop.run()
+    }
+
+    /// A message as a router delivers it.
+    func deliver(_ delivers: [Deliver]) async {
+        let peer = PeerIdentity(name: "router-1", incarnation: Incarnation(value: 9), role: .router)
+        for deliver in delivers {
+            self.inbox.meshNotification(
+                kind: NotificationKind.deliver.rawValue,
+                payload: deliver.encoded(),
+                from: peer
+            )
+        }
+        self.inbox.meshReadComplete(from: peer)
+        await self.eventLoop.run()
+    }
+}
+
+extension Message {
+    static func sample(
+        _ seq: UInt64,
+        sender: UserID,
+        device: DeviceID,
+        body: String = "hello"
+    ) -> Message {
+        Message(
+            conversation: ConversationID(value: 5),
+            seq: seq,
+            sender: sender,
+            senderDevice: device,
+            clientMessageID: ClientMessageID.generate(),
+            kind: .text,
+            body: body,
+            createdAt: 1_795_258_025_123
+        )
+    }
+}
+
+/// A count that any thread may change.
+final class SessionsCounter: Sendable {
+    private let count = Atomic(0)
+
+    var value: Int { self.count.load(ordering: .relaxed) }
+
+    func increment() {
+        self.count.wrappingAdd(1, ordering: .relaxed)
+    }
+}
