@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Directory
+import Mesh
+import NIOCore
+import Router
+import Storage
+
+extension NodeRunner {
+    /// A router as `cluster.yaml` says.
+    func makeRouter(_ parts: Parts) throws -> any NodeService {
+        guard let address = self.node.mesh else {
+            throw OperationsError("\(self.node.name) has no mesh address", remedy: "add one in cluster.yaml")
+        }
+        let timeouts = self.settings.timeouts
+        let configuration = RouterNode.Configuration(
+            name: self.node.name,
+            incarnation: parts.incarnation,
+            mesh: self.meshSettings,
+            meshHost: address.host,
+            meshPort: address.port,
+            peers: self.routerPeers,
+            shards: self.settings.shards.map { self.session($0, parts) },
+            writersPerShard: self.settings.limits.shardWriters,
+            readersPerShard: self.settings.limits.shardReaders,
+            writerBounds: self.writerBounds,
+            viewPolicy: ViewPolicy(
+                // The lease of a dead router has run out about as late as this anyway; two heartbeats more keep a link that
+                // is only being dialled again from counting.
+                suspectAfter: timeouts.heartbeat * 2,
+                // The link is the only witness then, so it has to be gone for as long as a lease lives.
+                suspectWithoutLeaseAfter: timeouts.nodeLease
+            ),
+            leaseReadInterval: timeouts.leaseRenewal,
+            requestTimeout: timeouts.request
+        )
+        let router = RouterNode(
+            configuration,
+            registry: SessionRegistry(connection: parts.registry, cluster: self.settings.cluster),
+            leases: parts.leases,
+            group: parts.group,
+            metrics: parts.metrics,
+            logger: parts.logger
+        )
+        return RouterService(router: router, shutdownTimeout: timeouts.shutdown)
+    }
+
+    /// The routers that this node dials or is dialled by.
+    var routerPeers: [MeshPeer] {
+        self.settings.routers.compactMap { router in
+            guard router.name != self.node.name, let address = router.mesh else { return nil }
+            return MeshPeer(name: router.name, role: .router, host: address.host, port: address.port)
+        }
+    }
+
+    var meshSettings: MeshSettings {
+        let timeouts = self.settings.timeouts
+        let limits = self.settings.limits
+        var mesh = MeshSettings(cluster: self.settings.cluster, secret: self.secrets.mesh.exposedBytes)
+        mesh.heartbeatInterval = TimeAmount(timeouts.heartbeat)
+        mesh.silenceLimit = TimeAmount(timeouts.silence)
+        mesh.connectTimeout = TimeAmount(timeouts.connect)
+        mesh.handshakeTimeout = TimeAmount(timeouts.connect)
+        mesh.compressionThresholdBytes = limits.meshCompressionThresholdBytes
+        mesh.outboundQueueBytesMax = limits.meshQueueBytes
+        mesh.creditItems = limits.meshCreditItems
+        mesh.creditBytes = limits.meshCreditBytes
+        return mesh
+    }
+
+    private func session(_ shard: ClusterSettings.Shard, _ parts: Parts) -> ShardSession.Configuration {
+        ShardSession.Configuration(
+            cluster: self.settings.cluster,
+            shard: ShardDescriptor(
+                name: shard.name,
+                connectionString: self.secrets.connection(to: shard).exposedText
+            ),
+            applicationName: self.node.name,
+            connectTimeout: self.settings.timeouts.connect,
+            statementTimeout: self.settings.timeouts.statement,
+            logger: parts.logger
+        )
+    }
+
+    private var writerBounds: ShardWriter.Bounds {
+        let limits = self.settings.limits
+        let writers = max(1, limits.shardWriters)
+        // The limits are those of a shard; its writers share them evenly.
+        return ShardWriter.Bounds(
+            queuedCallsMax: max(1, limits.shardQueueMessages / writers),
+            queuedBytesMax: max(1, limits.shardQueueBytes / writers),
+            batchMessagesMax: limits.batchMessages,
+            batchBytesMax: limits.batchBytes,
+            conversationsMax: limits.cachedConversationsPerWriter
+        )
+    }
+}
+
+private struct RouterService: NodeService {
+    let router: RouterNode
+    let shutdownTimeout: Duration
+
+    func start() async throws {
+        try await self.router.start()
+    }
+
+    func notReadyReasons() -> [String] {
+        self.router.notReadyReasons()
+    }
+
+    func shutdown() async {
+        await self.router.shutdown(within: self.shutdownTimeout)
+    }
+}

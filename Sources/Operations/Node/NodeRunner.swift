@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Directory
+import Edge
+import Logging
+import Messaging
+import NIOPosix
+import Observability
+import Redis
+
+/// `trunkline run NODE`: puts one node of `cluster.yaml` together and runs it until the process is told to stop.
+package struct NodeRunner: Sendable {
+    let settings: ClusterSettings
+    let node: ClusterSettings.Node
+    let secrets: ResolvedSecrets
+
+    package init(settings: ClusterSettings, node: ClusterSettings.Node, secrets: ResolvedSecrets) {
+        self.settings = settings
+        self.node = node
+        self.secrets = secrets
+    }
+
+    /// What the node is made of, whatever its role.
+    struct Parts: Sendable {
+        var incarnation: Incarnation
+        /// For as long as the process: its event loops end with it.
+        var group: MultiThreadedEventLoopGroup
+        var metrics: MetricsRegistry
+        /// Leases have a connection of their own, so that they never wait behind the registry's traffic.
+        var leases: NodeLeases
+        var registry: RedisConnection
+        var logger: Logger
+    }
+
+    /// Sets up the whole process: logging, signals, limits. Call once, first thing.
+    ///
+    /// - Throws: `OperationsError` when the node cannot start or has to end.
+    package func run() async throws {
+        LogBootstrap.install(
+            level: Logger.Level(rawValue: self.settings.log.level.rawValue) ?? .info,
+            format: self.settings.log.format == .json ? .json : .text
+        )
+        var logger = Logger(label: self.node.role.rawValue)
+        logger[.node] = "\(self.node.name)"
+        let descriptors = FileDescriptorLimit.raise()
+        let incarnation = Incarnation.generate()
+        logger.notice(
+            "starting",
+            metadata: .keys([
+                .version: "\(ProgramVersion.current)", .role: "\(self.node.role)", .incarnation: "\(incarnation)",
+            ]).merging(["cluster": "\(self.settings.cluster)", "descriptors": "\(descriptors)"]) { first, _ in first }
+        )
+        try PortCheck.check(self.node, in: self.settings)
+
+        let leaseConnection = try self.connectRedis(logger)
+        let registryConnection = try self.connectRedis(logger)
+        let parts = Parts(
+            incarnation: incarnation,
+            group: .singleton,
+            metrics: MetricsRegistry(),
+            leases: NodeLeases(connection: leaseConnection, cluster: self.settings.cluster),
+            registry: registryConnection,
+            logger: logger
+        )
+        parts.metrics.collectProcessMetrics()
+        parts.metrics.collectLogMetrics()
+        let result = await self.live(parts)
+        await registryConnection.shutdown()
+        await leaseConnection.shutdown()
+        try result.get()
+    }
+
+    // MARK: - Private
+
+    private func live(_ parts: Parts) async -> Result<Void, OperationsError> {
+        let service: any NodeService
+        let companion: @Sendable () async throws -> Void
+        do {
+            switch self.node.role {
+            case .router:
+                let router = try self.makeRouter(parts)
+                let health = self.makeHealthServer(of: router, parts)
+                (service, companion) = (router, { try await health.run() })
+            case .edge:
+                // An edge serves health and metrics on its clients' port itself.
+                let edge = try self.makeEdge(parts)
+                (service, companion) = (edge, { try await edge.front.run() })
+            }
+        } catch {
+            return .failure(
+                OperationsError("the node cannot be put together: \(error)", remedy: "see `trunkline config check`")
+            )
+        }
+        let life = NodeLife(
+            node: service,
+            keeper: self.makeKeeper(parts),
+            shutdownTimeout: self.settings.timeouts.shutdown,
+            readyMetadata: self.readyMetadata,
+            logger: parts.logger
+        )
+        let signals = StopSignals { life.stop(.signal($0)) }
+        defer { withExtendedLifetime(signals) {} }
+        do throws(OperationsError) {
+            try await life.run(beside: companion)
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func makeHealthServer(of service: any NodeService, _ parts: Parts) -> HealthServer {
+        HealthServer(
+            address: self.node.http,
+            group: parts.group,
+            notReadyReasons: { service.notReadyReasons() },
+            metrics: { parts.metrics.render() },
+            logger: parts.logger
+        )
+    }
+
+    private func makeKeeper(_ parts: Parts) -> LeaseKeeper {
+        LeaseKeeper(
+            leases: parts.leases,
+            lease: NodeLease(
+                name: self.node.name,
+                incarnation: parts.incarnation,
+                role: self.node.role == .router ? .router : .edge,
+                state: .starting,
+                meshAddress: self.node.mesh?.description,
+                httpAddress: self.node.http.description,
+                version: ProgramVersion.current,
+                since: WallClock.now()
+            ),
+            timeToLive: self.settings.timeouts.nodeLease,
+            renewal: self.settings.timeouts.leaseRenewal,
+            logger: parts.logger
+        )
+    }
+
+    private func connectRedis(_ logger: Logger) throws -> RedisConnection {
+        do throws(RedisError) {
+            return try RedisConnection(
+                configuration: RedisConfiguration(settings: self.settings, secrets: self.secrets),
+                logger: logger
+            )
+        } catch {
+            throw OperationsError(error.message, remedy: "raise the limits of the system, or end other programs")
+        }
+    }
+
+    private var readyMetadata: Logger.Metadata {
+        var metadata: Logger.Metadata = ["http": "http://\(self.node.http)"]
+        metadata["mesh"] = self.node.mesh.map { "\($0)" }
+        metadata["websocket"] = self.node.role == .edge ? "ws://\(self.node.http)/ws" : nil
+        return metadata
+    }
+}

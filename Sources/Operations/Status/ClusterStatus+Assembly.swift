@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Directory
+import Messaging
+import Placement
+
+/// What was seen, before it is put together.
+package struct ClusterObservation: Sendable {
+    package enum Seen<Value: Sendable>: Sendable {
+        case value(Value)
+        /// Why it could not be seen, for people.
+        case unreachable(String)
+    }
+
+    package struct ShardState: Sendable {
+        package var view: View
+        package var map: ShardMap?
+
+        package init(view: View, map: ShardMap?) {
+            self.view = view
+            self.map = map
+        }
+    }
+
+    package struct Probe: Sendable {
+        package var ready: Bool
+        package var reasons: [String]
+
+        package init(ready: Bool, reasons: [String]) {
+            self.ready = ready
+            self.reasons = reasons
+        }
+    }
+
+    package var leases: Seen<NodeLeases.Listing>
+    /// By the shard's name.
+    package var shards: [String: Seen<ShardState>]
+    /// By the node's name.
+    package var probes: [String: Seen<Probe>]
+    package var now: UnixMilliseconds
+
+    package init(
+        leases: Seen<NodeLeases.Listing>,
+        shards: [String: Seen<ShardState>],
+        probes: [String: Seen<Probe>],
+        now: UnixMilliseconds
+    ) {
+        self.leases = leases
+        self.shards = shards
+        self.probes = probes
+        self.now = now
+    }
+}
+
+extension ClusterStatus {
+    /// Puts together what `cluster.yaml` says and what was seen. Pure.
+    package init(of settings: ClusterSettings, seen: ClusterObservation) {
+        var redisProblem: String?
+        var leases: [String: NodeLease]?
+        switch seen.leases {
+        case .value(let listing):
+            leases = Dictionary(listing.leases.map { ($0.name, $0) }) { first, _ in first }
+        case .unreachable(let reason):
+            redisProblem = reason
+        }
+        self.init(
+            cluster: settings.cluster,
+            redisProblem: redisProblem,
+            nodes: Self.nodes(settings, leases: leases, seen: seen),
+            shards: settings.shards.map { Self.shard($0.name, seen: seen.shards[$0.name]) },
+            warnings: []
+        )
+        self.warnings = self.findWarnings(settings, leases: leases, seen: seen)
+    }
+
+    private static func nodes(
+        _ settings: ClusterSettings,
+        leases: [String: NodeLease]?,
+        seen: ClusterObservation
+    ) -> [Node] {
+        settings.nodes.map { node in
+            let lease = leases?[node.name]
+            var ready: Bool?
+            var reasons: [String] = []
+            switch seen.probes[node.name] {
+            case .value(let probe):
+                ready = probe.ready
+                reasons = probe.reasons
+            case .unreachable(let reason):
+                reasons = ["unreachable: \(reason)"]
+            case nil: break
+            }
+            return Node(
+                name: node.name,
+                role: node.role.rawValue,
+                state: lease?.state.rawValue ?? (leases == nil ? "unknown" : "no lease"),
+                address: lease?.httpAddress ?? node.http.description,
+                version: lease?.version,
+                uptimeSeconds: lease.map { seen.now > $0.since ? Int((seen.now - $0.since) / 1000) : 0 },
+                ready: ready,
+                reasons: reasons
+            )
+        }
+    }
+
+    private static func shard(_ name: String, seen: ClusterObservation.Seen<ClusterObservation.ShardState>?) -> Shard {
+        switch seen {
+        case .value(let state):
+            var shares: [String: Int] = [:]
+            var slots = 0
+            for number in 0..<Slot.count {
+                guard let slot = Slot(number), state.map?.shard(of: slot) == name else { continue }
+                slots += 1
+                if let owner = state.view.owner(of: slot) { shares[owner, default: 0] += 1 }
+            }
+            return Shard(
+                name: name,
+                reachable: true,
+                problem: nil,
+                epoch: state.view.epoch,
+                mapVersion: state.map?.version,
+                slots: state.map == nil ? nil : slots,
+                routers: state.view.routers.map { RouterShare(name: $0, slots: shares[$0] ?? 0) }
+            )
+        case .unreachable(let reason):
+            return Self.unreachable(name, Self.line(reason, without: "shard \(name): "))
+        case nil:
+            return Self.unreachable(name, "it was not asked")
+        }
+    }
+
+    private static func unreachable(_ name: String, _ reason: String) -> Shard {
+        Shard(
+            name: name,
+            reachable: false,
+            problem: reason,
+            epoch: nil,
+            mapVersion: nil,
+            slots: nil,
+            routers: []
+        )
+    }
+
+    /// The reason on one line, without what the reader knows already. libpq breaks its messages with tabs.
+    private static func line(_ reason: String, without start: String) -> String {
+        let rest = reason.hasPrefix(start) ? reason.dropFirst(start.count) : reason[...]
+        return rest.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    // MARK: - Warnings
+
+    private func findWarnings(
+        _ settings: ClusterSettings,
+        leases: [String: NodeLease]?,
+        seen: ClusterObservation
+    ) -> [String] {
+        var warnings: [String] = []
+        for shard in self.shards {
+            if let problem = shard.problem {
+                warnings.append("shard \(shard.name) is unreachable: \(problem)")
+            } else if shard.routers.isEmpty {
+                warnings.append("shard \(shard.name) has no router: its slots are served by nobody")
+            }
+        }
+        if let redisProblem = self.redisProblem {
+            warnings.append("Redis is unreachable, so leases are unknown: \(redisProblem)")
+        }
+        for node in self.nodes {
+            if let leases, leases[node.name] == nil {
+                warnings.append(
+                    node.ready == nil
+                        ? "\(node.role) \(node.name) is not running"
+                        : "\(node.role) \(node.name) answers but has no lease"
+                )
+            } else if node.ready == nil {
+                let lease = leases == nil ? "" : "has a lease but "
+                warnings.append("\(node.role) \(node.name) \(lease)does not answer at \(node.address)")
+            } else if node.ready == false {
+                warnings.append("\(node.role) \(node.name) is not ready: \(node.reasons.joined(separator: "; "))")
+            }
+        }
+        warnings += self.disagreements(settings, leases: leases)
+        if case .value(let listing) = seen.leases, listing.malformedEntries > 0 {
+            warnings.append("\(listing.malformedEntries) leases in Redis cannot be read")
+        }
+        return warnings
+    }
+
+    private func disagreements(_ settings: ClusterSettings, leases: [String: NodeLease]?) -> [String] {
+        var warnings: [String] = []
+        for (name, lease) in (leases ?? [:]).sorted(by: { $0.key < $1.key }) {
+            guard let node = settings.node(named: name) else {
+                warnings.append("\(lease.role) \(name) has a lease but is not in this cluster.yaml")
+                continue
+            }
+            if node.role.rawValue != lease.role.rawValue {
+                warnings.append("\(name) runs as \(lease.role), cluster.yaml says \(node.role)")
+            }
+        }
+        for shard in self.shards {
+            if let leases {
+                for router in shard.routers where leases[router.name] == nil {
+                    warnings.append("shard \(shard.name) counts on router \(router.name), which has no lease")
+                }
+            }
+        }
+        let versions = Set(self.shards.compactMap(\.mapVersion))
+        if versions.count > 1 {
+            warnings.append("the shards hold different shard maps: versions \(versions.sorted())")
+        }
+        let programs = Set(self.nodes.compactMap(\.version))
+        if programs.count > 1 {
+            warnings.append("the nodes run different versions: \(programs.sorted().joined(separator: ", "))")
+        }
+        return warnings
+    }
+}

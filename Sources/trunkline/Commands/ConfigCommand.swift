@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config",
+        abstract: "Check and show the configuration.",
+        subcommands: [Check.self, Show.self, Reference.self]
+    )
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check the file, the environment and that every secret can be read.",
+            discussion: """
+                All problems are told at once, each with the path of its key and what would be right. Nothing is \
+                connected to.
+
+                Examples:
+                  trunkline config check
+                  trunkline config check --node edge-1    only the secrets that this node needs
+                """
+        )
+
+        @OptionGroup var shared: SharedOptions
+
+        @Option(help: ArgumentHelp("Check the secrets of this node only.", valueName: "name"))
+        var node: String?
+
+        func run() async throws {
+            try await Ending.report {
+                let settings = try self.shared.loadSettings()
+                var role: ClusterSettings.Role?
+                if let name = self.node {
+                    guard let node = settings.node(named: name) else {
+                        throw ValidationError("\(self.shared.path) has no node \"\(name)\"")
+                    }
+                    role = node.role
+                }
+                _ = try self.shared.resolveSecrets(of: settings, for: role)
+                let counts =
+                    "\(settings.routers.count) routers, \(settings.edges.count) edges, \(settings.shards.count) shards"
+                print("\(self.shared.path): all right: cluster \(settings.cluster), \(counts); the secrets are there.")
+            }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the values in force, each with where it came from; secrets are masked.",
+            discussion: """
+                Examples:
+                  trunkline config show
+                  trunkline config show --json | jq -r '.nodes[] | "\\(.name) \\(.http)"'
+                """
+        )
+
+        @OptionGroup var shared: SharedOptions
+
+        @Flag(help: "Print JSON for programs.")
+        var json = false
+
+        func run() async throws {
+            try await Ending.report {
+                let settings = try self.shared.loadSettings()
+                print(
+                    self.json ? try SettingsDocument(settings).json() : settings.render(maskSecrets: true),
+                    terminator: ""
+                )
+            }
+        }
+    }
+
+    struct Reference: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show every key with its meaning, bounds, default and environment variable."
+        )
+
+        func run() {
+            print(ClusterSettings.reference(), terminator: "")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+import Operations
+
+struct MigrateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate",
+        abstract: "Bring every Postgres shard to the schema of this program.",
+        discussion: """
+            Goes through the shards in the order of cluster.yaml, each in one transaction. Safe to run again, by several \
+            machines at once, and while nodes are running: migrations only add. Run it before starting nodes of a \
+            new version.
+
+            Examples:
+              trunkline migrate
+              trunkline migrate --wait 2m      in a script that has just started Postgres
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Option(
+        help: ArgumentHelp("How long a shard that cannot be reached is tried again.", valueName: "time")
+    )
+    var wait = WaitTime(duration: .seconds(30), text: "30s")
+
+    func run() async throws {
+        try await Ending.report {
+            let settings = try self.shared.loadSettings()
+            let secrets = try self.shared.resolveSecrets(of: settings)
+            let migration = ShardMigration(settings: settings, secrets: secrets, wait: self.wait.duration)
+            try await migration.run(say: printLine)
+        }
+    }
+}
+
+/// `500ms`, `30s`, `2m`, as in cluster.yaml.
+struct WaitTime: ExpressibleByArgument {
+    var duration: Duration
+    private var text: String
+
+    init(duration: Duration, text: String) {
+        self.duration = duration
+        self.text = text
+    }
+
+    init?(argument: String) {
+        let digits = argument.prefix { $0.isASCII && $0.isNumber }
+        guard let number = Int(digits), number <= 1_000_000 else { return nil }
+        switch argument.dropFirst(digits.count) {
+        case "ms": self.duration = .milliseconds(number)
+        case "s": self.duration = .seconds(number)
+        case "m": self.duration = .seconds(number * 60)
+        default: return nil
+        }
+        self.text = argument
+    }
+
+    var defaultValueDescription: String { self.text }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+import Foundation
+
+/// What every command that reads the configuration takes.
+struct SharedOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The file that describes the cluster (default: $TRUNKLINE_CONFIG, or ./cluster.yaml).",
+            valueName: "path"
+        )
+    )
+    var config: String?
+
+    /// The environment without what belongs to `scripts/up` and its kin.
+    static var environment: [String: String] {
+        ProcessInfo.processInfo.environment.filter { $0.key != "TRUNKLINE_STATE" }
+    }
+
+    var path: String {
+        self.config ?? Self.environment[ClusterSettings.pathVariable] ?? ClusterSettings.standardPath
+    }
+
+    func loadSettings() throws(ConfigurationError) -> ClusterSettings {
+        try ClusterSettings.load(path: self.path, environment: Self.environment)
+    }
+
+    /// - Parameter role: That of the node that needs them; nil for all secrets.
+    func resolveSecrets(
+        of settings: ClusterSettings,
+        for role: ClusterSettings.Role? = nil
+    ) throws(ConfigurationError) -> ResolvedSecrets {
+        try settings.resolveSecrets(environment: Self.environment, for: role)
+    }
+}

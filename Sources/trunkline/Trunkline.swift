@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Operations
+
+@main
+struct Trunkline: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trunkline",
+        abstract: "A horizontally sharded message-routing cluster: one program for all of its nodes.",
+        discussion: """
+            A cluster is described by one file, cluster.yaml. Every node is a process that reads this file and finds \
+            itself in it by its name; the file says whether it is an edge (serves clients) or a router (owns slots, \
+            reads and writes Postgres).
+
+            Examples:
+              trunkline config check           is everything right, are the secrets there?
+              trunkline migrate                bring all shards to this program's schema
+              trunkline run edge-1             run one node until it is told to stop
+              trunkline status                 what lives, what is ready
+
+            Environment: every key of cluster.yaml can be set by a variable; `trunkline config reference` lists them.
+
+            Exit codes: 0 done; 1 failed; 64 the command line is wrong; 78 the configuration or a secret is wrong.
+            """,
+        version: ProgramVersion.current,
+        subcommands: [
+            RunCommand.self, MigrateCommand.self, StatusCommand.self, ConfigCommand.self, VersionCommand.self,
+        ]
+    )
+
+    /// Here too, so that it may stand before the command as well as after it.
+    @OptionGroup var shared: SharedOptions
+}
+
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "version",
+        abstract: "Show the version of this program."
+    )
+
+    func run() {
+        print("trunkline \(ProgramVersion.current)")
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Directory
+import Messaging
+import Placement
+import Testing
+
+@testable import Operations
+
+@Suite("What `trunkline status` makes of what it sees")
+struct StatusTests {
+    private static let now: UnixMilliseconds = 1_800_000_000_000
+
+    private func lease(_ name: String, _ role: Directory.NodeRole, _ state: NodeState = .ready) -> NodeLease {
+        NodeLease(
+            name: name,
+            incarnation: .generate(),
+            role: role,
+            state: state,
+            meshAddress: nil,
+            httpAddress: "127.0.0.1:9",
+            version: "0.1.0",
+            since: Self.now - 187_000
+        )
+    }
+
+    /// Two shards, of which each has half of the slots, and a view with the given routers.
+    private func observation(
+        leases: [NodeLease],
+        routers: [String] = ["router-1"],
+        ready: Bool = true
+    ) throws -> ClusterObservation {
+        let map = try #require(ShardMap(dealing: ["shard-1", "shard-2"]))
+        let probe = ClusterObservation.Probe(ready: ready, reasons: ready ? [] : ["no link to a router"])
+        var listing = NodeLeases.Listing()
+        listing.leases = leases
+        return ClusterObservation(
+            leases: .value(listing),
+            shards: [
+                "shard-1": .value(.init(view: View(shard: "shard-1", epoch: 4, routers: routers), map: map)),
+                "shard-2": .value(.init(view: View(shard: "shard-2", epoch: 9, routers: routers), map: map)),
+            ],
+            probes: ["router-1": .value(.init(ready: true, reasons: [])), "edge-1": .value(probe)],
+            now: Self.now
+        )
+    }
+
+    private func settings() throws -> ClusterSettings {
+        try makeSettings(shards: ["host=a dbname=a", "host=b dbname=b"])
+    }
+
+    @Test("a healthy cluster has no warnings, and every slot has its owner")
+    func healthy() throws {
+        let seen = try self.observation(leases: [self.lease("router-1", .router), self.lease("edge-1", .edge)])
+        let status = ClusterStatus(of: try self.settings(), seen: seen)
+        #expect(status.warnings.isEmpty)
+        #expect(status.shards.map(\.slots) == [2048, 2048])
+        #expect(status.shards.map(\.epoch) == [4, 9])
+        #expect(status.shards.allSatisfy { $0.routers == [.init(name: "router-1", slots: 2048)] })
+        #expect(status.nodes.map(\.uptimeSeconds) == [187, 187])
+        #expect(status.nodes.map(\.state) == ["ready", "ready"])
+    }
+
+    @Test("the slots of a shard are shared by the routers of its view, none twice and none left out")
+    func shares() throws {
+        let seen = try self.observation(
+            leases: [self.lease("router-1", .router), self.lease("router-2", .router), self.lease("edge-1", .edge)],
+            routers: ["router-1", "router-2"]
+        )
+        let status = ClusterStatus(of: try self.settings(), seen: seen)
+        for shard in status.shards {
+            #expect(shard.routers.map(\.name) == ["router-1", "router-2"])
+            #expect(shard.routers.map(\.slots).reduce(0, +) == 2048)
+            #expect(shard.routers.allSatisfy { $0.slots > 800 })
+        }
+        #expect(status.warnings == ["router router-2 has a lease but is not in this cluster.yaml"])
+    }
+
+    @Test("what is wrong is warned of, once each")
+    func warnings() throws {
+        var seen = try self.observation(leases: [self.lease("edge-1", .edge)], ready: false)
+        seen.shards["shard-2"] = .unreachable("shard shard-2: no route\n\tto host")
+        seen.probes["router-1"] = .unreachable("Connection refused")
+        let status = ClusterStatus(of: try self.settings(), seen: seen)
+        #expect(
+            status.warnings == [
+                "shard shard-2 is unreachable: no route to host",
+                "router router-1 is not running",
+                "edge edge-1 is not ready: no link to a router",
+                "shard shard-1 counts on router router-1, which has no lease",
+            ]
+        )
+    }
+
+    @Test("without Redis the nodes' states are unknown, not bad")
+    func withoutRedis() throws {
+        var seen = try self.observation(leases: [])
+        seen.leases = .unreachable("Connection refused")
+        let status = ClusterStatus(of: try self.settings(), seen: seen)
+        #expect(status.nodes.map(\.state) == ["unknown", "unknown"])
+        #expect(status.warnings == ["Redis is unreachable, so leases are unknown: Connection refused"])
+    }
+
+    @Test("a shard without routers, maps that differ, and a clock that runs behind")
+    func oddities() throws {
+        var late = self.lease("router-1", .router)
+        late.since = Self.now + 5000
+        var seen = try self.observation(leases: [late, self.lease("edge-1", .edge)], routers: [])
+        let newer = try #require(
+            ShardMap(version: 2, shards: ["shard-1", "shard-2"], assignment: [UInt16](repeating: 0, count: Slot.count))
+        )
+        seen.shards["shard-1"] = .value(.init(view: View(shard: "shard-1", epoch: 0, routers: []), map: newer))
+        let status = ClusterStatus(of: try self.settings(), seen: seen)
+        #expect(status.nodes[0].uptimeSeconds == 0)
+        #expect(status.shards[0].slots == 4096)
+        #expect(
+            status.warnings == [
+                "shard shard-1 has no router: its slots are served by nobody",
+                "shard shard-2 has no router: its slots are served by nobody",
+                "the shards hold different shard maps: versions [1, 2]",
+            ]
+        )
+    }
+
+    @Test("the table lines up, and JSON has documented names")
+    func rendering() throws {
+        let seen = try self.observation(leases: [self.lease("router-1", .router), self.lease("edge-1", .edge)])
+        let status = ClusterStatus(of: try self.settings(), seen: seen)
+        let text = status.text()
+        #expect(
+            text.hasPrefix(
+                """
+                Cluster testing, Redis reachable
+
+                NODE      ROLE    STATE  ADDRESS      VERSION  UPTIME  READY
+                router-1  router  ready  127.0.0.1:9  0.1.0    3m 7s   yes
+                edge-1    edge    ready  127.0.0.1:9  0.1.0    3m 7s   yes
+
+                SHARD    REACHABLE  EPOCH  MAP  SLOTS  ROUTERS
+                shard-1  yes        4      1    2048   router-1 (2048 slots)
+                """
+            )
+        )
+        #expect(text.hasSuffix("\nNo warnings.\n"))
+        let json = try status.json()
+        #expect(json.contains(#""uptime_seconds" : 187"#))
+        #expect(json.contains(#""map_version" : 1"#))
+    }
+
+    @Test(
+        "spans of time in their two largest units",
+        arguments: [(0, "0s"), (59, "59s"), (187, "3m 7s"), (18_720, "5h 12m"), (702_000, "8d 3h")]
+    )
+    func spans(seconds: Int, text: String) {
+        #expect(UTCTime.span(seconds: seconds) == text)
+    }
+
+    @Test("a point in time in UTC")
+    func time() {
+        #expect(UTCTime.text(of: 1_800_000_000_000) == "2027-01-15 08:00:00Z")
+    }
+}
