@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import ClientProtocol
+package import Messaging
+package import NIOCore
+
+/// One device that stays connected: over one WebSocket at a time, to any of the edges, for as long as it may.
+///
+///     waiting ──▶ refreshing ──▶ opening ──authenticated──▶ open ──closed──▶ waiting … or ended
+///
+/// After each connection it sends again what has no answer, and asks over REST for what came meanwhile; so what is
+/// handed over is, per conversation, every message once and in the order of `seq`, the own ones included.
+///
+/// Belongs to one event loop: every method is called there, every event arrives there.
+package final class TrunklineSession {
+    package struct Settings: Sendable {
+        package var socket = TrunklineSocket.Settings()
+        /// Own messages without a final answer; ``TrunklineSession/send(_:)`` refuses more.
+        package var outboxMessagesMax = 10_000
+        /// How long an own message is tried.
+        package var sendTimeLimit = TimeAmount.seconds(30)
+        /// How long a missing message may still come by itself before a page is asked for.
+        package var gapPatience = TimeAmount.milliseconds(200)
+        /// Without an answer to an own message for this long the connection is taken for broken.
+        package var answerTimeout = TimeAmount.seconds(15)
+        /// Without a byte from the edge for this long it is asked for one, after twice as long it is taken for dead.
+        package var silence = TimeAmount.seconds(5)
+        /// Pages that are asked for at once.
+        package var pagesUnderWayMax = 4
+        package var reconnect = BackOff()
+        package var retry = BackOff(first: .milliseconds(100), longest: .seconds(2))
+
+        package init() {}
+    }
+
+    package enum Event: Sendable {
+        /// Connected, to the edge with this index.
+        case connected(edge: Int)
+        /// Not connected any more, or not yet; it is tried again after the pause.
+        case disconnected(TrunklineError, pause: TimeAmount)
+        case message(DeliveredMessage, ArrivedMessage.Arrival)
+        /// An own message is stored. `attempts` is 0 when the answer came after the session gave the message up.
+        case acknowledged(MessageSent, attempts: Int)
+        /// An own message is given up. Unless the error had no effect it may be stored all the same.
+        case failed(SendMessageRequest, TrunklineError)
+        /// These messages do not exist for this device.
+        case skipped(ConversationID, ClosedRange<UInt64>)
+        case other(ServerMessage)
+        /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
+        case ended(TrunklineError)
+    }
+
+    package struct Statistics: Sendable {
+        package var connections = 0
+        package var disconnections = 0
+        /// Own messages that were sent again on a new connection or after an error.
+        package var repeatedSends = 0
+        /// Answers that asked to try again.
+        package var retryableErrors: [String: Int] = [:]
+        package var resyncs = 0
+        package var pagesFetched = 0
+        package var pagesFailed = 0
+
+        package init() {}
+    }
+
+    enum Phase {
+        case idle
+        case waiting
+        case refreshing
+        case opening(TrunklineSocket)
+        case open(TrunklineSocket)
+        case ended
+    }
+
+    package let eventLoop: any EventLoop
+    let settings: Settings
+    let http: TrunklineHTTP
+    private let onEvent: (Event) -> Void
+    package internal(set) var credentials: SessionCredentials
+    /// The edge that is used now or was used last.
+    package private(set) var edge: Int
+    var phase = Phase.idle
+    private var failures = 0
+    private var tick: RepeatedTask?
+    private var refreshUnderWay: EventLoopFuture<Void>?
+    var outbox: Outbox
+    var cursors: [ConversationID: ConversationCursor] = [:]
+    var pagesUnderWay = 0
+    /// Conversations that wait for a page to be asked for, each at most once.
+    var pageQueue: [ConversationID] = []
+    var gapCheckIsScheduled = false
+    var gaps: [ConversationID: NIODeadline] = [:]
+    var generator = SystemRandomNumberGenerator()
+    package internal(set) var statistics = Statistics()
+
+    /// - Parameters:
+    ///   - http: Names the edges; those of the WebSocket are the same.
+    ///   - edge: The index of the edge to connect to first.
+    package init(
+        credentials: SessionCredentials,
+        http: TrunklineHTTP,
+        edge: Int,
+        eventLoop: any EventLoop,
+        settings: Settings,
+        onEvent: @escaping (Event) -> Void
+    ) {
+        self.credentials = credentials
+        self.http = http
+        self.edge = edge % http.edges.count
+        self.eventLoop = eventLoop
+        self.settings = settings
+        self.onEvent = onEvent
+        self.outbox = Outbox(messagesMax: settings.outboxMessagesMax, timeLimit: settings.sendTimeLimit)
+    }
+
+    package var isOpen: Bool {
+        if case .open = self.phase { true } else { false }
+    }
+
+    /// Own messages without a final answer.
+    package var unansweredCount: Int { self.outbox.count }
+
+    // MARK: - Life
+
+    /// Connects; call once.
+    package func start() {
+        self.eventLoop.preconditionInEventLoop()
+        guard case .idle = self.phase else { return }
+        self.tick = self.eventLoop.scheduleTicks(of: self)
+        self.connect()
+    }
+
+    /// Ends the session. Own messages without an answer are given up.
+    package func close() {
+        self.end(TrunklineError(.sessionEnded, "This client closed the session."))
+    }
+
+    private func connect() {
+        guard !self.hasEnded else { return }
+        if self.credentials.needsRefresh(now: .now()) {
+            self.phase = .refreshing
+            self.refresh().assumeIsolated().whenComplete { result in
+                guard case .refreshing = self.phase else { return }
+                switch result {
+                case .success: self.openSocket()
+                case .failure(let error): self.refreshFailed(TrunklineError(requestFailure: error))
+                }
+            }
+        } else {
+            self.openSocket()
+        }
+    }
+
+    private func openSocket() {
+        // The socket's events name the socket, so that those of one that was left do not count.
+        var own: TrunklineSocket?
+        let socket = TrunklineSocket(
+            edge: self.http.edges[self.edge],
+            eventLoop: self.eventLoop,
+            settings: self.settings.socket
+        ) { [weak self] event in
+            if let self, let socket = own { self.received(event, from: socket) }
+            if case .closed = event { own = nil }
+        }
+        own = socket
+        self.phase = .opening(socket)
+        socket.open(token: self.credentials.accessToken, device: self.credentials.device)
+    }
+
+    private func refreshFailed(_ error: TrunklineError) {
+        if error.isRetryable, error.hadNoEffect {
+            self.pauseAndConnect(error)
+        } else {
+            self.end(error)
+        }
+    }
+
+    /// A fresh access token; one request at a time.
+    func refresh() -> EventLoopFuture<Void> {
+        if let running = self.refreshUnderWay { return running }
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        self.refreshUnderWay = promise.futureResult
+        self.http.refresh(self.credentials.refreshToken, edge: self.edge, on: self.eventLoop)
+            .assumeIsolated()
+            .whenComplete { result in
+                self.refreshUnderWay = nil
+                switch result {
+                case .success(let tokens):
+                    self.credentials = SessionCredentials(tokens, now: .now())
+                    promise.succeed()
+                case .failure(let error):
+                    promise.fail(error)
+                }
+            }
+        return promise.futureResult
+    }
+
+    private func pauseAndConnect(_ error: TrunklineError) {
+        guard !self.hasEnded else { return }
+        self.failures += 1
+        self.edge = (self.edge + 1) % self.http.edges.count
+        var pause = self.settings.reconnect.pause(attempt: self.failures, using: &self.generator)
+        if let asked = error.retryAfterMilliseconds { pause = pause + .milliseconds(Int64(asked)) }
+        self.phase = .waiting
+        self.eventLoop.assumeIsolated().scheduleTask(in: pause) {
+            guard case .waiting = self.phase else { return }
+            self.connect()
+        }
+        self.emit(.disconnected(error, pause: pause))
+    }
+
+    /// Whether it has ended, for good.
+    package var hasEnded: Bool {
+        if case .ended = self.phase { true } else { false }
+    }
+
+    private func end(_ error: TrunklineError) {
+        self.eventLoop.preconditionInEventLoop()
+        guard !self.hasEnded else { return }
+        let before = self.phase
+        self.phase = .ended
+        self.tick?.cancel()
+        self.tick = nil
+        switch before {
+        case .opening(let socket), .open(let socket): socket.close()
+        case .idle, .waiting, .refreshing, .ended: break
+        }
+        for entry in self.outbox.removeAll() {
+            let cause = entry.attempts == 0 ? error : entry.lastError ?? TrunklineError(.connectionLost, error.message)
+            self.emit(.failed(entry.request, cause))
+        }
+        self.emit(.ended(error))
+    }
+
+    func emit(_ event: Event) {
+        self.onEvent(event)
+    }
+
+    // MARK: - What comes
+
+    private func received(_ event: TrunklineSocket.Event, from socket: TrunklineSocket) {
+        switch self.phase {
+        case .opening(let current), .open(let current): guard current === socket else { return }
+        case .idle, .waiting, .refreshing, .ended: return
+        }
+        switch event {
+        case .authenticated: self.opened(socket)
+        case .message(let message): self.receivedLive(message)
+        case .sent(let command, let fields): self.receivedAnswer(command, fields)
+        case .refused(let command, let failure): self.receivedRefusal(command, TrunklineError(failure))
+        case .other(let message): self.receivedOther(message)
+        case .closed(let closure): self.closed(closure)
+        }
+    }
+
+    private func opened(_ socket: TrunklineSocket) {
+        self.phase = .open(socket)
+        self.failures = 0
+        self.statistics.connections += 1
+        self.emit(.connected(edge: self.edge))
+        self.catchUpAll(isNewConnection: true)
+        self.sendWaiting()
+    }
+
+    private func closed(_ closure: SocketClosure) {
+        if case .open = self.phase { self.statistics.disconnections += 1 }
+        self.outbox.disconnected()
+        switch closure.advice {
+        case .reconnect:
+            self.pauseAndConnect(closure.error)
+        case .refreshToken:
+            self.credentials.accessTokenEndsAt = .now()
+            self.pauseAndConnect(closure.error)
+        case .giveUp:
+            self.end(closure.error)
+        }
+    }
+
+    private func receivedOther(_ message: ServerMessage) {
+        switch message {
+        case .resync:
+            self.statistics.resyncs += 1
+            self.catchUpAll(isNewConnection: false)
+        case .conversationCreated(let conversation, _):
+            self.follow(conversation.conversationID, after: conversation.headSeq)
+        default:
+            break
+        }
+        self.emit(.other(message))
+    }
+
+    // MARK: - Time
+
+    /// Once a second: gives up what is too old, notices an edge that does not answer any more.
+    fileprivate func ticked() {
+        let now = NIODeadline.now()
+        for entry in self.outbox.expire(now: now) {
+            let error =
+                entry.lastError
+                ?? TrunklineError(
+                    entry.attempts == 0 ? .notConnected : .timedOut,
+                    "The message had no answer within \(self.settings.sendTimeLimit.nanoseconds / 1_000_000) ms."
+                )
+            self.emit(.failed(entry.request, error))
+        }
+        guard case .open(let socket) = self.phase else { return }
+        let silence = now - socket.lastHeard
+        if silence >= self.settings.silence + self.settings.silence {
+            socket.abandon(.timedOut, "Nothing came from the edge for \(silence.nanoseconds / 1_000_000) ms.")
+        } else if let sent = self.outbox.oldestSent, now - sent >= self.settings.answerTimeout {
+            socket.abandon(.timedOut, "The edge did not answer to a message.")
+        } else if silence >= self.settings.silence {
+            socket.ping()
+        }
+    }
+}
+
+@available(*, unavailable)
+extension TrunklineSession: Sendable {}
+
+extension EventLoop {
+    /// The first tick comes at a random moment, so that many sessions do not tick together.
+    fileprivate func scheduleTicks(of session: TrunklineSession) -> RepeatedTask {
+        let bound = NIOLoopBound(session, eventLoop: self)
+        return self.scheduleRepeatedTask(
+            initialDelay: .milliseconds(Int64.random(in: 100...1000)),
+            delay: .seconds(1)
+        ) { _ in bound.value.ticked() }
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOCore
+internal import NIOWebSocket
+
+/// Puts the frames of an edge together to messages, by the rules of RFC 6455. Pure.
+///
+/// Bounded: a message, whole or in fragments, has at most `messageBytesMax` bytes; no memory is taken beyond.
+struct FrameAssembler {
+    let messageBytesMax: Int
+    /// The fragments so far; nil between messages.
+    private var fragments: ByteBuffer?
+
+    init(messageBytesMax: Int) {
+        self.messageBytesMax = messageBytesMax
+    }
+
+    enum Event: Equatable {
+        case text(ByteBuffer)
+        case ping(ByteBuffer)
+        case pong
+        /// With the code, when there is one, and the reason.
+        case close(UInt16?, String)
+        /// The first part of a message.
+        case incomplete
+        /// What the edge did wrong.
+        case violation(String)
+    }
+
+    mutating func receive(_ frame: WebSocketFrame) -> Event {
+        // An edge does not mask (§5.1), and no extension is ever agreed on.
+        guard frame.maskKey == nil else { return .violation("a masked frame") }
+        guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return .violation("a reserved bit") }
+        switch frame.opcode {
+        case .text:
+            guard self.fragments == nil else { return .violation("a message inside a message") }
+            return self.append(frame, to: nil)
+        case .continuation:
+            guard let fragments = self.fragments else { return .violation("a continuation of nothing") }
+            self.fragments = nil
+            return self.append(frame, to: fragments)
+        case .ping:
+            return frame.fin ? .ping(frame.data) : .violation("a control frame in fragments")
+        case .pong:
+            return frame.fin ? .pong : .violation("a control frame in fragments")
+        case .connectionClose:
+            return frame.fin ? Self.close(frame.data) : .violation("a control frame in fragments")
+        default:
+            return .violation("a frame that is neither text nor control")
+        }
+    }
+
+    private mutating func append(_ frame: WebSocketFrame, to before: ByteBuffer?) -> Event {
+        let count = (before?.readableBytes ?? 0) + frame.length
+        guard count <= self.messageBytesMax else { return .violation("a message over \(self.messageBytesMax) bytes") }
+        var data = frame.data
+        guard var whole = before else {
+            guard !frame.fin else { return .text(data) }
+            self.fragments = data
+            return .incomplete
+        }
+        whole.writeBuffer(&data)
+        guard !frame.fin else { return .text(whole) }
+        self.fragments = whole
+        return .incomplete
+    }
+
+    private static func close(_ payload: ByteBuffer) -> Event {
+        var payload = payload
+        guard payload.readableBytes > 0 else { return .close(nil, "") }
+        guard let code = payload.readInteger(as: UInt16.self) else { return .violation("a close frame of one byte") }
+        return .close(code, payload.readString(length: payload.readableBytes) ?? "")
+    }
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import ClientProtocol
+package import Messaging
+package import NIOCore
+internal import NIOPosix
+internal import NIOWebSocket
+
+/// One WebSocket to one edge: connects, authenticates, sends commands, and hands on what comes, until it is closed.
+///
+/// Belongs to one event loop: every method is called there, and every event arrives there. Nothing is allocated per
+/// command but its bytes; what is written in one turn of the loop goes out with one write.
+package final class TrunklineSocket {
+    package struct Settings: Sendable {
+        /// From connecting to `authenticated`.
+        package var openTimeout = TimeAmount.seconds(10)
+        /// Bytes of one message that comes, whole or in fragments.
+        package var messageBytesMax = 1024 * 1024
+        /// Commands that may wait for their answer; less when the edge says so in `authenticated`.
+        package var outstandingCommandsMax = 1024
+        /// Bytes that may wait to be written.
+        package var unsentBytesMax = 4 * 1024 * 1024
+        /// How long the edge may take to answer a close frame.
+        package var closeTimeout = TimeAmount.seconds(3)
+
+        package init() {}
+    }
+
+    package enum Event: Sendable {
+        /// The first event, unless it is ``closed(_:)``.
+        case authenticated(Authenticated)
+        /// The answer to ``send(_:)`` with that id.
+        case sent(UInt64, MessageSent)
+        /// The other answer to it.
+        case refused(UInt64, Failure)
+        case message(DeliveredMessage)
+        /// Any other event of the cluster; errors without an id are among them.
+        case other(ServerMessage)
+        /// The last event; comes exactly once.
+        case closed(SocketClosure)
+    }
+
+    private enum State {
+        case idle
+        /// With the channel once there is one.
+        case connecting((any Channel)?)
+        case authenticating((any Channel), command: UInt64)
+        case open(any Channel)
+        case closing(any Channel, SocketClosure)
+        case closed
+    }
+
+    package let edge: EdgeAddress
+    package let eventLoop: any EventLoop
+    private let settings: Settings
+    private let onEvent: (Event) -> Void
+    private var state = State.idle
+    private var credentials: ClientCommand.Authenticate?
+    private var assembler: FrameAssembler
+    private var outstanding: Set<UInt64> = []
+    private var outstandingMax: Int
+    private var nextCommand: UInt64 = 1
+    private var unsent = ByteBuffer()
+    private var flushIsScheduled = false
+    private var openTimeout: Scheduled<Void>?
+    /// When bytes last came.
+    package private(set) var lastHeard: NIODeadline
+
+    /// - Parameter onEvent: Called on `eventLoop`, never from within a method of this type other than through a turn of
+    ///   the loop, except ``close()``.
+    package init(
+        edge: EdgeAddress,
+        eventLoop: any EventLoop,
+        settings: Settings,
+        onEvent: @escaping (Event) -> Void
+    ) {
+        self.edge = edge
+        self.eventLoop = eventLoop
+        self.settings = settings
+        self.onEvent = onEvent
+        self.assembler = FrameAssembler(messageBytesMax: settings.messageBytesMax)
+        self.outstandingMax = settings.outstandingCommandsMax
+        self.lastHeard = .now()
+    }
+
+    package var isOpen: Bool {
+        if case .open = self.state { true } else { false }
+    }
+
+    /// Whether ``send(_:)`` would take a command now.
+    package var hasRoom: Bool {
+        self.outstanding.count < self.outstandingMax && self.unsent.readableBytes < self.settings.unsentBytesMax
+    }
+
+    // MARK: - Opening
+
+    /// Connects and authenticates; call once.
+    package func open(token: String, device: DeviceID) {
+        self.eventLoop.preconditionInEventLoop()
+        guard case .idle = self.state else { return }
+        self.state = .connecting(nil)
+        self.credentials = ClientCommand.Authenticate(token: token, deviceID: device)
+        self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: self.settings.openTimeout) {
+            self.fail(.timedOut, "The edge did not open the session in time.")
+        }
+        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+        let edge = self.edge
+        let upgrade = WebSocketUpgrade(frameBytesMax: self.settings.messageBytesMax) { channel in
+            try channel.pipeline.syncOperations.addHandler(SocketChannelHandler(bound.value))
+        }
+        ClientBootstrap(group: self.eventLoop)
+            .connectTimeout(self.settings.openTimeout)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    bound.value.connected(channel)
+                    let upgraded = try upgrade.configure(channel, edge: edge)
+                    upgraded.whenFailure { error in
+                        bound.value.fail(.protocolViolation, "The edge did not agree to a WebSocket: \(error)")
+                        channel.close(promise: nil)
+                    }
+                }
+            }
+            .connect(host: edge.host, port: edge.port)
+            .assumeIsolated()
+            .whenFailure { error in
+                self.fail(.notConnected, "No connection was made: \(error)")
+            }
+    }
+
+    private func connected(_ channel: any Channel) {
+        guard case .connecting = self.state else {
+            channel.close(promise: nil)
+            return
+        }
+        self.state = .connecting(channel)
+    }
+
+    /// The pipeline decodes frames from now on.
+    func upgraded(_ channel: any Channel) {
+        guard case .connecting = self.state, let credentials = self.credentials else {
+            channel.close(promise: nil)
+            return
+        }
+        self.credentials = nil
+        let command = self.takeCommandID()
+        self.state = .authenticating(channel, command: command)
+        self.write(.text, CommandMessage(id: .number(command), command: .authenticate(credentials)).encoded())
+    }
+
+    // MARK: - Commands
+
+    /// Sends a message. Returns the id that its answer carries, or nil when the session is not open or
+    /// ``Settings/outstandingCommandsMax`` commands wait for their answer.
+    package func send(_ request: SendMessageRequest) -> UInt64? {
+        guard case .open = self.state, self.hasRoom else { return nil }
+        let command = self.takeCommandID()
+        self.outstanding.insert(command)
+        self.write(.text, CommandMessage(id: .number(command), command: .sendMessage(request)).encoded())
+        return command
+    }
+
+    /// Shows the edge that this client is alive, and brings an answer that moves ``lastHeard``.
+    package func ping() {
+        guard case .open = self.state else { return }
+        self.write(.text, CommandMessage(id: .number(self.takeCommandID()), command: .ping).encoded())
+    }
+
+    /// Ends the session with a close frame.
+    package func close() {
+        self.finish(
+            SocketClosure(error: TrunklineError(.sessionEnded, "This client closed."), advice: .giveUp),
+            code: .normalClosure
+        )
+    }
+
+    /// Ends the connection at once: it does not answer any more.
+    package func abandon(_ code: TrunklineError.Code, _ message: String) {
+        self.fail(code, message)
+    }
+
+    private func takeCommandID() -> UInt64 {
+        defer { self.nextCommand += 1 }
+        return self.nextCommand
+    }
+
+    private func write(_ opcode: WebSocketOpcode, _ payload: [UInt8]) {
+        MaskedFrame.append(
+            opcode,
+            payload,
+            mask: UInt32.random(in: .min ... .max),
+            to: &self.unsent
+        )
+        guard !self.flushIsScheduled else { return }
+        self.flushIsScheduled = true
+        self.eventLoop.assumeIsolated().execute {
+            self.flushIsScheduled = false
+            self.flush()
+        }
+    }
+
+    private func flush() {
+        guard let channel = self.channel, channel.isWritable, self.unsent.readableBytes > 0 else { return }
+        let bytes = self.unsent
+        self.unsent = ByteBuffer()
+        channel.pipeline.syncOperations.writeAndFlush(NIOAny(bytes), promise: nil)
+    }
+
+    private var channel: (any Channel)? {
+        switch self.state {
+        case .idle, .closed: nil
+        case .connecting(let channel): channel
+        case .authenticating(let channel, _), .open(let channel), .closing(let channel, _): channel
+        }
+    }
+
+    // MARK: - What comes
+
+    func received(_ frame: WebSocketFrame) {
+        self.lastHeard = .now()
+        switch self.assembler.receive(frame) {
+        case .text(let text): self.receivedText(text)
+        case .ping(let payload): self.write(.pong, Array(payload.readableBytesView))
+        case .pong, .incomplete: break
+        case .close(let code, let reason): self.receivedClose(code, reason)
+        case .violation(let what):
+            self.violation("The edge sent \(what).")
+        }
+    }
+
+    private func receivedText(_ text: ByteBuffer) {
+        let message: ServerMessage?
+        do throws(Failure) {
+            message = try ServerMessage.read(text)
+        } catch {
+            self.violation("The edge sent what is not understood: \(error.message)")
+            return
+        }
+        guard let message else { return }
+        switch self.state {
+        case .authenticating(let channel, let command): self.receivedOpening(message, channel, command)
+        case .open: self.receivedOpen(message)
+        case .idle, .connecting, .closing, .closed: break
+        }
+    }
+
+    private func receivedOpening(_ message: ServerMessage, _ channel: any Channel, _ command: UInt64) {
+        switch message {
+        case .authenticated(.number(command), let fields):
+            self.state = .open(channel)
+            self.openTimeout?.cancel()
+            self.outstandingMax = max(1, min(self.settings.outstandingCommandsMax, fields.limits.inFlight))
+            self.onEvent(.authenticated(fields))
+        case .error(_, let failure):
+            self.finish(SocketClosure(refused: TrunklineError(failure)), code: .normalClosure)
+        default:
+            break
+        }
+    }
+
+    private func receivedOpen(_ message: ServerMessage) {
+        switch message {
+        case .newMessage(let message):
+            self.onEvent(.message(message))
+        case .messageSent(.number(let command), let fields):
+            guard self.outstanding.remove(command) != nil else { return }
+            self.onEvent(.sent(command, fields))
+        case .error(.number(let command), let failure):
+            guard self.outstanding.remove(command) != nil else { return }
+            self.onEvent(.refused(command, failure))
+        case .pong:
+            break
+        case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
+            .memberRemoved, .roleChanged, .resync:
+            self.onEvent(.other(message))
+        case .authenticated, .messageSent, .error:
+            break
+        }
+    }
+
+    private func receivedClose(_ code: UInt16?, _ reason: String) {
+        let closure: SocketClosure
+        if case .closing(_, let own) = self.state {
+            closure = own
+        } else {
+            closure = SocketClosure(code: code, reason: reason)
+            self.write(.connectionClose, Self.closePayload(code ?? 1000))
+            self.flush()
+        }
+        self.end(closure)
+    }
+
+    private func violation(_ message: String) {
+        self.finish(
+            SocketClosure(lost: TrunklineError(.protocolViolation, message)),
+            code: .protocolError
+        )
+    }
+
+    func errorCaught(_ error: any Error) {
+        if error is NIOWebSocketError {
+            self.violation("The edge sent frames that RFC 6455 does not allow: \(error)")
+        } else {
+            self.fail(.connectionLost, "The connection broke: \(error)")
+        }
+    }
+
+    func becameInactive() {
+        if case .closing(_, let closure) = self.state {
+            self.end(closure)
+        } else {
+            self.fail(.connectionLost, "The edge ended the connection without a close frame.")
+        }
+    }
+
+    func writabilityChanged() {
+        self.flush()
+    }
+
+    // MARK: - The end
+
+    /// Sends a close frame and waits for the answer, not for ever.
+    private func finish(_ closure: SocketClosure, code: WebSocketErrorCode) {
+        self.eventLoop.preconditionInEventLoop()
+        switch self.state {
+        case .authenticating(let channel, _), .open(let channel):
+            self.write(.connectionClose, Self.closePayload(UInt16(webSocketErrorCode: code)))
+            self.state = .closing(channel, closure)
+            self.openTimeout?.cancel()
+            self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: self.settings.closeTimeout) {
+                self.end(closure)
+            }
+        case .idle, .connecting:
+            self.end(closure)
+        case .closing, .closed:
+            break
+        }
+    }
+
+    private func fail(_ code: TrunklineError.Code, _ message: String) {
+        self.eventLoop.preconditionInEventLoop()
+        if case .closing(_, let closure) = self.state {
+            self.end(closure)
+        } else {
+            self.end(SocketClosure(lost: TrunklineError(code, message)))
+        }
+    }
+
+    private func end(_ closure: SocketClosure) {
+        let channel = self.channel
+        if case .closed = self.state { return }
+        self.state = .closed
+        self.openTimeout?.cancel()
+        self.openTimeout = nil
+        self.outstanding = []
+        self.unsent = ByteBuffer()
+        channel?.close(promise: nil)
+        self.onEvent(.closed(closure))
+    }
+
+    private static func closePayload(_ code: UInt16) -> [UInt8] {
+        [UInt8(truncatingIfNeeded: code >> 8), UInt8(truncatingIfNeeded: code)]
+    }
+}
+
+@available(*, unavailable)
+extension TrunklineSocket: Sendable {}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOWebSocket
+
+/// The opening handshake, the client's part (RFC 6455 §4.1), ending in a pipeline that decodes frames and encodes none:
+/// ``MaskedFrame`` writes them ready.
+struct WebSocketUpgrade: NIOTypedHTTPClientProtocolUpgrader {
+    /// The status of an edge that did not agree, 0 when it agreed wrongly.
+    struct Refused: Error {
+        var status: Int
+    }
+
+    typealias UpgradeResult = Void
+
+    /// What NIO knows about the handshake; its own `upgrade` would add an encoder.
+    private let handshake = NIOTypedWebSocketClientUpgrader<Void> { channel, _ in
+        channel.eventLoop.makeSucceededVoidFuture()
+    }
+    let frameBytesMax: Int
+    let addHandler: @Sendable (any Channel) throws -> Void
+
+    init(frameBytesMax: Int, addHandler: @escaping @Sendable (any Channel) throws -> Void) {
+        self.frameBytesMax = frameBytesMax
+        self.addHandler = addHandler
+    }
+
+    var supportedProtocol: String { self.handshake.supportedProtocol }
+    var requiredUpgradeHeaders: [String] { self.handshake.requiredUpgradeHeaders }
+
+    func addCustom(upgradeRequestHeaders headers: inout HTTPHeaders) {
+        self.handshake.addCustom(upgradeRequestHeaders: &headers)
+    }
+
+    func shouldAllowUpgrade(upgradeResponse response: HTTPResponseHead) -> Bool {
+        self.handshake.shouldAllowUpgrade(upgradeResponse: response)
+    }
+
+    func upgrade(channel: any Channel, upgradeResponse: HTTPResponseHead) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture {
+            let decoder = WebSocketFrameDecoder(maxFrameSize: self.frameBytesMax)
+            try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(decoder))
+            try self.addHandler(channel)
+        }
+    }
+
+    /// Makes a pipeline that asks for the upgrade as soon as it is connected.
+    ///
+    /// - Returns: What succeeds when the handler is in its place and fails when the edge does not agree.
+    func configure(_ channel: any Channel, edge: EdgeAddress) throws -> EventLoopFuture<Void> {
+        let head = HTTPRequestHead(
+            version: .http1_1,
+            method: .GET,
+            uri: "/ws",
+            headers: ["Host": edge.authority, "Content-Length": "0"]
+        )
+        var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
+            upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration(
+                upgradeRequestHead: head,
+                upgraders: [self],
+                notUpgradingCompletionHandler: { channel in
+                    channel.eventLoop.makeFailedFuture(Refused(status: 0))
+                }
+            )
+        )
+        // An edge may send its first frames together with its agreement.
+        configuration.leftOverBytesStrategy = .forwardBytes
+        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: configuration)
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClientProtocol
+import Messaging
+import NIOCore
+import Synchronization
+import TrunklineClient
+
+/// One conversation behind several ``StubEdge``s: numbers messages, knows repeated ones, hands them on, shows the
+/// history in small pages. What it forgets to do is up to the test.
+final class StubCluster: Sendable {
+    static let pageRows = 7
+
+    struct Faults: Sendable {
+        /// What is stored and not answered: the connection is cut instead.
+        var cutsInsteadOfAnswering: Set<String> = []
+        /// What is stored and handed to nobody.
+        var losesLive: Set<String> = []
+        /// What is answered with this error as often as said, and not stored.
+        var refusals: [String: (failure: Failure, times: Int)] = [:]
+        /// Tokens that are answered with a close code.
+        var closesFor: [String: UInt16] = [:]
+        /// Commands but the first are not answered.
+        var isSilent = false
+    }
+
+    private struct State {
+        var history: [DeliveredMessage] = []
+        var connections: [(connection: StubConnection, device: DeviceID)] = []
+        var tokens: [String] = []
+        var faults = Faults()
+    }
+
+    private let state = Mutex(State())
+
+    var history: [DeliveredMessage] { self.state.withLock { $0.history } }
+    /// The tokens that were shown, in order.
+    var tokens: [String] { self.state.withLock { $0.tokens } }
+
+    func change(_ body: (inout Faults) -> Void) {
+        self.state.withLock { body(&$0.faults) }
+    }
+
+    func startEdge(on group: any EventLoopGroup) async throws -> StubEdge {
+        try await StubEdge.start(
+            on: group,
+            onCommand: { self.received($0, $1) },
+            onRequest: { try self.answer($0) }
+        )
+    }
+
+    func broadcast(_ message: ServerMessage) {
+        for entry in self.state.withLock({ $0.connections }) { entry.connection.send(message) }
+    }
+
+    private func received(_ command: CommandMessage, _ connection: StubConnection) {
+        switch command.command {
+        case .authenticate(let fields):
+            let code = self.state.withLock { state in
+                state.tokens.append(fields.token)
+                return state.faults.closesFor[fields.token]
+            }
+            if let code {
+                connection.close(code)
+                return
+            }
+            self.state.withLock { $0.connections.append((connection, fields.deviceID)) }
+            connection.send(.authenticated(command.id, Fixtures.authenticated(inFlight: 10)))
+        case .sendMessage(let request):
+            self.store(request, command.id, connection)
+        case .ping:
+            if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
+        }
+    }
+
+    private enum Reaction {
+        case answer(ServerMessage, live: DeliveredMessage?, to: [StubConnection])
+        case cut
+        case nothing
+    }
+
+    private func store(_ request: SendMessageRequest, _ id: CommandID, _ connection: StubConnection) {
+        let reaction = self.state.withLock { state -> Reaction in
+            if state.faults.isSilent { return .nothing }
+            if let refusal = state.faults.refusals[request.body], refusal.times > 0 {
+                state.faults.refusals[request.body] = (refusal.failure, refusal.times - 1)
+                return .answer(.error(id, refusal.failure), live: nil, to: [])
+            }
+            if let known = state.history.first(where: { $0.clientMessageID == request.clientMessageID }) {
+                return .answer(
+                    .messageSent(id, Fixtures.sent(request, seq: known.seq, isDuplicate: true)),
+                    live: nil,
+                    to: []
+                )
+            }
+            let seq = UInt64(state.history.count) + 1
+            let message = Fixtures.message(seq, request.body, id: request.clientMessageID)
+            state.history.append(message)
+            if state.faults.cutsInsteadOfAnswering.remove(request.body) != nil { return .cut }
+            let loses = state.faults.losesLive.contains(request.body)
+            let others = loses ? [] : state.connections.map(\.connection).filter { $0 !== connection }
+            return .answer(.messageSent(id, Fixtures.sent(request, seq: seq)), live: message, to: others)
+        }
+        switch reaction {
+        case .answer(let answer, let live, let others):
+            connection.send(answer)
+            if let live { for other in others { other.send(.newMessage(live)) } }
+        case .cut:
+            connection.cut()
+        case .nothing:
+            break
+        }
+    }
+
+    private func answer(_ request: StubEdge.Request) throws -> StubEdge.Answer {
+        if request.uri == "/api/auth/refresh" {
+            return try .json(Fixtures.tokens(access: "fresh", refresh: "next"))
+        }
+        let query = request.uri.split(separator: "?").last ?? ""
+        let after = query.split(separator: "&").first { $0.hasPrefix("after=") }.flatMap { UInt64($0.dropFirst(6)) }
+        guard let after else { return try .problem(Failure(.malformed, "No `after`.")) }
+        let history = self.history
+        let rest = history.filter { $0.seq > after }
+        return try .json(
+            MessagesResponse(
+                messages: Array(rest.prefix(Self.pageRows)),
+                headSeq: UInt64(history.count),
+                hasMore: rest.count > Self.pageRows
+            )
+        )
+    }
+}

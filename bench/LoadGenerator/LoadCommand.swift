@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import LoadModel
+import Messaging
+import TrunklineClient
+
+/// The command line.
+struct LoadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trunkline-load",
+        abstract: "Puts a steady load on a Trunkline cluster, measures it, and audits what became of every message.",
+        discussion: """
+            It registers users, makes conversations and opens WebSockets through the public API of the edges it is \
+            given, and then sends at a fixed rate whatever the answers do (an open loop): all latencies are measured \
+            from the planned time of a message, so a stall is counted for every message that it held up.
+
+            Afterwards it compares, for each conversation, what was acknowledged with what arrived at each device and \
+            with the history that the cluster shows over REST. Edges and routers may die meanwhile: sessions move to \
+            a living edge, send again what has no answer, and catch up.
+
+            Exit codes: 0 the audit held. 1 the audit found violations. 2 the command line is wrong. 3 users, \
+            conversations or connections could not be made. 4 the audit held, but more messages failed for good than \
+            --allow-failures, or the rate was not reached.
+
+            Example: trunkline-load --edge http://127.0.0.1:8201 --edge http://127.0.0.1:8202 --scenario direct \
+            --users 40 --rate 500 --duration 10s
+            """
+    )
+
+    @Option(
+        name: .customLong("edge"),
+        help: ArgumentHelp("An edge, once for each; users are spread over them.", valueName: "url"),
+        transform: { text in
+            guard let edge = EdgeAddress(text) else {
+                throw ValidationError("An edge is given as http://HOST:PORT, not as \(text).")
+            }
+            return edge
+        }
+    )
+    var edges: [EdgeAddress] = []
+
+    @Option(
+        help:
+            "direct: pairs of users, the two on different edges. group: groups in which everybody sends. (default: direct)",
+        transform: { text in
+            guard let scenario = Topology.Scenario(rawValue: text) else {
+                throw ValidationError("The scenario is direct or group, not \(text).")
+            }
+            return scenario
+        }
+    )
+    var scenario = Topology.Scenario.direct
+
+    @Option(help: "Users. Without it: 40 for direct; for group as many as the groups have places, at most 200.")
+    var users: Int?
+
+    @Option(help: ArgumentHelp("Members of each group.", valueName: "n"))
+    var groupSize = 20
+
+    @Option(help: ArgumentHelp("Groups; a user can be in several.", valueName: "n"))
+    var groups = 4
+
+    @Option(help: ArgumentHelp("Messages offered per second, by all users together.", valueName: "per-second"))
+    var rate = 200.0
+
+    @Option(
+        help: ArgumentHelp("Measured time, such as 10s, 500ms or 2m. (default: 10s)", valueName: "time"),
+        transform: Self.span
+    )
+    var duration = TimeSpan(nanoseconds: 10_000_000_000)
+
+    @Option(
+        help: ArgumentHelp("Time before it at the same rate; audited, not measured. (default: 2s)", valueName: "time"),
+        transform: Self.span
+    )
+    var warmup = TimeSpan(nanoseconds: 2_000_000_000)
+
+    @Option(
+        help: ArgumentHelp("How long to wait at the end for answers and deliveries. (default: 30s)", valueName: "time"),
+        transform: Self.span
+    )
+    var drain = TimeSpan(nanoseconds: 30_000_000_000)
+
+    @Option(
+        help: ArgumentHelp(
+            "How long one message is tried before it counts as failed. (default: 30s)",
+            valueName: "time"
+        ),
+        transform: Self.span
+    )
+    var sendTimeLimit = TimeSpan(nanoseconds: 30_000_000_000)
+
+    @Option(help: ArgumentHelp("Bytes of each body.", valueName: "bytes"))
+    var bodyBytes = 200
+
+    @Option(help: "Decides who sends where and what; the same seed makes the same load.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Part of the usernames, so that runs do not meet: 1 to 16 of a-z, 0-9 and -. Drawn when not given.")
+    var runID: String?
+
+    @Option(help: ArgumentHelp("Messages that may fail for good before the exit code is 4.", valueName: "n"))
+    var allowFailures = 0
+
+    @Option(help: ArgumentHelp("Requests at once while users and conversations are made.", valueName: "n"))
+    var setupConcurrency = 8
+
+    @Option(
+        help: ArgumentHelp("How long all sessions may take to connect. (default: 60s)", valueName: "time"),
+        transform: Self.span
+    )
+    var setupTimeout = TimeSpan(nanoseconds: 60_000_000_000)
+
+    @Option(help: ArgumentHelp("Threads that send and receive.", valueName: "n"))
+    var eventLoops = 2
+
+    @Option(name: .customLong("json"), help: ArgumentHelp("Write everything to this file.", valueName: "file"))
+    var jsonFile: String?
+
+    @Flag(help: "Only the summary, no progress.")
+    var quiet = false
+
+    private static func span(_ text: String) throws -> TimeSpan {
+        guard let span = TimeSpan(text) else {
+            throw ValidationError("A time is a number with ms, s, m or h, such as 10s, not \(text).")
+        }
+        return span
+    }
+
+    /// Bounds of what one process can do; more load takes several.
+    private static let usersMax = 18_000
+    private static let eventLoopsMax = 64
+
+    mutating func validate() throws {
+        func require(_ holds: Bool, _ message: String) throws {
+            if !holds { throw ValidationError(message) }
+        }
+        try require(!self.edges.isEmpty, "At least one --edge http://HOST:PORT is needed.")
+        try require(self.rate > 0 && self.rate <= 1e6, "--rate is above 0 and at most 1000000.")
+        try require(self.duration.nanoseconds > 0, "--duration is above 0.")
+        let bodyMax = Limits.messageBodyBytesMax
+        try require((1...bodyMax).contains(self.bodyBytes), "--body-bytes is 1 to \(bodyMax).")
+        try require((1...Self.eventLoopsMax).contains(self.eventLoops), "--event-loops is 1 to \(Self.eventLoopsMax).")
+        try require((1...256).contains(self.setupConcurrency), "--setup-concurrency is 1 to 256.")
+        try require(self.allowFailures >= 0, "--allow-failures is not negative.")
+        let users = self.userCount
+        try require((2...Self.usersMax).contains(users), "--users is 2 to \(Self.usersMax).")
+        switch self.scenario {
+        case .direct:
+            try require(users.isMultiple(of: 2), "--users is even: in the scenario direct they come in pairs.")
+        case .group:
+            let sizeMax = min(users, Limits.conversationMembersMax)
+            try require((2...sizeMax).contains(self.groupSize), "--group-size is 2 to \(sizeMax).")
+            try require((1...100_000).contains(self.groups), "--groups is 1 to 100000.")
+        }
+        if let runID = self.runID {
+            let allowed = "abcdefghijklmnopqrstuvwxyz0123456789-".utf8
+            try require(
+                (1...16).contains(runID.utf8.count) && runID.utf8.allSatisfy { allowed.contains($0) },
+                "--run-id is 1 to 16 of a-z, 0-9 and -."
+            )
+        }
+        try require(self.plan != nil, "--rate times --duration is no message at all, or too many.")
+    }
+
+    var userCount: Int {
+        if let users = self.users { return users }
+        return switch self.scenario {
+        case .direct: 40
+        case .group:
+            max(self.groupSize, min(200, self.groups.multipliedReportingOverflow(by: self.groupSize).partialValue))
+        }
+    }
+
+    /// Nil when there would be nothing to send, or too much.
+    var plan: MessagePlan? {
+        let topology =
+            switch self.scenario {
+            case .direct:
+                Topology.direct(userCount: self.userCount, edgeCount: self.edges.count, loopCount: self.eventLoops)
+            case .group:
+                Topology.groups(
+                    groupCount: self.groups,
+                    groupSize: self.groupSize,
+                    userCount: self.userCount,
+                    edgeCount: self.edges.count,
+                    loopCount: self.eventLoops
+                )
+            }
+        return MessagePlan(
+            topology: topology,
+            messagesPerSecond: self.rate,
+            warmUpNanoseconds: self.warmup.nanoseconds,
+            durationNanoseconds: self.duration.nanoseconds,
+            seed: self.seed
+        )
+    }
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClientProtocol
+import LoadModel
+import Messaging
+import NIOCore
+import TrunklineClient
+
+/// The part of a run that lives on one event loop: its users' sessions, what they send, and what is counted.
+///
+/// Everything is touched on that loop only; whoever is elsewhere asks through `LoopHandle`.
+final class LoadLoop {
+    /// Between two looks at the plan, at least: messages that are due together are sent together.
+    static let tick = TimeAmount.microseconds(500)
+    /// Messages of one look, so that answers get their turn when the sending is late.
+    static let messagesPerTickMax = 500
+    /// Sessions that are being opened at once.
+    static let openingSessionsMax = 32
+
+    struct Shared: Sendable {
+        var plan: MessagePlan
+        var identity: MessageIdentity
+        var bodies: BodyText
+        var population: Population
+        var http: TrunklineHTTP
+        var sessionSettings: TrunklineSession.Settings
+    }
+
+    private let number: Int
+    private let eventLoop: any EventLoop
+    private let shared: Shared
+    private var plan: MessagePlan { self.shared.plan }
+
+    private var sessions: [Int: TrunklineSession] = [:]
+    private var usersToOpen: [Int]
+    private var opening: Set<Int> = []
+    private var connectedOnce: Set<Int> = []
+    private var isClosing = false
+    private(set) var fatalError: TrunklineError?
+
+    private var startedAt = NIODeadline.now()
+    private var nextMessage = 0
+    private var lastSendLateness: Int64 = 0
+
+    private var counts = RunCounts()
+    private var failures: [UInt32: String] = [:]
+    private var sessionFigures = RunReport.Sessions()
+    private var acknowledgementLatency = LatencyRecorder()
+    private var deliveryLatency = LatencyRecorder()
+    private var lateness = LatencyRecorder()
+    private var recentAcknowledgements = LatencyRecorder()
+    private var recentDeliveries = LatencyRecorder()
+    private var acknowledgementTimes = EventTimeline()
+    private var deliveryTimes = EventTimeline()
+    private var acknowledgements: [[ConversationAudit.Acknowledgement]]
+    private var logs: [DeviceLog] = []
+    private var logPlaces: [LogKey: Int] = [:]
+
+    struct LogKey: Hashable, Sendable {
+        var user: Int
+        var conversation: Int
+    }
+
+    init(number: Int, eventLoop: any EventLoop, shared: Shared) {
+        self.number = number
+        self.eventLoop = eventLoop
+        self.shared = shared
+        let topology = shared.plan.topology
+        self.acknowledgements = Array(repeating: [], count: topology.members.count)
+        self.usersToOpen = (0..<topology.userCount).filter { topology.loop(of: $0) == number }.reversed()
+        for user in self.usersToOpen {
+            for conversation in topology.conversations[user] {
+                self.logPlaces[LogKey(user: user, conversation: conversation)] = self.logs.count
+                self.logs.append(DeviceLog())
+            }
+        }
+    }
+
+    // MARK: - Sessions
+
+    func openSessions() {
+        while self.opening.count < Self.openingSessionsMax, let user = self.usersToOpen.popLast() {
+            self.opening.insert(user)
+            let session = TrunklineSession(
+                credentials: self.shared.population.credentials[user],
+                http: self.shared.http,
+                edge: self.plan.topology.edge(of: user),
+                eventLoop: self.eventLoop,
+                settings: self.shared.sessionSettings
+            ) { [unowned self] event in self.received(event, user) }
+            self.sessions[user] = session
+            for conversation in self.plan.topology.conversations[user] {
+                session.follow(self.shared.population.conversations[conversation], after: 0)
+            }
+            session.start()
+        }
+    }
+
+    /// Whether every session was connected, and none still asks for what it missed.
+    var isReady: Bool {
+        self.usersToOpen.isEmpty && self.opening.isEmpty
+            && self.sessions.values.allSatisfy { $0.isOpen && !$0.isCatchingUp }
+    }
+
+    var openCount: Int { self.sessions.values.count { $0.isOpen } }
+
+    func closeSessions() {
+        self.isClosing = true
+        for session in self.sessions.values { session.close() }
+    }
+
+    var credentials: [Int: SessionCredentials] { self.sessions.mapValues(\.credentials) }
+
+    private func received(_ event: TrunklineSession.Event, _ user: Int) {
+        switch event {
+        case .message(let message, let arrival):
+            self.receivedMessage(message, arrival, user)
+        case .acknowledged(let sent, let attempts):
+            self.receivedAcknowledgement(sent, attempts)
+        case .failed(let request, let error):
+            if let message = self.shared.identity.message(of: request.clientMessageID, in: self.plan) {
+                self.failures[UInt32(message)] = error.name
+            }
+        case .connected:
+            self.connectedOnce.insert(user)
+            if self.opening.remove(user) != nil { self.openSessions() }
+        case .ended(let error):
+            guard !self.isClosing else { return }
+            self.sessionFigures.ended += 1
+            if self.opening.remove(user) != nil, self.fatalError == nil { self.fatalError = error }
+        case .disconnected, .skipped, .other:
+            break
+        }
+    }
+
+    // MARK: - Sending
+
+    func start(at time: NIODeadline) {
+        self.startedAt = time
+        self.schedule(at: time)
+    }
+
+    var hasSentAll: Bool { self.nextMessage == self.plan.count }
+    var unansweredCount: Int { self.sessions.values.reduce(0) { $0 + $1.unansweredCount } }
+
+    private func schedule(at time: NIODeadline) {
+        self.eventLoop.assumeIsolated().scheduleTask(deadline: time) { self.sendDue() }
+    }
+
+    private func sendDue() {
+        guard !self.isClosing else { return }
+        let now = NIODeadline.now()
+        let elapsed = (now - self.startedAt).nanoseconds
+        let due = self.plan.dueCount(at: elapsed)
+        var sent = 0
+        while self.nextMessage < due, sent < Self.messagesPerTickMax {
+            let message = self.nextMessage
+            self.nextMessage += 1
+            let sender = self.plan.sender(of: message)
+            guard self.plan.topology.loop(of: sender) == self.number else { continue }
+            sent += 1
+            self.send(message, from: sender, elapsed: elapsed)
+        }
+        guard self.nextMessage < self.plan.count else { return }
+        let next = self.startedAt + .nanoseconds(self.plan.time(of: self.nextMessage))
+        self.schedule(at: sent == Self.messagesPerTickMax ? now : max(now + Self.tick, next))
+    }
+
+    private func send(_ message: Int, from sender: Int, elapsed: Int64) {
+        let time = self.plan.time(of: message)
+        self.counts.offered += 1
+        self.lastSendLateness = elapsed - time
+        if time >= self.plan.warmUpNanoseconds { self.lateness.record(nanoseconds: elapsed - time) }
+        let request = SendMessageRequest(
+            conversationID: self.shared.population.conversations[self.plan.conversation(of: message)],
+            clientMessageID: self.shared.identity.id(of: message, at: time),
+            kind: .text,
+            body: self.shared.bodies.body(of: message)
+        )
+        if self.sessions[sender]?.send(request) == true {
+            self.counts.sent += 1
+        } else {
+            let hasEnded = self.sessions[sender]?.hasEnded ?? true
+            self.failures[UInt32(message)] = hasEnded ? "session_ended" : "backlog_full"
+        }
+    }
+
+    // MARK: - Receiving
+
+    private func receivedAcknowledgement(_ sent: MessageSent, _ attempts: Int) {
+        guard let conversation = self.shared.population.conversationNumbers[sent.conversationID] else { return }
+        guard let message = self.shared.identity.message(of: sent.clientMessageID, in: self.plan) else {
+            self.acknowledgements[conversation].append(.init(message: DeviceLog.foreign, seq: sent.seq))
+            return
+        }
+        self.acknowledgements[conversation].append(.init(message: UInt32(message), seq: sent.seq))
+        // It was given up, and the answer came after all.
+        if attempts == 0 { self.failures[UInt32(message)] = nil }
+        self.counts.acknowledged += 1
+        if sent.isDuplicate { self.counts.acknowledgedAsDuplicate += 1 }
+        let elapsed = (NIODeadline.now() - self.startedAt).nanoseconds
+        self.acknowledgementTimes.note(at: elapsed)
+        let latency = elapsed - self.plan.time(of: message)
+        self.recentAcknowledgements.record(nanoseconds: latency)
+        if self.plan.isMeasured(message) { self.acknowledgementLatency.record(nanoseconds: latency) }
+    }
+
+    private func receivedMessage(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival, _ user: Int) {
+        guard let conversation = self.shared.population.conversationNumbers[message.conversationID],
+            let place = self.logPlaces[LogKey(user: user, conversation: conversation)]
+        else { return }
+        guard let number = self.shared.identity.message(of: message.clientMessageID, in: self.plan) else {
+            self.logs[place].record(seq: message.seq, message: DeviceLog.foreign)
+            return
+        }
+        self.logs[place].record(seq: message.seq, message: UInt32(number))
+        guard arrival != .own else { return }
+        if message.body != self.shared.bodies.body(of: number) { self.logs[place].recordAltered(seq: message.seq) }
+        guard self.plan.sender(of: number) != user else { return }
+        if arrival == .live { self.counts.deliveredLive += 1 } else { self.counts.deliveredByCatchUp += 1 }
+        let elapsed = (NIODeadline.now() - self.startedAt).nanoseconds
+        self.deliveryTimes.note(at: elapsed)
+        let latency = elapsed - self.plan.time(of: number)
+        self.recentDeliveries.record(nanoseconds: latency)
+        if self.plan.isMeasured(number) { self.deliveryLatency.record(nanoseconds: latency) }
+    }
+
+    // MARK: - What others ask
+
+    struct Snapshot: Sendable {
+        var counts: RunCounts
+        var failures: Int
+        var unanswered: Int
+        var open: Int
+        var recentAcknowledgements: LatencyRecorder
+        var recentDeliveries: LatencyRecorder
+    }
+
+    /// Where it stands, with the latencies since the last time it was asked.
+    func snapshot() -> Snapshot {
+        defer {
+            self.recentAcknowledgements = LatencyRecorder()
+            self.recentDeliveries = LatencyRecorder()
+        }
+        return Snapshot(
+            counts: self.counts,
+            failures: self.failures.count,
+            unanswered: self.unansweredCount,
+            open: self.openCount,
+            recentAcknowledgements: self.recentAcknowledgements,
+            recentDeliveries: self.recentDeliveries
+        )
+    }
+
+    /// The largest number acknowledged in each conversation.
+    func heads() -> [UInt64] {
+        self.acknowledgements.map { $0.reduce(0) { max($0, $1.seq) } }
+    }
+
+    /// Devices and conversations that have not come as far as they have to.
+    ///
+    /// - Parameter asks: Whether to ask for what is missing.
+    func incomplete(_ heads: [UInt64], asks: Bool) -> Int {
+        var incomplete = 0
+        for (user, session) in self.sessions {
+            for number in self.plan.topology.conversations[user] {
+                let conversation = self.shared.population.conversations[number]
+                guard let position = session.position(in: conversation), position < heads[number] else { continue }
+                incomplete += 1
+                if asks { session.catchUp(conversation) }
+            }
+        }
+        if asks { self.sessionFigures.completedByFinalCatchUp += incomplete }
+        return incomplete
+    }
+
+    struct Outcome: Sendable {
+        var counts: RunCounts
+        var sessions: RunReport.Sessions
+        var acknowledgementLatency: LatencyRecorder
+        var deliveryLatency: LatencyRecorder
+        var lateness: LatencyRecorder
+        var lastSendLateness: Int64
+        var acknowledgementTimes: EventTimeline
+        var deliveryTimes: EventTimeline
+        var acknowledgements: [[ConversationAudit.Acknowledgement]]
+        var logs: [LogKey: DeviceLog]
+    }
+
+    /// Everything, after the sessions were closed.
+    func outcome() -> Outcome {
+        var counts = self.counts
+        for code in self.failures.values { counts.failed[code, default: 0] += 1 }
+        var figures = self.sessionFigures
+        figures.connected = self.connectedOnce.count
+        for session in self.sessions.values {
+            let statistics = session.statistics
+            figures.disconnections += statistics.disconnections
+            figures.repeatedSends += statistics.repeatedSends
+            figures.retryableErrors.merge(statistics.retryableErrors, uniquingKeysWith: +)
+            figures.resyncs += statistics.resyncs
+            figures.pagesFetched += statistics.pagesFetched
+            figures.pagesFailed += statistics.pagesFailed
+            let cursors = session.cursorStatistics
+            figures.gaps += cursors.gaps
+            figures.liveDuplicates += cursors.liveDuplicates
+            figures.liveOutOfOrder += cursors.liveOutOfOrder
+        }
+        return Outcome(
+            counts: counts,
+            sessions: figures,
+            acknowledgementLatency: self.acknowledgementLatency,
+            deliveryLatency: self.deliveryLatency,
+            lateness: self.lateness,
+            lastSendLateness: self.lastSendLateness,
+            acknowledgementTimes: self.acknowledgementTimes,
+            deliveryTimes: self.deliveryTimes,
+            acknowledgements: self.acknowledgements,
+            logs: self.logPlaces.mapValues { self.logs[$0] }
+        )
+    }
+}
+
+@available(*, unavailable)
+extension LoadLoop: Sendable {}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LoadModel
+import Messaging
+import NIOCore
+import NIOPosix
+import TrunklineClient
+
+/// One run from the first registration to the report.
+struct LoadRun {
+    /// Open files apart from the sessions' sockets.
+    private static let otherFiles = 100
+    /// How long nothing new may arrive at the end before what is missing is asked for.
+    private static let patience = TimeAmount.seconds(2)
+
+    private let command: LoadCommand
+    private let progress: Progress
+
+    init(_ command: LoadCommand) {
+        self.command = command
+        self.progress = Progress(isQuiet: command.quiet)
+    }
+
+    func run() async -> Verdict {
+        guard let plan = self.command.plan else { return .usage }
+        let files = MachineFacts.raiseOpenFilesLimit()
+        guard plan.topology.userCount + Self.otherFiles <= files else {
+            self.fail("\(plan.topology.userCount) users need more open files than the \(files) that are allowed here.")
+            return .setupFailed
+        }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: self.command.eventLoops)
+        var settings = TrunklineHTTP.Settings()
+        settings.connectionsPerEdgeMax = max(8, self.command.setupConcurrency)
+        let http = TrunklineHTTP(edges: self.command.edges, eventLoops: group, settings: settings)
+        let verdict: Verdict
+        do {
+            verdict = try await self.run(plan, http, group)
+        } catch {
+            self.fail("It could not be set up: \(error)")
+            verdict = .setupFailed
+        }
+        await http.shutDown()
+        try? await group.shutdownGracefully()
+        return verdict
+    }
+
+    private func fail(_ text: String) {
+        StandardError.write("trunkline-load: \(text)\n")
+    }
+
+    private func run(
+        _ plan: MessagePlan,
+        _ http: TrunklineHTTP,
+        _ group: MultiThreadedEventLoopGroup
+    ) async throws -> Verdict {
+        var report = RunReport()
+        let runID = self.command.runID ?? String(UInt64.random(in: 0..<2_821_109_907_456), radix: 36)
+        self.describe(plan, runID, &report)
+        let begin = NIODeadline.now()
+        let population = try await Population.make(
+            plan.topology,
+            runID: runID,
+            concurrency: self.command.setupConcurrency,
+            http: http,
+            progress: self.progress
+        )
+        // The ids carry the times of the plan, which begins a moment later.
+        let identity = MessageIdentity(startedAt: WallClock.now(), run: UInt64.random(in: .min ... .max))
+        var sessionSettings = TrunklineSession.Settings()
+        sessionSettings.sendTimeLimit = .nanoseconds(self.command.sendTimeLimit.nanoseconds)
+        let shared = LoadLoop.Shared(
+            plan: plan,
+            identity: identity,
+            bodies: BodyText(bytes: self.command.bodyBytes, seed: self.command.seed),
+            population: population,
+            http: http,
+            sessionSettings: sessionSettings
+        )
+        var loops: [LoopHandle] = []
+        for (number, eventLoop) in group.makeIterator().enumerated() {
+            loops.append(try await LoopHandle.make(number: number, eventLoop: eventLoop, shared: shared))
+        }
+        try await self.connect(loops, plan)
+        report.setupSeconds = Self.seconds(since: begin)
+        self.progress.note(
+            "setup: \(plan.topology.userCount) users, \(plan.topology.members.count) conversations, "
+                + "\(plan.topology.userCount) WebSockets in \(Self.text(report.setupSeconds)) s"
+        )
+        let sendingBegin = NIODeadline.now()
+        try await self.send(loops, plan)
+        report.sendingSeconds = Self.seconds(since: sendingBegin)
+        let drainBegin = NIODeadline.now()
+        try await self.drain(loops)
+        report.drainSeconds = Self.seconds(since: drainBegin)
+        let auditBegin = NIODeadline.now()
+        let finish = RunFinish(plan: plan, shared: shared, progress: self.progress)
+        let lateness = try await finish.collect(loops, into: &report)
+        report.auditSeconds = Self.seconds(since: auditBegin)
+        report.verdict = Verdict(
+            audit: report.audit,
+            failures: report.counts.failedInAll,
+            failuresAllowed: self.command.allowFailures,
+            lateness: lateness,
+            plannedNanoseconds: plan.warmUpNanoseconds + plan.durationNanoseconds
+        )
+        return self.publish(report)
+    }
+
+    private func describe(_ plan: MessagePlan, _ runID: String, _ report: inout RunReport) {
+        report.run = runID
+        report.startedAt = ReportFile.timestamp()
+        report.machine = MachineFacts.read()
+        report.settings.edges = self.command.edges.map(\.url)
+        report.settings.scenario = plan.topology.scenario
+        report.settings.users = plan.topology.userCount
+        report.settings.conversations = plan.topology.members.count
+        report.settings.groupSize = plan.topology.members.map(\.count).max() ?? 0
+        report.settings.messagesPerSecond = plan.messagesPerSecond
+        report.settings.durationSeconds = self.command.duration.seconds
+        report.settings.warmUpSeconds = self.command.warmup.seconds
+        report.settings.bodyBytes = self.command.bodyBytes
+        report.settings.seed = self.command.seed
+        report.settings.eventLoops = self.command.eventLoops
+        report.settings.allowedFailures = self.command.allowFailures
+    }
+
+    private func publish(_ report: RunReport) -> Verdict {
+        print(SummaryTable.text(of: report))
+        if let path = self.command.jsonFile {
+            do {
+                try ReportFile.write(report, to: path)
+            } catch {
+                self.fail("\(path) could not be written: \(error)")
+                return report.verdict == .held ? .setupFailed : report.verdict
+            }
+        }
+        return report.verdict
+    }
+
+    // MARK: - Phases
+
+    private func connect(_ loops: [LoopHandle], _ plan: MessagePlan) async throws {
+        for loop in loops { try await loop.ask { $0.openSessions() } }
+        let deadline = NIODeadline.now() + .nanoseconds(self.command.setupTimeout.nanoseconds)
+        while true {
+            var isReady = true
+            var open = 0
+            for loop in loops {
+                let state = try await loop.ask { (ready: $0.isReady, open: $0.openCount, error: $0.fatalError) }
+                if let error = state.error { throw error }
+                isReady = isReady && state.ready
+                open += state.open
+            }
+            if isReady { return }
+            guard .now() < deadline else {
+                throw TrunklineError(
+                    .timedOut,
+                    "\(open) of \(plan.topology.userCount) sessions were connected within --setup-timeout."
+                )
+            }
+            self.progress.show("setup: \(open) of \(plan.topology.userCount) sessions connected")
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private func send(_ loops: [LoopHandle], _ plan: MessagePlan) async throws {
+        let start = NIODeadline.now() + .milliseconds(100)
+        for loop in loops { try await loop.ask { $0.start(at: start) } }
+        var next = start + .seconds(1)
+        while true {
+            var hasSentAll = true
+            for loop in loops where try await !loop.ask({ $0.hasSentAll }) { hasSentAll = false }
+            let now = NIODeadline.now()
+            if now >= next {
+                try await self.showProgress(loops, seconds: Self.seconds(since: start))
+                next = next + .seconds(1)
+            }
+            if hasSentAll { return }
+            try await Task.sleep(for: .nanoseconds(max(10_000_000, min(100_000_000, (next - now).nanoseconds))))
+        }
+    }
+
+    private func showProgress(_ loops: [LoopHandle], seconds: Double) async throws {
+        guard !self.progress.isQuiet else { return }
+        var counts = RunCounts()
+        var acknowledged = LatencyRecorder()
+        var delivered = LatencyRecorder()
+        var (failed, unanswered, open) = (0, 0, 0)
+        for loop in loops {
+            let snapshot = try await loop.ask { $0.snapshot() }
+            counts += snapshot.counts
+            acknowledged.merge(snapshot.recentAcknowledgements)
+            delivered.merge(snapshot.recentDeliveries)
+            failed += snapshot.failures
+            unanswered += snapshot.unanswered
+            open += snapshot.open
+        }
+        self.progress.tell(
+            "\(Self.text(seconds)) s  offered \(counts.offered)  acknowledged \(counts.acknowledged) "
+                + "(p99 \(Self.text(acknowledged.summary.p99)) ms)  delivered \(counts.delivered) "
+                + "(p99 \(Self.text(delivered.summary.p99)) ms)  unanswered \(unanswered)  failed \(failed)  sessions \(open)"
+        )
+    }
+
+    /// Waits for the answers, then until every device has what was acknowledged.
+    private func drain(_ loops: [LoopHandle]) async throws {
+        let deadline = NIODeadline.now() + .nanoseconds(self.command.drain.nanoseconds)
+        var lastProgress = NIODeadline.now()
+        var lastIncomplete = Int.max
+        while .now() < deadline {
+            var unanswered = 0
+            var heads: [UInt64] = []
+            for loop in loops {
+                let state = try await loop.ask { (unanswered: $0.unansweredCount, heads: $0.heads()) }
+                unanswered += state.unanswered
+                heads = heads.isEmpty ? state.heads : zip(heads, state.heads).map { max($0, $1) }
+            }
+            let target = heads
+            var incomplete = 0
+            for loop in loops { incomplete += try await loop.ask { $0.incomplete(target, asks: false) } }
+            if unanswered == 0, incomplete == 0 { return }
+            if unanswered + incomplete != lastIncomplete {
+                lastIncomplete = unanswered + incomplete
+                lastProgress = .now()
+            } else if .now() - lastProgress >= Self.patience {
+                lastProgress = .now()
+                for loop in loops { _ = try await loop.ask { $0.incomplete(target, asks: true) } }
+            }
+            self.progress.show(
+                "drain: \(unanswered) messages unanswered, \(incomplete) conversations of devices incomplete"
+            )
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    private static func seconds(since start: NIODeadline) -> Double {
+        Double((NIODeadline.now() - start).nanoseconds) / 1e9
+    }
+
+    private static func text(_ value: Double) -> String {
+        SummaryTable.number(value, digits: 1)
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LoadModel
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// What a figure says depends on where it was measured.
+enum MachineFacts {
+    static func read() -> RunReport.Machine {
+        var machine = RunReport.Machine()
+        machine.cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        machine.memoryMebibytes =
+            Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE))) / (1024 * 1024)
+        machine.processor = Self.field("model name", of: "/proc/cpuinfo") ?? "unknown"
+        machine.kernel = Self.text("/proc/sys/kernel/osrelease")?.split(separator: "\n").first.map(String.init) ?? ""
+        return machine
+    }
+
+    /// Lets this process open as many files as it may. Returns how many that are.
+    static func raiseOpenFilesLimit() -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        _ = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    private static func field(_ name: String, of path: String) -> String? {
+        guard let text = Self.text(path) else { return nil }
+        for line in text.split(separator: "\n") where line.hasPrefix(name) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            return String(line[line.index(after: colon)...].drop { $0 == " " })
+        }
+        return nil
+    }
+
+    private static func text(_ path: String) -> String? {
+        (try? Data(contentsOf: URL(filePath: path))).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

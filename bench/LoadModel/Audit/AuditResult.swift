@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the audit of all conversations found.
+package struct AuditResult: Sendable, Codable, Equatable {
+    /// Violations that are kept; all are counted.
+    package static let violationsMax = 200
+
+    package var conversations = 0
+    package var acknowledged = 0
+    package var expectedDeliveries = 0
+    package var historyMessages = 0
+    package var storedWithoutAcknowledgement = 0
+    package private(set) var violations: [Violation] = []
+    package private(set) var violationCount = 0
+    package private(set) var countByKind: [String: Int] = [:]
+
+    package init() {}
+
+    package var held: Bool { self.violationCount == 0 }
+
+    package mutating func note(_ violation: Violation) {
+        self.violationCount += 1
+        self.countByKind[violation.kind.rawValue, default: 0] += 1
+        if self.violations.count < Self.violationsMax { self.violations.append(violation) }
+    }
+
+    /// Violations of which nothing but their number is known.
+    mutating func uncounted(_ count: Int) {
+        guard count > 0 else { return }
+        self.violationCount += count
+        self.countByKind["not_listed", default: 0] += count
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case conversations
+        case acknowledged
+        case expectedDeliveries = "expected_deliveries"
+        case historyMessages = "history_messages"
+        case storedWithoutAcknowledgement = "stored_without_acknowledgement"
+        case violations
+        case violationCount = "violation_count"
+        case countByKind = "violations_by_kind"
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one device was handed over in one conversation: four bytes a message while everything is in order.
+package struct DeviceLog: Sendable {
+    /// Stands for a client message id that is not one of this run.
+    package static let foreign = UInt32.max
+    /// Stands for a number that was passed over.
+    package static let missing = UInt32.max - 1
+    /// Irregularities that are kept; all are counted.
+    package static let irregularitiesMax = 20
+    /// Numbers that a message may lie ahead: what is passed over is noted one by one.
+    package static let jumpMax: UInt64 = 1_000_000
+
+    package enum Irregularity: Sendable, Equatable {
+        /// A number that was handed over before.
+        case repeated(seq: UInt64)
+        /// Numbers between the message and the one before it were passed over.
+        case gap(first: UInt64, last: UInt64)
+        /// A message with the body of another.
+        case altered(seq: UInt64)
+        /// A number that cannot be one.
+        case absurd(seq: UInt64)
+    }
+
+    /// The message with number k + 1 at place k.
+    package private(set) var messages: [UInt32] = []
+    package private(set) var irregularities: [Irregularity] = []
+    package private(set) var irregularityCount = 0
+
+    package init() {}
+
+    /// - Parameter message: Its number in the plan, or ``foreign``.
+    package mutating func record(seq: UInt64, message: UInt32) {
+        let expected = UInt64(self.messages.count) + 1
+        if seq == expected {
+            self.messages.append(message)
+        } else if seq == 0 || seq > expected + Self.jumpMax {
+            self.note(.absurd(seq: seq))
+        } else if seq > expected {
+            self.note(.gap(first: expected, last: seq - 1))
+            self.messages.append(contentsOf: repeatElement(Self.missing, count: Int(seq - expected)))
+            self.messages.append(message)
+        } else if self.messages[Int(seq) - 1] == Self.missing {
+            // It comes after all, behind a later one: the gap is noted, and the message is not lost.
+            self.messages[Int(seq) - 1] = message
+        } else {
+            self.note(.repeated(seq: seq))
+        }
+    }
+
+    package mutating func recordAltered(seq: UInt64) {
+        self.note(.altered(seq: seq))
+    }
+
+    private mutating func note(_ irregularity: Irregularity) {
+        self.irregularityCount += 1
+        if self.irregularities.count < Self.irregularitiesMax { self.irregularities.append(irregularity) }
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Who talks with whom, and who is connected where. Users, conversations, edges and loops are numbers from 0.
+package struct Topology: Sendable {
+    package enum Scenario: String, Sendable, Codable, CaseIterable {
+        case direct
+        case group
+    }
+
+    package let scenario: Scenario
+    package let userCount: Int
+    package let edgeCount: Int
+    package let loopCount: Int
+    /// The members of each conversation.
+    package let members: [[Int]]
+    /// The conversations of each user.
+    package let conversations: [[Int]]
+
+    /// Pairs: users 0 and 1, 2 and 3, and so on.
+    ///
+    /// - Parameter userCount: Even and at least 2.
+    package static func direct(userCount: Int, edgeCount: Int, loopCount: Int) -> Topology {
+        let members = (0..<(userCount / 2)).map { [2 * $0, 2 * $0 + 1] }
+        return Topology(.direct, userCount, edgeCount, loopCount, members)
+    }
+
+    /// Groups of `groupSize` users each, dealt out in turn, so that every user is in as many groups as any other, give
+    /// or take one.
+    ///
+    /// - Parameter groupSize: At least 2, at most `userCount`.
+    package static func groups(
+        groupCount: Int,
+        groupSize: Int,
+        userCount: Int,
+        edgeCount: Int,
+        loopCount: Int
+    ) -> Topology {
+        let members = (0..<groupCount).map { group in
+            (0..<groupSize).map { (group * groupSize + $0) % userCount }
+        }
+        return Topology(.group, userCount, edgeCount, loopCount, members)
+    }
+
+    private init(_ scenario: Scenario, _ userCount: Int, _ edgeCount: Int, _ loopCount: Int, _ members: [[Int]]) {
+        self.scenario = scenario
+        self.userCount = userCount
+        self.edgeCount = edgeCount
+        self.loopCount = loopCount
+        self.members = members
+        var conversations: [[Int]] = Array(repeating: [], count: userCount)
+        for (conversation, users) in members.enumerated() {
+            for user in users { conversations[user].append(conversation) }
+        }
+        self.conversations = conversations
+    }
+
+    /// The edge that the user connects to first. Neighbours, so both ends of a direct conversation, are on different
+    /// ones, when there are two.
+    package func edge(of user: Int) -> Int {
+        user % self.edgeCount
+    }
+
+    /// The event loop that the user lives on; each loop has users of every edge.
+    package func loop(of user: Int) -> Int {
+        (user / self.edgeCount) % self.loopCount
+    }
+}
