@@ -144,14 +144,17 @@ let package = Package(
         tests("ObservabilityTests", ["Observability", .logging]),
         tests("ClientProtocolTests", ["ClientProtocol", "Messaging", "TestSupport"]),
         tests("WireTests", ["Messaging", "Placement", "Wire", .nioCore]),
-        tests("RedisTests", ["Redis", "TestSupport", .logging]),
+        tests("RedisTests", ["Redis", "TestSupport", "Threads", .logging]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests(
             "MeshTests",
             ["Mesh", "Messaging", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore, .nioPosix]
         ),
         tests("DirectoryTests", ["Directory", "Messaging", "Redis", "TestSupport", .logging]),
-        tests("StorageTests", ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", .logging]),
+        tests(
+            "StorageTests",
+            ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
+        ),
         tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Wire"]),
         tests(
             "EdgeTests",

@@ -32,12 +32,9 @@ final class MeshInbox: MeshDelegate {
         self.receivers.withLock { $0 = receivers }
     }
 
-    func meshLinkUp(_ peer: PeerIdentity) {
-        self.logger.info("Link up", metadata: .keys([.peer: "\(peer.name)"]))
-    }
+    func meshLinkUp(_ peer: PeerIdentity) {}
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
-        self.logger.notice("Link down", metadata: .keys([.peer: "\(peer.name)", .reason: "\(reason)"]))
         self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
+import Threads
 
 /// One connection to Redis that pipelines whatever is waiting and comes back by itself.
 ///
@@ -33,7 +34,7 @@ package final class RedisConnection: Sendable {
             wakePipe: wakePipe,
             observer: onStateChange
         )
-        let started = PlainThread {
+        let started = PlainThread(name: "redis") {
             var thread = ConnectionThread(core: core)
             thread.run()
         }

@@ -85,7 +85,6 @@ package final class RouterHub: Sendable {
 extension RouterHub: MeshDelegate {
     package func meshLinkUp(_ peer: PeerIdentity) {
         guard let parts = self.parts else { return }
-        self.logger.info("link up", metadata: ["peer": "\(peer)"])
         parts.links.up(peer)
         switch peer.role {
         case .edge:
@@ -103,7 +102,6 @@ extension RouterHub: MeshDelegate {
 
     package func meshLinkDown(_ peer: PeerIdentity, reason: String) {
         guard let parts = self.parts else { return }
-        self.logger.info("link down", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
         parts.links.down(peer)
         switch peer.role {
         case .edge:

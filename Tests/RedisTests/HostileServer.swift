@@ -2,6 +2,7 @@
 
 import Glibc
 import Synchronization
+import Threads
 
 @testable import Redis
 
@@ -29,7 +30,7 @@ final class HostileServer: Sendable {
         guard isListening else { return nil }
         self.listener = listener
         self.port = UInt16(bigEndian: address.sin_port)
-        let started = PlainThread {
+        let started = PlainThread(name: "hostile server") {
             while true {
                 let client = accept(listener, nil, nil)
                 guard client >= 0 else { return }

@@ -8,6 +8,7 @@ import Postgres
 import Storage
 import Synchronization
 import TestSupport
+import Threads
 
 /// A migrated database of its own for one test, under a view with the epoch 1.
 struct TestShard {
@@ -172,11 +173,11 @@ final class Background<Value: Sendable>: Sendable {
     private let outcome = Mutex<Result<Value, any Error>?>(nil)
 
     init(_ body: @escaping @Sendable () throws -> Value) throws {
-        let started = NamedThread.start("test") {
+        let thread = PlainThread(name: "test") {
             let outcome = Result { try body() }
             self.outcome.withLock { $0 = outcome }
         }
-        guard started else { throw PostgresServer.Failure("no thread") }
+        guard thread != nil else { throw PostgresServer.Failure("no thread") }
     }
 
     /// Waits for the end of the work.

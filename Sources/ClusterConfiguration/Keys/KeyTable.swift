@@ -287,7 +287,7 @@ enum KeyTable {
             10...20,
             "Cost of scrypt: the logarithm to base 2 of N."
         ),
-        .integer("scrypt_r", \.passwords.scryptR, default: 8, 1...32, "Size of scrypt's blocks."),
+        .integer("scrypt_r", \.passwords.scryptR, default: 8, 1...16, "Size of scrypt's blocks."),
         .integer("scrypt_p", \.passwords.scryptP, default: 1, 1...16, "Scrypt's parallelism."),
         .integer(
             "concurrent_hashes",

@@ -199,7 +199,7 @@ final class Dialler: Sendable {
 extension ClientBootstrap {
     /// What both ends of a lane set on their sockets.
     fileprivate func meshOptions() -> ClientBootstrap {
-        self.channelOption(.socketOption(.tcp_nodelay), value: 1)
+        self.channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: LaneOptions.writeBufferWaterMark)
     }
 }

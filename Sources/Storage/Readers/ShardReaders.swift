@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
+import Threads
 
 /// A few threads, each with its own ``ShardSession`` to one shard, that read for asynchronous callers.
 ///
@@ -64,10 +65,10 @@ package final class ShardReaders: Sendable {
         self.queuedReadsMax = queuedReadsMax
         var startedThreads = 0
         for index in 0..<threads {
-            let started = NamedThread.start("read-\(index)-\(configuration.shard.name)") {
+            let thread = PlainThread(name: "read-\(index)-\(configuration.shard.name)") {
                 Self.run(shared, configuration)
             }
-            if started { startedThreads += 1 } else { shared.threadEnded() }
+            if thread != nil { startedThreads += 1 } else { shared.threadEnded() }
         }
         if startedThreads == 0 {
             // A process without a thread to spare: every read is refused instead of waiting for nobody.
