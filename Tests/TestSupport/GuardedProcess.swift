@@ -86,7 +86,7 @@ package final class GuardedProcess: Sendable {
     /// Tells the program's process id; ends with its status; kills it when the connection ends first. What a shell puts
     /// into the background loses its standard input, so the connection is kept under another number.
     private static let script = """
-        exec 3<&0
+        exec 3<&0 2>/dev/null
         output=$1
         shift
         "$@" </dev/null >>"$output" 2>&1 3<&- &

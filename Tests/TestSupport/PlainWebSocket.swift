@@ -11,6 +11,7 @@ package final class PlainWebSocket: Sendable {
 
     private struct State {
         var messages: [JSONValue] = []
+        var texts: [[UInt8]] = []
         var closeCode: UInt16?
         var isEnded = false
         var answersPings = true
@@ -94,6 +95,8 @@ package final class PlainWebSocket: Sendable {
     // MARK: - Receiving
 
     package var messages: [JSONValue] { self.state.withLock { $0.messages } }
+    /// The same as they came.
+    package var texts: [[UInt8]] { self.state.withLock { $0.texts } }
     package var closeCode: UInt16? { self.state.withLock { $0.closeCode } }
     /// Whether the connection has ended, with a close frame or without.
     package var isEnded: Bool { self.state.withLock { $0.isEnded } }
@@ -146,7 +149,10 @@ package final class PlainWebSocket: Sendable {
         switch frame.opcode {
         case 1:
             if let json = try? JSONValue(json: frame.payload) {
-                self.state.withLock { $0.messages.append(json) }
+                self.state.withLock { state in
+                    state.messages.append(json)
+                    state.texts.append(frame.payload)
+                }
             }
         case 8:
             let code = frame.payload.count >= 2 ? UInt16(frame.payload[0]) << 8 | UInt16(frame.payload[1]) : nil

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import TestSupport
+import Testing
+
+extension ClusterTests {
+    @Suite("The command line")
+    struct CommandLineTests {
+        /// Runs the program to its end. Returns its exit status and what it wrote.
+        private static func run(
+            _ arguments: [String],
+            _ cluster: TestCluster,
+            _ changes: [String: String] = [:]
+        ) async throws -> (status: Int32, text: String) {
+            let number = await Names.shared.next("run")
+            let process = try GuardedProcess(
+                [TestCluster.program("trunkline")] + arguments,
+                environment: cluster.environment.merging(changes) { $1 },
+                output: "\(cluster.folder)/\(number).out"
+            )
+            try await eventually("\(arguments) ends", within: .seconds(60)) { process.exitStatus != nil }
+            return (process.exitStatus ?? -1, process.text)
+        }
+
+        @Test("config check, show and status of a cluster that is right")
+        func right() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let check = try await Self.run(["config", "check"], cluster)
+            #expect(check.status == 0, "\(check.text)")
+            let show = try await Self.run(["config", "show"], cluster)
+            #expect(show.status == 0)
+            #expect(!show.text.contains(TestCluster.meshSecret))
+            let status = try await Self.run(["status"], cluster)
+            #expect(status.status == 0, "\(status.text)")
+            for node in cluster.nodes {
+                #expect(status.text.contains(node.name))
+            }
+            let version = try await Self.run(["version"], cluster)
+            #expect(version.status == 0)
+            #expect(version.text.contains("0."))
+        }
+
+        @Test("migrate is safe to run again, by two at once, while the cluster works")
+        func migrate() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            async let one = Self.run(["migrate"], cluster)
+            async let other = Self.run(["migrate"], cluster)
+            let ends = try await [one, other]
+            for end in ends {
+                #expect(end.status == 0, "\(end.text)")
+                #expect(end.text.contains("up to date"))
+            }
+        }
+
+        @Test("What is wrong is refused with its exit code, its key and what would be right")
+        func wrong() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let unit = try await Self.run(["config", "check"], cluster, ["TRUNKLINE_TIMEOUTS__SUBMIT": "5 parsecs"])
+            #expect(unit.status == 78)
+            #expect(unit.text.contains("timeouts.submit"))
+            let key = try await Self.run(["config", "check"], cluster, ["TRUNKLINE_TIMEOUTS__SUBMITT": "5s"])
+            #expect(key.status == 78)
+            let secret = try await Self.run(["config", "check"], cluster, ["TRUNKLINE_MESH_SECRET": "short"])
+            #expect(secret.status == 78)
+            #expect(!secret.text.contains("short\n"))
+            let usage = try await Self.run(["fly"], cluster)
+            #expect(usage.status == 64)
+            let unknown = try await Self.run(["run", "router-77"], cluster)
+            #expect(unknown.status == 64)
+            #expect(unknown.text.contains("router-1"))
+        }
+
+        @Test("A node refuses to start under a name that lives, and on a port that is used")
+        func nameAndPortInUse() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let port = try TCPConnection.freePorts(1)[0]
+            let name = try await Self.run(
+                ["run", "edge-1"],
+                cluster,
+                ["TRUNKLINE_NODES__EDGE_1__HTTP": "127.0.0.1:\(port)"]
+            )
+            #expect(name.status == 1, "\(name.text)")
+            let used = try await Self.run(["run", "edge-1"], cluster)
+            #expect(used.status != 0)
+            #expect(used.text.contains("\(cluster.edge(1))"), "\(used.text)")
+            #expect(try await onThread { try cluster.isReady("edge-1") })
+        }
+    }
+}
