@@ -81,7 +81,7 @@ let package = Package(
         module("Wire", ["CLZ4", "Messaging", "Placement", .nioCore]),
         module("Threads"),
         module("Redis", ["CHiredis", "Threads", .logging]),
-        module("Postgres", ["CLibPQ", .logging]),
+        module("Postgres", ["CLibPQ"]),
 
         module("Mesh", ["Messaging", "Observability", "Wire", .crypto, .deque, .heap, .logging, .nioCore, .nioPosix]),
         module("Directory", ["Messaging", "Placement", "Redis", .logging]),
@@ -122,16 +122,14 @@ let package = Package(
         module(
             "TrunklineClient",
             [
-                "ClientProtocol", "Messaging", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix,
-                .nioWebSocket,
+                "ClientProtocol", "Messaging", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioWebSocket,
             ]
         ),
         module("LoadModel", path: "bench/LoadModel", ["Messaging", .histogram]),
         .executableTarget(
             name: "trunkline-load",
             dependencies: [
-                "ClientProtocol", "LoadModel", "Messaging", "TrunklineClient", .argumentParser, .asyncHTTPClient,
-                .histogram, .logging, .nioCore, .nioPosix,
+                "ClientProtocol", "LoadModel", "Messaging", "TrunklineClient", .argumentParser, .nioCore, .nioPosix,
             ],
             path: "bench/LoadGenerator",
             swiftSettings: settings
@@ -175,12 +173,12 @@ let package = Package(
         tests(
             "TrunklineClientTests",
             [
-                "ClientProtocol", "Messaging", "TestSupport", "TrunklineClient", .logging, .nioCore, .nioEmbedded,
+                "ClientProtocol", "Messaging", "TestSupport", "TrunklineClient", .nioCore, .nioEmbedded,
                 .nioHTTP1,
                 .nioPosix, .nioWebSocket,
             ]
         ),
-        tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport", .histogram]),
+        tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
         tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
     ]
 )

@@ -18,7 +18,6 @@ extension ClusterTests {
             // Slower, not failed: the edges hold and repeat what was not answered.
             for sender in load.senders {
                 #expect(sender.refusals.isEmpty, "\(sender.refusals)")
-                #expect(sender.longestGap < .seconds(15))
             }
             // Started again it takes its slots back, and nothing is lost on the way.
             try cluster.start("router-1")

@@ -11,7 +11,6 @@ final class Traffic: Sendable {
     struct Acknowledged: Sendable {
         var seq: Int64
         var body: String
-        var at: ContinuousClock.Instant
     }
 
     private struct State {
@@ -64,19 +63,13 @@ final class Traffic: Sendable {
                     continue
                 }
                 if let seq = answer["seq"]?.integer {
-                    self.state.withLock { $0.acknowledged.append(Acknowledged(seq: seq, body: body, at: .now)) }
+                    self.state.withLock { $0.acknowledged.append(Acknowledged(seq: seq, body: body)) }
                     break
                 }
                 self.state.withLock { $0.refusals.append(answer["code"]?.string ?? "none") }
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
-    }
-
-    /// The longest time between two acknowledgements.
-    var longestGap: Duration {
-        zip(self.acknowledged, self.acknowledged.dropFirst())
-            .map { $0.at.duration(to: $1.at) }.max() ?? .zero
     }
 
     /// Every acknowledged message is stored once under its number, and the numbers have no gaps.
