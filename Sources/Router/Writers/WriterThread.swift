@@ -98,7 +98,7 @@ final class WriterThread: Sendable {
         let doubtful = state.doubtful
         state.doubtful = []
         var pending = doubtful + new
-        var unsettled = Set(doubtful.map(\.ticket))
+        let unsettled = Set(doubtful.map(\.ticket))
         var mustLookBack = !doubtful.isEmpty
         while !pending.isEmpty {
             pending = self.dropExpired(pending, unsettled: unsettled, &state)
@@ -113,8 +113,9 @@ final class WriterThread: Sendable {
                 }
                 if mustLookBack {
                     try self.lookBack(pending, &state)
+                    // What was not found stays unsettled: the lost transaction may commit after this look. Storing it
+                    // again meets its row or its key; until that has an answer, nobody is told that it is not stored.
                     mustLookBack = false
-                    unsettled = []
                 }
                 let plan = state.sequencer.plan(pending, now: WallClock.now())
                 self.answer(plan.answers, &state)
