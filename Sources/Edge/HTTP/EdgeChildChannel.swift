@@ -32,32 +32,43 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTPConnection> {
         channel.eventLoop.makeCompletedFuture {
             try channel.syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
-            var upgrade = NIOUpgradableHTTPServerPipelineConfiguration(
-                upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [WebSocketUpgrader(acceptor: self.acceptor)],
-                    notUpgradingCompletionHandler: { channel in
-                        channel.eventLoop.makeCompletedFuture { try self.configureHTTP(channel) }
-                    }
-                )
-            )
-            // NIOAsyncChannel takes pipelined requests one after the other, HTTPTypes validates fields, and problems
-            // of the protocol are answered by the two handlers of this module.
-            upgrade.enablePipelining = false
-            upgrade.enableResponseHeaderValidation = false
-            upgrade.enableErrorHandling = false
-            upgrade.decoderConfiguration.maxHeaderFieldSize = self.settings.headerBytesMax
-            upgrade.decoderConfiguration.maxHeaderListSize = self.settings.headerBytesMax
-            upgrade.decoderConfiguration.maxHeaderFieldCount = self.settings.headerFieldsMax
-
-            let pipeline = channel.pipeline.syncOperations
-            let outcome = try pipeline.configureUpgradableHTTPServerPipeline(configuration: upgrade)
-            let upgradeHandler = try pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<HTTPOutcome>.self)
-            try pipeline.addHandler(
-                FirstRequestHandler(timeout: self.settings.readTimeout, acceptor: self.acceptor),
-                position: .before(upgradeHandler)
-            )
+            let outcome = try self.addHandlers(to: channel) { try self.becomeHTTP($0) }
             return HTTPConnection(channel: channel, outcome: outcome)
         }
+    }
+
+    /// Adds the handlers that wait for the first request and what it makes of the connection.
+    ///
+    /// - Parameter becomeHTTP: adds the others when it is not a WebSocket.
+    func addHandlers(
+        to channel: any Channel,
+        becomeHTTP: @escaping @Sendable (any Channel) throws -> HTTPOutcome
+    ) throws -> EventLoopFuture<HTTPOutcome> {
+        var upgrade = NIOUpgradableHTTPServerPipelineConfiguration(
+            upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
+                upgraders: [WebSocketUpgrader(acceptor: self.acceptor)],
+                notUpgradingCompletionHandler: { channel in
+                    channel.eventLoop.makeCompletedFuture { try becomeHTTP(channel) }
+                }
+            )
+        )
+        // NIOAsyncChannel takes pipelined requests one after the other, HTTPTypes validates fields, and problems
+        // of the protocol are answered by the two handlers of this module.
+        upgrade.enablePipelining = false
+        upgrade.enableResponseHeaderValidation = false
+        upgrade.enableErrorHandling = false
+        upgrade.decoderConfiguration.maxHeaderFieldSize = self.settings.headerBytesMax
+        upgrade.decoderConfiguration.maxHeaderListSize = self.settings.headerBytesMax
+        upgrade.decoderConfiguration.maxHeaderFieldCount = self.settings.headerFieldsMax
+
+        let pipeline = channel.pipeline.syncOperations
+        let outcome = try pipeline.configureUpgradableHTTPServerPipeline(configuration: upgrade)
+        let upgradeHandler = try pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<HTTPOutcome>.self)
+        try pipeline.addHandler(
+            FirstRequestHandler(timeout: self.settings.readTimeout, acceptor: self.acceptor),
+            position: .before(upgradeHandler)
+        )
+        return outcome
     }
 
     func handle(value connection: HTTPConnection, logger: Logger) async {
@@ -75,7 +86,18 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    private func configureHTTP(_ channel: any Channel) throws -> HTTPOutcome {
+    private func becomeHTTP(_ channel: any Channel) throws -> HTTPOutcome {
+        try self.addHTTPHandlers(to: channel)
+        return .http(
+            try NIOAsyncChannel(
+                wrappingChannelSynchronously: channel,
+                configuration: .init(isOutboundHalfClosureEnabled: true)
+            )
+        )
+    }
+
+    /// The handlers between the decoder and whoever answers requests.
+    func addHTTPHandlers(to channel: any Channel) throws {
         let pipeline = channel.pipeline.syncOperations
         let firstRequest = try pipeline.handler(type: FirstRequestHandler.self)
         pipeline.removeHandler(firstRequest, promise: nil)
@@ -88,11 +110,5 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
             lingerTimeout: TimeAmount(self.settings.lingerTimeout)
         )
         try pipeline.addHandler(HTTPConnectionHandler(limits: limits, now: .now()))
-        return .http(
-            try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel,
-                configuration: .init(isOutboundHalfClosureEnabled: true)
-            )
-        )
     }
 }

@@ -22,7 +22,9 @@ struct Session: Sendable {
         /// How long the client may take to answer a close frame.
         var closeTimeout = TimeAmount.seconds(3)
         /// Wrong commands in a row; one more ends the session.
-        var errorsInRowMax = 100
+        var errorsInRowMax = Self.errorsInRowMaxDefault
+
+        static let errorsInRowMaxDefault = 100
     }
 
     /// Whose session it is, from an accepted token on.

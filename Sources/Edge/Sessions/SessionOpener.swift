@@ -5,12 +5,29 @@ internal import Directory
 internal import Messaging
 internal import NIOCore
 
+/// Who makes sessions known and forgets them. May be used from any thread.
+protocol SessionOpening: Sendable {
+    /// Takes the device's place on this edge at once, and makes the session known.
+    ///
+    /// - Parameter completion: called once, on the event loop.
+    func open(
+        _ owner: Session.Owner,
+        _ session: SessionID,
+        loop: Int,
+        on eventLoop: any EventLoop,
+        completion: @escaping @Sendable (SessionOpener.Outcome) -> Void
+    )
+
+    /// The session is over.
+    func close(_ owner: Session.Owner, _ session: SessionID, on eventLoop: any EventLoop) -> EventLoopFuture<Void>
+}
+
 /// Makes a session known before it begins, and forgotten when it is over. May be used from any thread.
 ///
 /// The order closes a race (a router that still believes the user elsewhere): first the registry, then the announcement
 /// to all routers, then `authenticated` to the client, then whatever the client asks for. What was routed without the
 /// new session is in the answer to that.
-final class SessionOpener: Sendable {
+final class SessionOpener: SessionOpening {
     private let index: SessionIndex
     private let keeper: RegistryKeeper
     private let announcer: Announcer
@@ -40,9 +57,6 @@ final class SessionOpener: Sendable {
         case superseded
     }
 
-    /// Takes the device's place on this edge at once, and makes the session known.
-    ///
-    /// - Parameter completion: called once, on the event loop.
     func open(
         _ owner: Session.Owner,
         _ session: SessionID,
@@ -57,7 +71,6 @@ final class SessionOpener: Sendable {
             .whenSuccess(completion)
     }
 
-    /// The session is over.
     func close(_ owner: Session.Owner, _ session: SessionID, on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
         switch self.index.release(owner.user, owner.device, session) {
         case .superseded:

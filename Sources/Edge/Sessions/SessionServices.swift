@@ -11,7 +11,7 @@ final class SessionServices: Sendable {
     let routers: RouterClient
     let metrics: EdgeMetrics
     private let verifier: any TokenVerifier
-    private let opener: SessionOpener
+    private let opener: any SessionOpening
     private let connections = Atomic(0)
     private let draining = Atomic(false)
     /// Sessions whose end the registry has not been told yet.
@@ -21,7 +21,7 @@ final class SessionServices: Sendable {
         settings: SessionSettings,
         routers: RouterClient,
         verifier: any TokenVerifier,
-        opener: SessionOpener,
+        opener: any SessionOpening,
         metrics: EdgeMetrics
     ) {
         self.settings = settings

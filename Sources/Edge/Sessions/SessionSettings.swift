@@ -19,6 +19,8 @@ package struct SessionSettings: Sendable {
     package var authenticationTimeout: Duration
     package var heartbeat: Duration
     package var silence: Duration
+    /// Wrong commands in a row; one more ends the session.
+    package var errorsInRowMax = Session.Settings.errorsInRowMaxDefault
 
     package init(_ settings: ClusterSettings) {
         self.sessionsMax = settings.limits.sessionsPerEdge
@@ -55,7 +57,8 @@ package struct SessionSettings: Sendable {
         Session.Settings(
             authenticationTimeout: TimeAmount(self.authenticationTimeout),
             heartbeat: TimeAmount(self.heartbeat),
-            silence: TimeAmount(self.silence)
+            silence: TimeAmount(self.silence),
+            errorsInRowMax: self.errorsInRowMax
         )
     }
 
