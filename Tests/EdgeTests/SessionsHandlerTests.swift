@@ -68,6 +68,7 @@ struct SessionsHandlerTests {
             // What follows is passed over, and the connection ends by itself.
             try? await client.send(text: #"{"id":1,"type":"ping"}"#)
             #expect(try await client.frames().isEmpty)
+            #expect(!client.isClosed, "\(code): closed before the client can have read the reason")
             await fixture.advance(.seconds(4))
             #expect(client.isClosed)
         }

@@ -122,6 +122,9 @@ final class SessionHandler: ChannelDuplexHandler {
         switch error {
         case NIOWebSocketError.invalidFrameLength: self.close(.messageTooBig)
         case is NIOWebSocketError: self.close(.protocolError)
+        // The decoder has given up, and the client sends on: the rest of a message over the bound, perhaps. It is passed
+        // over like all that comes while the session is closing, so that the client gets to read the reason.
+        case ByteToMessageDecoderError.dataReceivedInErrorState where self.session.isClosing: break
         default: context.close(promise: nil)
         }
         self.flushIfNeeded()
