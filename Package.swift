@@ -182,3 +182,35 @@ let package = Package(
         tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
     ]
 )
+
+/// What the entry points of the fuzz targets use; they look into these modules.
+let fuzzed: [Target.Dependency] = [
+    "ClientProtocol", "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability", "Placement",
+    "Wire", .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes,
+    .nioHTTPTypesHTTP1, .nioWebSocket,
+]
+
+// The tests replay the corpus through the entry points. Only `scripts/fuzz`, which compiles with sanitizers into a folder
+// of its own, makes the same sources a library under a program that brings libFuzzer's loop.
+if Context.environment["TRUNKLINE_FUZZ"] == nil {
+    package.targets.append(
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: fuzzed + ["TestSupport"],
+            path: "Tests/Fuzz",
+            exclude: ["Corpus", "Driver"],
+            sources: ["Entries", "Replay"],
+            swiftSettings: settings
+        )
+    )
+} else {
+    package.targets += [
+        module("FuzzEntries", path: "Tests/Fuzz/Entries", fuzzed),
+        .executableTarget(
+            name: "trunkline-fuzz",
+            dependencies: ["FuzzEntries"],
+            path: "Tests/Fuzz/Driver",
+            swiftSettings: settings
+        ),
+    ]
+}
