@@ -124,6 +124,29 @@ struct SessionsFramesTests {
         #expect(whole.error as? NIOWebSocketError == .invalidFrameLength)
     }
 
+    @Test("A message of many fragments is put together where it is, not copied with each")
+    func fragmentsInPlace() {
+        var assembler = MessageAssembler(messageBytesMax: 1 << 17)
+        var moves = 0
+        var place: UnsafeRawPointer?
+        for number in 0..<4096 {
+            let opcode: WebSocketOpcode = number == 0 ? .text : .continuation
+            let frame = WebSocketFrame(
+                fin: false,
+                opcode: opcode,
+                maskKey: [0, 0, 0, 0],
+                data: ByteBuffer(bytes: [65])
+            )
+            #expect(assembler.receive(frame) == .incomplete)
+            let now = assembler.fragments?.withUnsafeReadableBytes(\.baseAddress)
+            if now != place { moves += 1 }
+            place = now
+        }
+        // The memory doubles as it grows.
+        #expect(moves <= 16)
+        #expect(assembler.fragments?.readableBytes == 4096)
+    }
+
     @Test("Random bytes are understood or refused, never fatal", arguments: 0..<300 as Range<UInt64>)
     func garbage(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

@@ -11,7 +11,7 @@ struct MessageAssembler {
     /// Bytes of one message.
     let messageBytesMax: Int
     /// The fragments so far; nil between messages.
-    private var fragments: ByteBuffer?
+    private(set) var fragments: ByteBuffer?
 
     init(messageBytesMax: Int) {
         self.messageBytesMax = messageBytesMax
@@ -34,12 +34,9 @@ struct MessageAssembler {
         guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return .violation(.protocolError) }
         switch frame.opcode {
         case .text:
-            guard self.fragments == nil else { return .violation(.protocolError) }
-            return self.append(frame, to: nil)
+            return self.fragments == nil ? self.append(frame) : .violation(.protocolError)
         case .continuation:
-            guard let fragments = self.fragments else { return .violation(.protocolError) }
-            self.fragments = nil
-            return self.append(frame, to: fragments)
+            return self.fragments == nil ? .violation(.protocolError) : self.append(frame)
         case .binary:
             return .violation(.binaryMessage)
         case .ping:
@@ -53,19 +50,21 @@ struct MessageAssembler {
         }
     }
 
-    private mutating func append(_ frame: WebSocketFrame, to before: ByteBuffer?) -> Event {
-        let count = (before?.readableBytes ?? 0) + frame.length
-        guard count <= self.messageBytesMax else { return .violation(.messageTooBig) }
+    private mutating func append(_ frame: WebSocketFrame) -> Event {
+        guard (self.fragments?.readableBytes ?? 0) + frame.length <= self.messageBytesMax else {
+            return .violation(.messageTooBig)
+        }
         var data = frame.unmaskedData
-        guard var whole = before else {
+        guard self.fragments != nil else {
             guard !frame.fin else { return .text(data) }
             self.fragments = data
             return .incomplete
         }
-        whole.writeBuffer(&data)
-        guard !frame.fin else { return .text(whole) }
-        self.fragments = whole
-        return .incomplete
+        // Where they are: a second owner would have everything so far copied with every fragment.
+        self.fragments?.writeBuffer(&data)
+        guard frame.fin, let whole = self.fragments else { return .incomplete }
+        self.fragments = nil
+        return .text(whole)
     }
 
     /// RFC 6455 §5.5.1 and §7.4: nothing, or a code that may be sent, with UTF-8 behind it.

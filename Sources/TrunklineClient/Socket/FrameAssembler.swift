@@ -33,12 +33,9 @@ struct FrameAssembler {
         guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return .violation("a reserved bit") }
         switch frame.opcode {
         case .text:
-            guard self.fragments == nil else { return .violation("a message inside a message") }
-            return self.append(frame, to: nil)
+            return self.fragments == nil ? self.append(frame) : .violation("a message inside a message")
         case .continuation:
-            guard let fragments = self.fragments else { return .violation("a continuation of nothing") }
-            self.fragments = nil
-            return self.append(frame, to: fragments)
+            return self.fragments == nil ? .violation("a continuation of nothing") : self.append(frame)
         case .ping:
             return frame.fin ? .ping(frame.data) : .violation("a control frame in fragments")
         case .pong:
@@ -50,19 +47,21 @@ struct FrameAssembler {
         }
     }
 
-    private mutating func append(_ frame: WebSocketFrame, to before: ByteBuffer?) -> Event {
-        let count = (before?.readableBytes ?? 0) + frame.length
-        guard count <= self.messageBytesMax else { return .violation("a message over \(self.messageBytesMax) bytes") }
+    private mutating func append(_ frame: WebSocketFrame) -> Event {
+        guard (self.fragments?.readableBytes ?? 0) + frame.length <= self.messageBytesMax else {
+            return .violation("a message over \(self.messageBytesMax) bytes")
+        }
         var data = frame.data
-        guard var whole = before else {
+        guard self.fragments != nil else {
             guard !frame.fin else { return .text(data) }
             self.fragments = data
             return .incomplete
         }
-        whole.writeBuffer(&data)
-        guard !frame.fin else { return .text(whole) }
-        self.fragments = whole
-        return .incomplete
+        // Where they are: a second owner would have everything so far copied with every fragment.
+        self.fragments?.writeBuffer(&data)
+        guard frame.fin, let whole = self.fragments else { return .incomplete }
+        self.fragments = nil
+        return .text(whole)
     }
 
     private static func close(_ payload: ByteBuffer) -> Event {
