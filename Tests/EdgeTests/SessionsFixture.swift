@@ -146,6 +146,7 @@ struct SessionsFixture: Sendable {
         let channel = NIOAsyncTestingChannel(loop: self.eventLoop)
         let (loop, services, logger) = (self.loop, self.services, self.logger)
         try await self.eventLoop.submit {
+            try channel.pipeline.syncOperations.addHandler(HalfClosingHandler())
             SessionPipeline.add(to: channel, loop: loop, services: services, logger: logger)
         }.get()
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
@@ -183,6 +184,18 @@ struct SessionsFixture: Sendable {
         }
         self.inbox.meshReadComplete(from: peer)
         await self.eventLoop.run()
+    }
+}
+
+/// Closes the sending side the way a socket does: embedded channels would close altogether. Put before all others.
+final class HalfClosingHandler: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        switch mode {
+        case .output: promise?.succeed()
+        case .all, .input: context.close(mode: mode, promise: promise)
+        }
     }
 }
 

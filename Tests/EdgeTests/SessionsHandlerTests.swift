@@ -256,6 +256,18 @@ struct SessionsHandlerTests {
 
     // MARK: - Room
 
+    @Test("An answer that comes after the close frame is not sent")
+    func answerAfterClose() async throws {
+        let fixture = SessionsFixture()
+        let client = try await fixture.authenticate(self.user, self.device)
+        try await client.send(.init(id: 1, command: .sendMessage(self.message())))
+        try await client.send(bytes: SessionsClient.frame(opcode: 2, [1]))
+        #expect(try await client.frame().closeCode == CloseCode.binaryMessage.rawValue)
+        let request = try #require(fixture.links.takeRequest())
+        request.answer(Accepted(seq: 1, createdAt: 1, duplicate: false))
+        #expect(try await client.frames().isEmpty)
+    }
+
     @Test("At the bound of sessions no more are accepted, and one that slips in is closed")
     func room() async throws {
         let fixture = SessionsFixture(sessionsMax: 2)

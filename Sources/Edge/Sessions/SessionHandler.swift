@@ -28,6 +28,8 @@ final class SessionHandler: ChannelDuplexHandler {
     var submits: SubmitPipeline?
     private var context: ChannelHandlerContext?
     private var hasEnded = false
+    /// Nothing may follow a close frame (RFC 6455 §5.5.1), not even an answer that was on its way.
+    private var hasWrittenClose = false
     private var needsFlush = false
     private var hasHeldRead = false
     /// What was unsent at the last look, while reading is held.
@@ -109,7 +111,7 @@ final class SessionHandler: ChannelDuplexHandler {
         case .ping(let payload) where !self.session.isClosing: self.write(ServerFrame.pong(payload))
         case .ping, .pong, .incomplete: break
         case .close(let code): self.closeReceived(code)
-        case .violation(let code): self.close(code)
+        case .violation(let code): self.failConnection(code)
         }
     }
 
@@ -120,8 +122,8 @@ final class SessionHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case NIOWebSocketError.invalidFrameLength: self.close(.messageTooBig)
-        case is NIOWebSocketError: self.close(.protocolError)
+        case NIOWebSocketError.invalidFrameLength: self.failConnection(.messageTooBig)
+        case is NIOWebSocketError: self.failConnection(.protocolError)
         // The decoder has given up, and the client sends on: the rest of a message over the bound, perhaps. It is passed
         // over like all that comes while the session is closing, so that the client gets to read the reason.
         case ByteToMessageDecoderError.dataReceivedInErrorState where self.session.isClosing: break
@@ -168,6 +170,7 @@ final class SessionHandler: ChannelDuplexHandler {
             guard let context = self.context else { return }
             self.services.metrics.closed(.normal)
             self.needsFlush = false
+            self.hasWrittenClose = true
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
             context.writeAndFlush(self.wrapOutboundOut(ServerFrame.close(echoing: code))).whenComplete { _ in
                 bound.value.close(promise: nil)
@@ -277,7 +280,7 @@ final class SessionHandler: ChannelDuplexHandler {
     }
 
     private func write(_ bytes: ByteBuffer) {
-        guard let context = self.context else { return }
+        guard let context = self.context, !self.hasWrittenClose else { return }
         context.write(self.wrapOutboundOut(bytes), promise: nil)
         self.needsFlush = true
     }
@@ -294,10 +297,20 @@ final class SessionHandler: ChannelDuplexHandler {
         self.writeClose(code)
     }
 
+    /// Ends the session because of frames that are not as they have to be (RFC 6455 §7.1.7). Nothing more is to be
+    /// understood from this client, a close frame least of all, so the sending side is closed at once behind the reason.
+    private func failConnection(_ code: CloseCode) {
+        guard self.session.closeRequested(now: self.now) else { return }
+        self.writeClose(code)
+        self.flushIfNeeded()
+        self.context?.close(mode: .output, promise: nil)
+    }
+
     private func writeClose(_ code: CloseCode) {
         self.services.metrics.closed(code)
         self.device = nil
         self.write(ServerFrame.close(code))
+        self.hasWrittenClose = true
         // Reading goes on, to find the client's close frame and to keep the reason from being destroyed unread.
         if self.hasHeldRead {
             self.hasHeldRead = false

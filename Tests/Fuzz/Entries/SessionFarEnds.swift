@@ -102,3 +102,15 @@ final class HeldLinks: RouterLinks {
         }
     }
 }
+
+/// Closes the sending side the way a socket does: embedded channels would close altogether. Put before all others.
+final class HalfClosingHandler: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        switch mode {
+        case .output: promise?.succeed()
+        case .all, .input: context.close(mode: mode, promise: promise)
+        }
+    }
+}

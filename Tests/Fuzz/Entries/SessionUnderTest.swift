@@ -67,6 +67,7 @@ final class SessionUnderTest {
             opener: self.opener,
             metrics: Self.metrics
         )
+        try self.channel.pipeline.syncOperations.addHandler(HalfClosingHandler())
         SessionPipeline.add(
             to: self.channel,
             loop: self.loop,
@@ -80,7 +81,22 @@ final class SessionUnderTest {
 
     func authenticate() throws {
         let fields = ClientCommand.Authenticate(token: OneToken.text, deviceID: Self.device)
-        let json = CommandMessage(id: 0, command: .authenticate(fields)).encoded()
+        try self.command(.authenticate(fields))
+    }
+
+    /// A good message: its id has to be of this moment, which no stored input is.
+    func sendMessage(conversation: UInt8) throws {
+        let request = SendMessageRequest(
+            conversationID: ConversationID(value: UInt128(conversation)),
+            clientMessageID: .generate(),
+            kind: .text,
+            body: "hello"
+        )
+        try self.command(.sendMessage(request))
+    }
+
+    private func command(_ command: ClientCommand) throws {
+        let json = CommandMessage(id: 0, command: command).encoded()
         let header: [UInt8] = [0x81, 0xFE, UInt8(json.count >> 8), UInt8(json.count & 0xFF), 0, 0, 0, 0]
         try self.receive(ByteBuffer(bytes: header + json))
     }

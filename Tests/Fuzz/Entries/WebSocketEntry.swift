@@ -47,6 +47,7 @@ enum WebSocketEntry {
             client.close(codes[Int(input.byte()) % codes.count])
         case 0xF4: client.beginDrain()
         case 0xF5: try client.authenticate()
+        case 0xF6..<0xF9: try client.sendMessage(conversation: input.byte() & 3)
         default: try client.receive(ByteBuffer(bytes: input.chunk()))
         }
     }
