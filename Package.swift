@@ -179,6 +179,13 @@ let package = Package(
             ]
         ),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
+        tests(
+            "AutobahnTests",
+            [
+                "ClientProtocol", "Edge", "Messaging", "Observability", "Placement", "TestSupport", "Wire", "trunkline",
+                .logging, .nioCore, .nioPosix, .nioWebSocket,
+            ]
+        ),
         tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
     ]
 )
