@@ -153,7 +153,7 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
-        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Wire"]),
+        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Storage", "Wire", .nioCore]),
         tests(
             "EdgeTests",
             [

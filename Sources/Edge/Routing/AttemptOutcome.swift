@@ -34,6 +34,8 @@ extension AttemptOutcome {
             // News that cannot be read are as good as none: the next attempt goes by what is known.
             if let news = try? RoutingNews(decoding: response.payload) { adopt(news) }
             self = .retry(mayHaveArrived: false)
+        case .outOfOrder:
+            self = .retry(mayHaveArrived: false)
         case .failed:
             let body = try? FailureBody(decoding: response.payload)
             self = .failed(body?.failure ?? .notUnderstood)

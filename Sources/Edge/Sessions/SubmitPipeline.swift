@@ -44,6 +44,18 @@ struct SubmitPipeline {
         }
     }
 
+    /// What goes to the owner in an attempt: the encoded ``Submit``, with the message that has to be stored before it.
+    func payload(of ticket: Ticket) -> ByteBuffer? {
+        guard let message = self.messages[ticket] else { return nil }
+        let previous = self.queues[message.conversation]?.predecessor(of: ticket).flatMap { self.messages[$0] }
+        guard let previous else { return message.payload }
+        var writer = FieldWriter()
+        Submit.encode(previous: previous.clientMessageID, into: &writer)
+        var payload = message.payload
+        payload.writeImmutableBuffer(writer.buffer)
+        return payload
+    }
+
     struct Outcome {
         /// The message that has its end, and which.
         var finished: (message: Message, end: End)?
