@@ -60,7 +60,7 @@ package final class EdgeNode: WebSocketAcceptor {
             node: mesh,
             notificationNames: Dictionary(names, uniquingKeysWith: { first, _ in first })
         )
-        let routing = RoutingState()
+        let routing = RoutingState { owners in inbox.ownersChanged(owners) }
         let routers = RouterClient(
             routing: routing,
             links: mesh,
@@ -110,6 +110,9 @@ package final class EdgeNode: WebSocketAcceptor {
                     metrics: metrics,
                     logger: logger
                 ),
+                resyncAll: {
+                    for loop in loops { loop.resyncAll() }
+                },
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),
