@@ -110,12 +110,12 @@ struct AdmissionBucketTests {
             #expect(last != .granted)
             bucket.giveBack(1000, of: limit)
             bucket.giveBack(most, of: limit)
-            #expect(bucket.timeUntilFull(limit, now: far) == .zero)
+            #expect(bucket.missing(limit, now: far) == 0)
         }
         let slow = RateLimit(Rate(1, per: .hour, burst: most))
         var bucket = TokenBucket(full: slow, now: Self.start)
         _ = bucket.take(most, of: slow, now: Self.start)
-        #expect(bucket.timeUntilFull(slow, now: Self.start) == .hours(Int64(most)))
+        #expect(bucket.time(until: most, of: slow, now: Self.start) == .hours(Int64(most)))
     }
 
     @Test(

@@ -106,9 +106,11 @@ struct TokenBucket: Hashable, Sendable {
         return limit.time(toEarn: Int64(min(count, limit.burst)) * limit.unitsPerToken - future.credit)
     }
 
-    /// How long until nothing is known of it any more that a new bucket would not have.
-    func timeUntilFull(_ limit: RateLimit, now: NIODeadline) -> TimeAmount {
-        self.time(until: limit.burst, of: limit, now: now)
+    /// How many of the limit's units it is short of being full; 0 when a new bucket would be the same.
+    func missing(_ limit: RateLimit, now: NIODeadline) -> Int64 {
+        var future = self
+        future.refill(limit, now: now)
+        return limit.capacity - future.credit
     }
 
     private mutating func refill(_ limit: RateLimit, now: NIODeadline) {

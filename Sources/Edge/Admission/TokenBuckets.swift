@@ -15,7 +15,7 @@ struct TokenBuckets<Key: Hashable & Sendable>: Sendable {
     private var buckets: [Key: TokenBucket] = [:]
 
     init(limit: RateLimit, keysMax: Int) {
-        precondition(keysMax > 0)
+        precondition(keysMax > 1)
         self.limit = limit
         self.keysMax = keysMax
     }
@@ -49,17 +49,20 @@ struct TokenBuckets<Key: Hashable & Sendable>: Sendable {
     private mutating func makeRoom(now: NIODeadline) {
         let limit = self.limit
         let target = self.keysMax - max(1, self.keysMax / 4)
-        var kept = self.buckets.map { (key: $0.key, time: $0.value.timeUntilFull(limit, now: now)) }
-            .filter { $0.time > .zero }
-        if kept.count > target {
-            kept.sort { $0.time > $1.time }
-            kept.removeLast(kept.count - target)
+        // All fill up at the same rate, so what is missing stands for the time until it is there.
+        var missing = self.buckets.values.map { $0.missing(limit, now: now) }.filter { $0 > 0 }
+        guard missing.count > target else {
+            self.buckets = self.buckets.filter { $0.value.missing(limit, now: now) > 0 }
+            return
         }
-        var buckets: [Key: TokenBucket] = [:]
-        buckets.reserveCapacity(self.keysMax)
-        for (key, _) in kept {
-            buckets[key] = self.buckets[key]
+        missing.sort(by: >)
+        let least = missing[target - 1]
+        var equalsLeft = missing[..<target].reversed().prefix { $0 == least }.count
+        self.buckets = self.buckets.filter { entry in
+            let missing = entry.value.missing(limit, now: now)
+            guard missing == least, equalsLeft > 0 else { return missing > least }
+            equalsLeft -= 1
+            return true
         }
-        self.buckets = buckets
     }
 }
