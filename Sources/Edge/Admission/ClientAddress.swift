@@ -3,10 +3,6 @@
 package import ClusterConfiguration
 internal import NIOCore
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// What a limit per address counts by: an IPv4 address, or the first 64 bits of an IPv6 address, which is what one
 /// customer is given as a rule (RFC 6177); within it addresses cost nothing.
 package struct ClientAddress: Hashable, Sendable {
@@ -66,13 +62,34 @@ struct ClientAddressing: Sendable {
 extension IPAddress {
     /// Returns nil for a socket that has no IP address.
     init?(_ address: SocketAddress?) {
+        // Read by place: which C module the fields' names come from depends on who was built before.
+        guard let address else { return nil }
         switch address {
-        case .v4(let address):
-            self.init(version4: UInt32(bigEndian: address.address.sin_addr.s_addr))
-        case .v6(let address):
-            self = withUnsafeBytes(of: address.address.sin6_addr) { Self(networkBytes: $0) }
-        case .unixDomainSocket, nil:
+        case .v4:
+            let bits = address.withSockAddr { pointer, size in
+                Self.bytes(pointer, size, at: 4, count: 4)?.loadUnaligned(as: UInt32.self)
+            }
+            guard let bits else { return nil }
+            self.init(version4: UInt32(bigEndian: bits))
+        case .v6:
+            let read = address.withSockAddr { pointer, size in
+                Self.bytes(pointer, size, at: 8, count: 16).map { Self(networkBytes: $0) }
+            }
+            guard let read else { return nil }
+            self = read
+        case .unixDomainSocket:
             return nil
         }
+    }
+
+    /// A field of `sockaddr_in` or `sockaddr_in6` (RFC 3493 §3.3).
+    private static func bytes(
+        _ pointer: UnsafeRawPointer,
+        _ size: Int,
+        at offset: Int,
+        count: Int
+    ) -> UnsafeRawBufferPointer? {
+        guard size >= offset + count else { return nil }
+        return UnsafeRawBufferPointer(start: pointer + offset, count: count)
     }
 }
