@@ -193,6 +193,12 @@ let package = Package(
             ]
         ),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
-        tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
+        tests(
+            "ClusterTests",
+            [
+                "ClientProtocol", "Messaging", "TestSupport", "TrunklineClient", "trunkline", "trunkline-load", .crypto,
+                .nioCore, .nioPosix,
+            ]
+        ),
     ]
 )

@@ -21,6 +21,8 @@ internal import Wire
 package final class EdgeNode: WebSocketAcceptor {
     package let mesh: MeshNode
     package let routers: RouterClient
+    /// What this edge admits; the HTTP side asks it too.
+    package let admission: AdmissionControl
     private let peers: [MeshPeer]
     private let settings: SessionSettings
     private let services: SessionServices
@@ -122,6 +124,12 @@ package final class EdgeNode: WebSocketAcceptor {
                 }
             )
         )
+        let admission = AdmissionControl(
+            settings.rates,
+            waitMax: settings.timeouts.admissionWait,
+            metrics: registry
+        )
+        self.admission = admission
         self.mesh = mesh
         self.routers = routers
         self.peers = settings.routers.compactMap { router in
@@ -132,6 +140,7 @@ package final class EdgeNode: WebSocketAcceptor {
             settings: self.settings,
             routers: routers,
             verifier: verifier,
+            admission: admission,
             opener: opener,
             metrics: metrics
         )
