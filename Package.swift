@@ -140,7 +140,8 @@ let package = Package(
             "Simulation",
             path: "Tests/Simulation",
             [
-                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage", "TestSupport",
+                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage",
+                "TestSupport",
                 "TrunklineClient", "Wire", .heap, .nioCore,
             ]
         ),
@@ -167,6 +168,7 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
+        tests("SimulationTests", ["Simulation", "TestSupport"]),
         tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Storage", "Wire", .nioCore]),
         tests(
             "EdgeTests",

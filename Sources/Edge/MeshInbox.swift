@@ -18,6 +18,8 @@ final class MeshInbox: MeshDelegate {
     struct Receivers: Sendable {
         var routing: RoutingState
         var dispatcher: DeliveryDispatcher
+        /// There is a link to a router that knows nothing of this edge.
+        var linkUp: @Sendable () -> Void
         /// Tells every session of this edge to ask for what it may have missed.
         var resyncAll: @Sendable () -> Void
         /// Closes a session of this edge that has a newer one elsewhere.
@@ -37,6 +39,7 @@ final class MeshInbox: MeshDelegate {
     }
 
     func meshLinkUp(_ peer: PeerIdentity) {
+        self.receivers.withLock { $0 }?.linkUp()
         self.carryOut(self.continuity.withLock { $0.linkUp(RouterLife(peer)) })
     }
 

@@ -94,19 +94,21 @@ struct SessionsFixture: Sendable {
             submitTimeout: .seconds(15)
         )
         let close: @Sendable (SessionIndex.Entry, CloseCode) -> Void = { loop.post(.close($1), to: $0.session) }
+        let announcer = Announcer(eventLoop: self.eventLoop, links: links, index: self.index)
         let keeper = RegistryKeeper(
             life: Self.life,
             directory: directory,
             index: self.index,
             metrics: metrics,
             logger: self.logger,
-            onSuperseded: { close($2, .replaced) }
+            onSuperseded: { close($2, .replaced) },
+            onChange: { announcer.registrationChanged($0) }
         )
         let log = self.log
         let opener = SessionOpener(
             index: self.index,
             keeper: keeper,
-            announcer: Announcer(eventLoop: self.eventLoop, links: links, index: self.index),
+            announcer: announcer,
             closeLocal: close,
             closeElsewhere: { _, _, location in log.add("displace on \(location.edge)") }
         )
@@ -140,6 +142,7 @@ struct SessionsFixture: Sendable {
             MeshInbox.Receivers(
                 routing: self.routing,
                 dispatcher: self.dispatcher,
+                linkUp: {},
                 resyncAll: {},
                 displaced: { _ in }
             )

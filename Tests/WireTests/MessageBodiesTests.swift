@@ -286,9 +286,9 @@ private let samples: [(body: any WireMessage & Equatable, hexadecimal: String)] 
         """
     ),
     (
-        Attachment(attached: [ada], detached: [bob]),
+        Attachment(attached: [ada], detached: [bob], isRegistered: true),
         """
-        0a1000000000000000000000000000000001121000000000000000000000000000000002
+        0a10000000000000000000000000000000011210000000000000000000000000000000021801
         """
     ),
     (

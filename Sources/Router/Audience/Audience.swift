@@ -43,8 +43,9 @@ package struct Parcel: Sendable {
 ///
 /// While it is being looked up, parcels wait in order and announcements are put aside, to be applied to the answer:
 /// an edge writes the registry before it announces, so the answer together with what was put aside is right.
-/// An edge that the registry knows nothing certain about (its completeness marker is missing, or Redis did not answer)
-/// gets everything, with all the members named: Redis loses no delivery (contract C6).
+/// An edge that the registry knows nothing certain about (its completeness marker is missing, Redis did not answer, or the
+/// edge itself has not said over its link that it is registered) gets everything, with all the members named: Redis loses
+/// no delivery (contract C6).
 package struct Audience {
     /// Conversations whose audience is kept; over it some are let go and looked up again.
     package static let conversationsMax = 20_000
@@ -106,6 +107,8 @@ package struct Audience {
     private var entries: [ConversationID: Entry] = [:]
     private var conversationsOfUser: [UserID: Set<ConversationID>] = [:]
     private var linked: Set<EdgeLife> = []
+    /// Edges that said over their present link that the registry knows all their sessions.
+    private var registered: Set<String> = []
     private var nextToken: UInt64 = 1
     private var waitingParcels = 0
 
@@ -177,6 +180,16 @@ package struct Audience {
         }
     }
 
+    /// An edge said whether the registry knows all its sessions. What was resolved before stays right, since the edge
+    /// announces who comes; what is resolved from now on goes by it.
+    package mutating func registrationChanged(edge: String, isRegistered: Bool) {
+        if isRegistered {
+            self.registered.insert(edge)
+        } else {
+            self.registered.remove(edge)
+        }
+    }
+
     /// An edge was sent something for users who have no session there: what is known of them is looked up again.
     package mutating func forget(_ users: [UserID]) {
         for conversation in users.reduce(into: Set(), { $0.formUnion(self.conversationsOfUser[$1] ?? []) }) {
@@ -186,6 +199,8 @@ package struct Audience {
 
     /// The links to edges are now these. Announcements may have been missed, so nothing known is trusted any more.
     package mutating func linksChanged(_ linked: Set<EdgeLife>) {
+        // A link that was down in between has to be told anew.
+        self.registered.formIntersection(linked.intersection(self.linked).map(\.edge))
         self.linked = linked
         for conversation in Array(self.entries.keys) {
             self.outdate(conversation)
@@ -209,7 +224,9 @@ package struct Audience {
         case .failed:
             resolved.uncertain = Set(self.linked.map(\.edge))
         case .found(let locations, let complete):
-            resolved.uncertain = Set(self.linked.subtracting(complete).map(\.edge))
+            resolved.uncertain = Set(
+                self.linked.filter { !complete.contains($0) || !self.registered.contains($0.edge) }.map(\.edge)
+            )
             for user in resolving.members.users {
                 // Entries of an edge that has no link, or of an earlier life of it, are void.
                 for edge in Set(locations[user] ?? []) where self.linked.contains(edge) {

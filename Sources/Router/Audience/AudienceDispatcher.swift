@@ -59,9 +59,14 @@ package final class AudienceDispatcher: Sendable {
     }
 
     /// From any thread.
-    package func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) {
+    package func attachmentChanged(edge: String, _ attachment: Attachment) {
         self.loop.execute {
-            self.state.value.audience.attachmentChanged(edge: edge, attached: attached, detached: detached)
+            self.state.value.audience.registrationChanged(edge: edge, isRegistered: attachment.isRegistered)
+            self.state.value.audience.attachmentChanged(
+                edge: edge,
+                attached: attachment.attached,
+                detached: attachment.detached
+            )
         }
     }
 

@@ -49,7 +49,8 @@ package final class SimulatedCluster {
         link.open(self.ends(of: first, towards: second, link), self.ends(of: second, towards: first, link))
     }
 
-    private func ends(of node: SimulatedNode, towards peer: SimulatedNode, _ link: SimulatedLink) -> SimulatedLink.Ends {
+    private func ends(of node: SimulatedNode, towards peer: SimulatedNode, _ link: SimulatedLink) -> SimulatedLink.Ends
+    {
         if let router = node as? SimulatedRouter {
             return SimulatedLink.Ends(
                 up: { [unowned link] in router.linkUp(peer, link) },

@@ -54,8 +54,10 @@ package final class SimulatedEdge: SimulatedNode {
     }
 
     override func crashed() {
-        for session in self.sessions.values.sorted(by: { $0.id < $1.id }) { session.link.breakDown("\(self.name) crashed") }
-        for link in self.cluster.links(of: self) { link.breakDown("\(self.name) crashed") }
+        for session in self.sessions.values.sorted(by: { $0.id < $1.id }) {
+            session.link.breakDown("\(self.name) crashed")
+        }
+        for link in self.cluster.links(of: self) { link.forget(self) }
         self.sessions = [:]
         self.pending = [:]
     }
@@ -77,9 +79,12 @@ package final class SimulatedEdge: SimulatedNode {
             break
         case .renewMarker:
             let life = self.edgeLife
-            self.cluster.registry.call(from: self) { $0.renewComplete(life) } completion: { [weak self] stands in
+            self.cluster.registry.call(from: self) {
+                $0.renewComplete(life)
+            } completion: { [weak self] stands in
                 guard let stands else { return }
                 self?.registration.markerRenewed(stands: stands)
+                self?.announce()
             }
         case .refill:
             self.refill()
@@ -95,10 +100,13 @@ package final class SimulatedEdge: SimulatedNode {
         } completion: { [weak self] result in
             guard let self else { return }
             guard let result else { return self.carryOut(self.registration.refillEnded(succeeded: false)) }
-            self.cluster.registry.call(from: self) { $0.setComplete(life, run: result.run) } completion: {
+            self.cluster.registry.call(from: self) {
+                $0.setComplete(life, run: result.run)
+            } completion: {
                 [weak self] done in
                 guard let self else { return }
                 self.carryOut(self.registration.refillEnded(succeeded: done != nil))
+                self.announce()
                 for entry in result.newer where entry.location.life != life {
                     guard let current = self.index.current(entry.user, entry.device),
                         registrations.contains(where: { $0.location.session == current.session }),
@@ -113,7 +121,10 @@ package final class SimulatedEdge: SimulatedNode {
     private func carryOut(_ action: EdgeRegistration.FailureAction) {
         guard action == .clearMarker else { return }
         let life = self.edgeLife
-        self.cluster.registry.call(from: self) { $0.clearComplete(life) } completion: { _ in }
+        self.cluster.registry.call(from: self) {
+            $0.clearComplete(life)
+        } completion: { _ in
+        }
     }
 
     // MARK: - Sessions
@@ -134,7 +145,7 @@ package final class SimulatedEdge: SimulatedNode {
                 self.displace(replaced, device)
             }
             if self.world.defect != .loseAttachAnnouncement || !self.world.chance(0.1) {
-                self.announce(Attachment(attached: [device.user], detached: []))
+                self.announce(attached: [device.user])
             }
             session.isOpen = true
             link.send(from: self) { device.opened(link) }
@@ -171,7 +182,12 @@ package final class SimulatedEdge: SimulatedNode {
         self.close(session, .replaced)
     }
 
-    private func announce(_ attachment: Attachment) {
+    private func announce(attached: [UserID] = [], detached: [UserID] = []) {
+        let attachment = Attachment(
+            attached: attached,
+            detached: detached,
+            isRegistered: self.registration.isComplete
+        )
         for router in self.cluster.routers {
             self.cluster.link(self, router)?.send(from: self) { router.attachmentReceived(attachment, from: self.name) }
         }
@@ -198,10 +214,13 @@ package final class SimulatedEdge: SimulatedNode {
         switch self.index.release(user, device, session.id) {
         case .superseded: return
         case .released: break
-        case .releasedLast: self.announce(Attachment(attached: [], detached: [user]))
+        case .releasedLast: self.announce(detached: [user])
         }
         let location = SessionLocation(edge: self.name, incarnation: self.edgeLife.incarnation, session: session.id)
-        self.cluster.registry.call(from: self) { $0.unregister(user, device, location) } completion: { _ in }
+        self.cluster.registry.call(from: self) {
+            $0.unregister(user, device, location)
+        } completion: { _ in
+        }
     }
 
     // MARK: - Submits
@@ -350,6 +369,7 @@ package final class SimulatedEdge: SimulatedNode {
     // MARK: - From the routers
 
     func linkUp(_ router: SimulatedRouter) {
+        self.announce()
         self.carryOut(self.continuity.linkUp(router.own))
     }
 

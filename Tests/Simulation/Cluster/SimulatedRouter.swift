@@ -48,7 +48,7 @@ package final class SimulatedRouter: SimulatedNode {
     }
 
     override func crashed() {
-        for link in self.cluster.links(of: self) { link.breakDown("\(self.name) crashed") }
+        for link in self.cluster.links(of: self) { link.forget(self) }
     }
 
     override func started() {
@@ -153,7 +153,9 @@ package final class SimulatedRouter: SimulatedNode {
     }
 
     var hasLeft: Bool {
-        self.routing.snapshot.views.values.allSatisfy { $0.member(named: self.name) != self.own || $0.members.count == 1 }
+        self.routing.snapshot.views.values.allSatisfy {
+            $0.member(named: self.name) != self.own || $0.members.count == 1
+        }
     }
 
     // MARK: - Links
@@ -226,6 +228,7 @@ package final class SimulatedRouter: SimulatedNode {
     }
 
     func attachmentReceived(_ attachment: Attachment, from edge: String) {
+        self.audience.registrationChanged(edge: edge, isRegistered: attachment.isRegistered)
         self.audience.attachmentChanged(edge: edge, attached: attachment.attached, detached: attachment.detached)
     }
 
@@ -249,7 +252,9 @@ package final class SimulatedRouter: SimulatedNode {
         for action in actions {
             switch action {
             case .lookUp(let conversation, let token, let users):
-                self.cluster.registry.call(from: self) { $0.answer(about: users) } completion: { [weak self] answer in
+                self.cluster.registry.call(from: self) {
+                    $0.answer(about: users)
+                } completion: { [weak self] answer in
                     guard let self else { return }
                     self.carryOut(
                         self.audience.lookedUp(

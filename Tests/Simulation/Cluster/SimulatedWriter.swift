@@ -110,16 +110,22 @@ final class SimulatedWriter {
         case .load(let ids):
             self.connection.call(writes: false) { (shard) throws(StorageError) in
                 try shard.loadConversations(ids).values.sorted { $0.conversation.id < $1.conversation.id }
-            } completion: { [weak self] in self?.resume($0) { .loaded($0) } }
+            } completion: { [weak self] in
+                self?.resume($0) { .loaded($0) }
+            }
         case .lookBack(let keys):
             self.connection.call(writes: false) { (shard) throws(StorageError) in
                 try shard.stored(keys)
-            } completion: { [weak self] in self?.resume($0) { .lookedBack($0) } }
+            } completion: { [weak self] in
+                self?.resume($0) { .lookedBack($0) }
+            }
         case .append(let batch, let epoch):
             if self.world.defect == .acknowledgeBeforeCommit { self.acknowledgeNow(batch) }
             self.connection.call(writes: true) { (shard) throws(StorageError) in
                 try shard.appendMessages(batch, epoch: epoch)
-            } completion: { [weak self] in self?.resume($0) { .appended($0) } }
+            } completion: { [weak self] in
+                self?.resume($0) { .appended($0) }
+            }
         case .operate(let ticket, let epoch):
             self.operate(ticket, epoch: epoch)
         case .readView:
