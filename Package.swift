@@ -136,6 +136,17 @@ let package = Package(
         ),
 
         module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        module("FaultModel", path: "Tests/FaultModel", ["Messaging"]),
+        .executableTarget(
+            name: "trunkline-faults",
+            dependencies: [
+                "ClientProtocol", "FaultModel", "Messaging", "TestSupport", "TrunklineClient", .argumentParser,
+                .nioCore,
+                .nioPosix,
+            ],
+            path: "Tests/FaultRunner",
+            swiftSettings: settings
+        ),
         tests("PlacementTests", ["Placement", "TestSupport"]),
         tests("MessagingTests", ["Messaging", "TestSupport"]),
         tests("ClusterConfigurationTests", ["ClusterConfiguration", "TestSupport"]),
@@ -178,6 +189,7 @@ let package = Package(
                 .nioPosix, .nioWebSocket,
             ]
         ),
+        tests("FaultModelTests", ["FaultModel", "Messaging", "TestSupport"]),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
         tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
     ]
