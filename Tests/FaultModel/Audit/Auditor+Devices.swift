@@ -71,7 +71,7 @@ extension Auditor {
         self.result.lists += 1
         let expected = conversation.stored.filter { $0.seq > joinedSeq }
         let actual = list.filter { $0.seq > joinedSeq }
-        guard let difference = Self.firstDifference(expected, actual) else { return }
+        guard let difference = self.firstDifference(expected, actual, conversation.number) else { return }
         self.result.note(
             Violation(
                 .listDiffers,
@@ -83,9 +83,23 @@ extension Auditor {
         )
     }
 
-    private static func firstDifference(_ expected: [StoredMessage], _ actual: [DeviceRecord.Shown]) -> String? {
+    private func firstDifference(
+        _ expected: [StoredMessage],
+        _ actual: [DeviceRecord.Shown],
+        _ conversation: Int
+    ) -> String? {
         for index in 0..<max(expected.count, actual.count) {
-            if index >= actual.count { return "\(expected[index].seq) and what follows is missing" }
+            if index >= actual.count {
+                let seq = expected[index].seq
+                let at = self.record.sends.first { $0.id == expected[index].id }?.acknowledgedAt
+                let router = self.record.shards.lazy.flatMap(\.writes).first { write in
+                    write.conversation == conversation && (write.firstSeq...write.lastSeq).contains(seq)
+                }?.router
+                return """
+                    \(seq) and what follows is missing; it was stored by \(router ?? "nobody") and acknowledged at \
+                    \(at.map(Rendering.seconds) ?? "no time") s
+                    """
+            }
             if index >= expected.count { return "\(actual[index].seq) is too much" }
             if expected[index].seq != actual[index].seq || expected[index].id != actual[index].id {
                 return "it has \(actual[index].seq) where \(expected[index].seq) belongs"

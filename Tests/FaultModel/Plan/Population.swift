@@ -50,8 +50,9 @@ package struct Population: Sendable, Equatable {
         package var user: Int
         package var device: Int
         package var conversation: Int
-        /// After an acknowledgement, before the next message.
-        package var pauseMilliseconds: ClosedRange<Int>
+        /// After an acknowledgement, before the next message. Nil for a quiet one: it sends one message while a fault is at
+        /// work, and nothing until the next, so that what goes missing is not found by what follows it.
+        package var pauseMilliseconds: ClosedRange<Int>?
         package var seed: UInt64
     }
 
@@ -67,7 +68,7 @@ package struct Population: Sendable, Equatable {
         .session, .session, .socket, .socket, .flapping, .flapping, .sleeping, .slow,
     ]
     private static let directs = 8
-    private static let rareDirects = 2
+    private static let quietDirects = 6
     private static let groups = 3
 
     /// - Parameter edges: How many edges there are to connect to.
@@ -79,13 +80,12 @@ package struct Population: Sendable, Equatable {
         for (user, behaviour) in zip(owners, Self.furtherDevices) { self.addDevice(user, behaviour, edges, &generator) }
 
         var pairs: Set<[Int]> = []
-        while pairs.count < Self.directs + Self.rareDirects {
+        while pairs.count < Self.directs + Self.quietDirects {
             let pair = Array((0..<Self.stayers).shuffled(using: &generator).prefix(2))
             guard pairs.insert(pair.sorted()).inserted else { continue }
-            let isRare = pairs.count > Self.directs
+            let isQuiet = pairs.count > Self.directs
             let number = self.addConversation(isDirect: true, pair, comers: [])
-            // A message that nothing follows shows whether it is found without the next one.
-            self.addSender(pair[0], number, isRare ? 6000...12_000 : 150...600, &generator)
+            self.addSender(pair[0], number, isQuiet ? nil : 150...600, &generator)
         }
         for _ in 0..<Self.groups {
             let size = Int.random(in: 8...20, using: &generator)
@@ -134,7 +134,7 @@ package struct Population: Sendable, Equatable {
     private mutating func addSender(
         _ user: Int,
         _ conversation: Int,
-        _ pause: ClosedRange<Int>,
+        _ pause: ClosedRange<Int>?,
         _ generator: inout some RandomNumberGenerator
     ) {
         self.senders.append(

@@ -68,6 +68,11 @@ final class Clients: Sendable {
         for socket in self.sockets { socket.settle() }
     }
 
+    /// A message of every quiet sender, at moments within this time.
+    func sendQuietly(withinMilliseconds time: Int) {
+        for session in self.sessions { session.execute { $0.sendQuietly(withinMilliseconds: time) } }
+    }
+
     /// Those of the library are dropped by their relays.
     func dropSockets() {
         for socket in self.sockets { socket.drop() }

@@ -109,11 +109,11 @@ final class Recorder: Sendable {
 
     /// The first sender that has not got an acknowledgement for something it began after a time; nil when all have.
     ///
-    /// - Parameter rare: Senders that pause for longer than anybody waits; of those only what is under way counts.
-    func stuckSender(since time: Microseconds, senders: Int, rare: Set<Int>) -> String? {
+    /// - Parameter quiet: Senders that begin nothing by themselves; of those only what is under way counts.
+    func stuckSender(since time: Microseconds, senders: Int, quiet: Set<Int>) -> String? {
         self.state.withLock { state in
             for sender in 0..<senders {
-                if rare.contains(sender) {
+                if quiet.contains(sender) {
                     guard let place = state.pending[sender], state.sends[place].firstSentAt <= time else { continue }
                     return "sender \(sender) waits for an acknowledgement"
                 }

@@ -20,6 +20,8 @@ final class SessionDevice {
     private var randoms: [Int: SeededRandom]
     private var session: TrunklineSession?
     private var isSending = false
+    /// Quiet senders whose message has no acknowledgement yet.
+    private var quietUnderWay: Set<Int> = []
 
     private init(
         _ plan: Population.Device,
@@ -95,6 +97,14 @@ final class SessionDevice {
         for sender in self.senders { self.pauseAndSend(sender) }
     }
 
+    /// Every quiet sender that has nothing under way sends one message, at a moment that its seed chooses.
+    func sendQuietly(withinMilliseconds time: Int) {
+        for sender in self.senders where sender.pauseMilliseconds == nil {
+            guard self.isSending, self.quietUnderWay.insert(sender.number).inserted else { continue }
+            self.send(sender, after: 0...time)
+        }
+    }
+
     /// What is under way is still tried.
     func stopSending() {
         self.isSending = false
@@ -108,22 +118,25 @@ final class SessionDevice {
     // MARK: -
 
     private func pauseAndSend(_ sender: Population.Sender) {
-        let pause = self.randoms[sender.number]
-            .map { random in
-                var random = random
-                let pause = Int64.random(in: Self.range(sender.pauseMilliseconds), using: &random)
-                self.randoms[sender.number] = random
-                return pause
-            }
-        self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(pause ?? 0)) { self.send(sender) }
+        guard let pause = sender.pauseMilliseconds else {
+            self.quietUnderWay.remove(sender.number)
+            return
+        }
+        self.send(sender, after: pause)
     }
 
-    private static func range(_ range: ClosedRange<Int>) -> ClosedRange<Int64> {
-        Int64(range.lowerBound)...Int64(range.upperBound)
+    private func send(_ sender: Population.Sender, after milliseconds: ClosedRange<Int>) {
+        guard var random = self.randoms[sender.number] else { return }
+        let pause = Int.random(in: milliseconds, using: &random)
+        self.randoms[sender.number] = random
+        self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Int64(pause))) { self.send(sender) }
     }
 
     private func send(_ sender: Population.Sender) {
-        guard self.isSending, let session = self.session else { return }
+        guard self.isSending, let session = self.session else {
+            self.quietUnderWay.remove(sender.number)
+            return
+        }
         let id = ClientMessageID.generate()
         self.recorder.began(sender, id)
         let isTaken = session.send(

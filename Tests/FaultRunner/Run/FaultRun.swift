@@ -107,11 +107,11 @@ struct FaultRun: Sendable {
 
     private func carryOut(_ step: Step, _ injector: FaultInjector, _ healing: Healing) async throws -> [Injection] {
         let second = step.second
-        async let first = self.inject(step.fault, step.number, injector)
+        async let first = self.inject(step.fault, step.number, injector, healing.clients)
         var injections: [Injection] = []
         if let second {
             try await Task.sleep(for: .milliseconds(step.secondAfterMilliseconds))
-            injections.append(try await self.inject(second, step.number, injector))
+            injections.append(try await self.inject(second, step.number, injector, healing.clients))
         }
         injections.insert(try await first, at: 0)
         let since = injections.map(\.undoneAt).max() ?? RunClock.now()
@@ -133,7 +133,10 @@ struct FaultRun: Sendable {
         return injections
     }
 
-    private func inject(_ fault: PlannedFault, _ step: Int, _ injector: FaultInjector) async throws -> Injection {
+    private func inject(_ fault: PlannedFault, _ step: Int, _ injector: FaultInjector, _ clients: Clients)
+        async throws -> Injection
+    {
+        clients.sendQuietly(withinMilliseconds: max(fault.holdMilliseconds, Self.quietMilliseconds))
         let beganAt = RunClock.now()
         let active = try await injector.begin(fault)
         try await Task.sleep(for: .milliseconds(fault.holdMilliseconds))
@@ -149,6 +152,9 @@ struct FaultRun: Sendable {
             healedAt: nil
         )
     }
+
+    /// Messages of quiet senders are spread over this time when a fault takes none.
+    private static let quietMilliseconds = 500
 
     // MARK: - Judging
 

@@ -9,8 +9,6 @@ struct Healing: Sendable {
     let clients: Clients
 
     private static let pause: Duration = .milliseconds(50)
-    /// A sender that pauses longer than this is not waited for to begin something new.
-    private static let rarePauseMilliseconds = 5000
 
     struct End: Sendable {
         var at: Microseconds?
@@ -64,8 +62,8 @@ struct Healing: Sendable {
     private func remaining(_ since: Microseconds, _ heads: [UInt64], _ followed: [Int: [Int]]) async -> String? {
         let recorder = self.clients.recorder
         let senders = self.clients.world.population.senders
-        let rare = Set(senders.filter { $0.pauseMilliseconds.upperBound > Self.rarePauseMilliseconds }.map(\.number))
-        if let reason = recorder.stuckSender(since: since, senders: senders.count, rare: rare) { return reason }
+        let quiet = Set(senders.filter { $0.pauseMilliseconds == nil }.map(\.number))
+        if let reason = recorder.stuckSender(since: since, senders: senders.count, quiet: quiet) { return reason }
         if let reason = recorder.lateDevice(heads, followed: followed) { return reason }
         return await self.clusterReason()
     }
