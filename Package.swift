@@ -141,10 +141,23 @@ let package = Package(
             name: "trunkline-faults",
             dependencies: [
                 "ClientProtocol", "FaultModel", "Messaging", "TestSupport", "TrunklineClient", .argumentParser,
-                .nioCore,
-                .nioPosix,
+                .nioCore, .nioPosix,
             ],
             path: "Tests/FaultRunner",
+            swiftSettings: settings
+        ),
+        module(
+            "Simulation",
+            path: "Tests/Simulation",
+            [
+                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage", "TestSupport",
+                "TrunklineClient", "Wire", .heap, .nioCore,
+            ]
+        ),
+        .executableTarget(
+            name: "trunkline-simulate",
+            dependencies: ["Messaging", "Simulation", "Threads", .argumentParser],
+            path: "Tests/Simulate",
             swiftSettings: settings
         ),
         tests("PlacementTests", ["Placement", "TestSupport"]),
@@ -164,7 +177,7 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
-        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Wire"]),
+        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Storage", "Wire", .nioCore]),
         tests(
             "EdgeTests",
             [

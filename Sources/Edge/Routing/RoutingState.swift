@@ -34,6 +34,11 @@ package final class RoutingState: Sendable {
         self.table.withLock { table in slots.map { table.route(to: $0) } }
     }
 
+    /// The routers that the views name.
+    package var owners: Set<RouterLife> {
+        self.table.withLock { table in Set(table.views.values.flatMap(\.members)) }
+    }
+
     /// Whether every slot has a shard whose view names a router.
     package var isComplete: Bool {
         self.table.withLock { table in

@@ -37,12 +37,12 @@ extension SessionHandler {
     }
 
     private func attempt(_ ticket: SubmitPipeline.Ticket) {
-        guard let message = self.submits?[ticket] else { return }
+        guard let message = self.submits?[ticket], let payload = self.submits?.payload(of: ticket) else { return }
         let (loop, session) = (self.loop, self.id)
         self.services.routers.attempt(
             .submit,
             slot: message.slot,
-            body: message.payload,
+            body: payload,
             deadline: message.deadline
         ) { outcome in
             loop.post(.attemptEnded(ticket, outcome), to: session)

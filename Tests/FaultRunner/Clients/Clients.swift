@@ -50,7 +50,8 @@ final class Clients: Sendable {
         }
     }
 
-    /// Sends and changes members until ``stopSending()``; returns when members are what they will stay.
+    /// Sends until ``stopSending()`` and changes members until ``stopChanging()``; returns when members are what they will
+    /// stay.
     func work() async {
         for session in self.sessions { session.execute { $0.startSending() } }
         await withTaskGroup(of: Void.self) { group in
@@ -58,9 +59,12 @@ final class Clients: Sendable {
         }
     }
 
+    func stopChanging() {
+        for changer in self.changers { changer.stop() }
+    }
+
     func stopSending() {
         for session in self.sessions { session.execute { $0.stopSending() } }
-        for changer in self.changers { changer.stop() }
     }
 
     /// Whoever comes and goes, or is slow, is there and quick from now on.

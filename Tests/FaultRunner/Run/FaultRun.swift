@@ -100,9 +100,12 @@ struct FaultRun: Sendable {
             try await Task.sleep(for: .milliseconds(step.calmMilliseconds))
             record.injections += try await self.carryOut(step, injector, healing)
         }
+        // Whoever was added last needs a message to be seen with.
+        clients.stopChanging()
+        await work.value
+        try await Task.sleep(for: Self.lastMessages)
         clients.stopSending()
         clients.settle()
-        await work.value
     }
 
     private func carryOut(_ step: Step, _ injector: FaultInjector, _ healing: Healing) async throws -> [Injection] {
@@ -153,6 +156,8 @@ struct FaultRun: Sendable {
         )
     }
 
+    /// How long senders go on when faults and changes of members have ended.
+    private static let lastMessages: Duration = .seconds(1)
     /// Messages of quiet senders are spread over this time when a fault takes none.
     private static let quietMilliseconds = 500
 
