@@ -150,7 +150,8 @@ let package = Package(
             "Simulation",
             path: "Tests/Simulation",
             [
-                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage", "TestSupport",
+                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage",
+                "TestSupport",
                 "TrunklineClient", "Wire", .heap, .nioCore,
             ]
         ),
