@@ -52,6 +52,18 @@ struct AuditorTests {
         #expect(self.kinds(twice) == [.wrongNumber])
     }
 
+    @Test("An acknowledgement while the shard had no replica, unless it was under way when the replica went")
+    func notReplicated() {
+        var record = Fixture.record()
+        record.shards[0].unreplicated = [Wait(from: 200, until: 400)]
+        #expect(Auditor.audit(record).holds, "it may have been under way")
+        var limits = Auditor.Limits()
+        limits.acknowledgementTravelMax = 100
+        #expect(self.kinds(record, limits: limits) == [.notReplicated])
+        record.shards[0].unreplicated = [Wait(from: 200, until: 319)]
+        #expect(Auditor.audit(record, limits: limits).holds, "acknowledged at 320")
+    }
+
     @Test("A message that was never acknowledged")
     func unanswered() {
         var record = Fixture.record()

@@ -24,6 +24,7 @@ enum Fixture {
             record.sends.append(message)
         }
         conversation.joinedSeqs = [0: 0, 1: 0]
+        conversation.shard = "shard-1"
         record.conversations = [conversation]
         record.membershipChanges = [
             MembershipChange(.added, conversation: 0, user: 2, requestedAt: self.addedAt, acknowledgedAt: 60),

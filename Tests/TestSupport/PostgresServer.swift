@@ -181,9 +181,7 @@ package final class PostgresServer: Sendable {
 
     /// Makes a replica take writes, and waits until it does. It follows nobody from then on.
     package func promote() throws {
-        try Self.run([
-            Self.binaries + "/pg_ctl", "promote", "--silent", "--wait", "--pgdata", self.folder + "/data",
-        ])
+        try Self.run([Self.binaries + "/pg_ctl", "promote", "--silent", "--wait", "--pgdata", self.folder + "/data"])
     }
 
     private func endWatchdog(_ watchdog: (process: pid_t, pipe: Int32)) {

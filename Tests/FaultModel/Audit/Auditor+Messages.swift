@@ -13,7 +13,9 @@ extension Auditor {
                 conversation.stored.map { ($0.id, $0.seq) },
                 uniquingKeysWith: { first, _ in first }
             )
+            let unreplicated = self.record.shards.first { $0.name == conversation.shard }?.unreplicated ?? []
             for message in sends[conversation.number] ?? [] {
+                self.checkReplication(message, unreplicated)
                 self.checkAcknowledgements(message, stored[message.id])
                 self.checkRefusals(message)
             }
@@ -107,6 +109,25 @@ extension Auditor {
                     .wrongNumber,
                     at: first.at,
                     "\(place) was acknowledged as \(first.seq) and is stored as \(storedSeq)"
+                )
+            )
+        }
+    }
+
+    /// An acknowledgement long after the replica was gone, and before it was back, is of a commit that only the primary
+    /// has: it would be lost with it.
+    private mutating func checkReplication(_ message: SentMessage, _ unreplicated: [Wait]) {
+        guard let first = message.acknowledgements.first else { return }
+        for span in unreplicated
+        where first.at > span.from + self.limits.acknowledgementTravelMax && first.at < span.until {
+            self.result.note(
+                Violation(
+                    .notReplicated,
+                    at: first.at,
+                    """
+                    sender \(message.sender), \(self.name(message.conversation)), \(message.id) was acknowledged as \
+                    \(first.seq) \(Rendering.seconds(first.at - span.from)) s after the replica was gone
+                    """
                 )
             )
         }

@@ -18,6 +18,8 @@ package struct Auditor {
         package var refusalCodes: Set<String> = ["unavailable", "overloaded", "outcome_unknown", "rate_limited"]
         /// Resident memory of one node.
         package var residentBytesMax: UInt64 = 512 << 20
+        /// How long an acknowledgement of what was replicated may be under way.
+        package var acknowledgementTravelMax: Microseconds = 2_000_000
 
         package init() {}
     }

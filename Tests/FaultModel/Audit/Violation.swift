@@ -7,6 +7,8 @@ package struct Violation: Sendable, Equatable {
         case lost
         /// Acknowledged with another number than it is stored under, or with two.
         case wrongNumber = "wrong_number"
+        /// Acknowledged while the shard had no replica, although every commit was to wait for it.
+        case notReplicated = "not_replicated"
         /// Tried to the end and never acknowledged.
         case unanswered
         /// One client message id stored more than once.

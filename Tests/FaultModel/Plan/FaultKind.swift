@@ -17,6 +17,7 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
     case postgresFailover = "postgres-failover"
     case postgresCut = "postgres-cut"
     case postgresDiskFull = "postgres-disk-full"
+    case postgresReplicaAway = "postgres-replica-away"
     case meshCut = "mesh-cut"
     case meshOneWay = "mesh-one-way"
     case meshDelay = "mesh-delay"
@@ -36,7 +37,9 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         case .killRouter, .freezeRouter, .stopRouter: .router
         case .killEdge, .freezeEdge, .stopEdge: .edge
         case .redisFlush, .redisRestart, .redisKill, .redisUnreachable: .redis
-        case .postgresCrash, .postgresStop, .postgresFailover, .postgresCut, .postgresDiskFull: .postgres
+        case .postgresCrash, .postgresStop, .postgresFailover, .postgresCut, .postgresDiskFull,
+            .postgresReplicaAway:
+            .postgres
         case .meshCut, .meshOneWay, .meshDelay, .meshSilent, .meshPartitionRouters, .meshPartitionEdge: .mesh
         case .clientsStorm: .clients
         }
@@ -60,6 +63,7 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         case .postgresFailover: "a shard's primary is killed for good, its replica promoted, a new replica built"
         case .postgresCut: "the connections of one router to one shard are cut again and again"
         case .postgresDiskFull: "the disk of a shard's primary is full, then has room again"
+        case .postgresReplicaAway: "a shard's replica is away: nothing may be acknowledged that only the primary has"
         case .meshCut: "the links between two nodes are cut and refused"
         case .meshOneWay: "what one node sends to another is swallowed; the connections stay"
         case .meshDelay: "what two nodes send each other comes late"
@@ -87,6 +91,8 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         case .postgresFailover: 500...2000
         case .postgresCut: 2000...4000
         case .postgresDiskFull: isLong ? 5000...15_000 : 3000...5000
+        // Longer than a statement may take, which is when a commit might stop waiting for the replica.
+        case .postgresReplicaAway: 6500...9000
         case .meshCut, .meshOneWay, .meshSilent, .meshPartitionRouters, .meshPartitionEdge: 1000...6000
         case .meshDelay: 3000...6000
         }

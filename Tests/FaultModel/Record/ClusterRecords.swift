@@ -7,6 +7,8 @@ package struct ShardRecord: Sendable {
     package var views: [ViewChange] = []
     /// Every statement that stored messages, one entry for each conversation, in the order of commit within it.
     package var writes: [WriteTrace] = []
+    /// When it surely had no replica although every commit was to wait for one.
+    package var unreplicated: [Wait] = []
     /// What is stored twice or points nowhere, as the database itself found it.
     package var anomalies: [String] = []
 

@@ -28,6 +28,8 @@ package struct ConversationRecord: Sendable {
     package var id: ConversationID
     /// Members from the beginning to the end, by number.
     package var stayers: [Int]
+    /// The name of the shard that holds it; nil while it holds no message.
+    package var shard: String?
     /// As the databases have it at the end, in the order of `seq`.
     package var stored: [StoredMessage] = []
     /// Rows of `message_ids`, which is what makes C2 hold.

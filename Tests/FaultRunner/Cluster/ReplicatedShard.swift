@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FaultModel
 import Synchronization
 import TestSupport
 
@@ -11,6 +12,8 @@ final class ReplicatedShard: Sendable {
     private struct Servers {
         var primary: PostgresServer
         var replica: PostgresServer?
+        /// When the replica was surely away while commits waited for it.
+        var unreplicated: [Wait] = []
         /// Where the primary is: an index into ``ports``.
         var place: Int
     }
@@ -53,6 +56,22 @@ final class ReplicatedShard: Sendable {
             WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')
             """
         return (try? self.primary.query(query, database: "postgres", timeoutSeconds: 2)) == [["1"]]
+    }
+
+    var unreplicated: [Wait] { self.servers.withLock { $0.unreplicated } }
+
+    /// Takes the replica away; commits wait until it is back. Returns what brings it back.
+    func stopReplica() throws -> @Sendable () throws -> Void {
+        guard let replica = self.servers.withLock({ $0.replica }) else {
+            throw PostgresServer.Failure("\(self.name) has no replica to stop")
+        }
+        try replica.stop(.immediate)
+        let from = RunClock.now()
+        return {
+            let until = RunClock.now()
+            self.servers.withLock { $0.unreplicated.append(Wait(from: from, until: until)) }
+            try replica.start()
+        }
     }
 
     /// Ends the primary for good and deletes its data: it can never be a primary again.

@@ -93,6 +93,9 @@ struct FaultInjector: Sendable {
                 undo: { try await onThread { try shard.promoteReplica() } },
                 restore: { try await onThread { try shard.buildReplica() } }
             )
+        case .postgresReplicaAway:
+            let start = try await onThread { try shard.stopReplica() }
+            return ActiveFault(target: "the replica of \(shard.name)") { try await onThread { try start() } }
         case .postgresDiskFull:
             try await onThread { try shard.primary.disk?.fill() }
             return ActiveFault(target: shard.name) {

@@ -19,6 +19,7 @@ struct Evidence: Sendable {
         }
         for shard in self.cluster.shards {
             var facts = ShardRecord(name: shard.name)
+            facts.unreplicated = shard.unreplicated
             try await self.readViews(shard, &facts)
             try await self.readWrites(shard, &facts)
             try await self.readMessages(shard, &record)
@@ -67,6 +68,7 @@ struct Evidence: Sendable {
             guard row.count == 5, let conversation = self.conversation(row[0]), let seq = UInt64(row[1]),
                 let id = ClientMessageID(row[3])
             else { throw Failure(description: "\(shard.name) holds a message of none of the conversations: \(row)") }
+            record.conversations[conversation].shard = shard.name
             record.conversations[conversation].stored.append(
                 StoredMessage(seq: seq, id: id, user: self.user(row[2]), isIntact: row[4] == MessageText.of(id))
             )
