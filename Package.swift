@@ -205,6 +205,12 @@ let package = Package(
         ),
         tests("FaultModelTests", ["FaultModel", "Messaging", "TestSupport"]),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
-        tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
+        tests(
+            "ClusterTests",
+            [
+                "ClientProtocol", "Messaging", "TestSupport", "TrunklineClient", "trunkline", "trunkline-load", .crypto,
+                .nioCore, .nioPosix,
+            ]
+        ),
     ]
 )

@@ -10,6 +10,7 @@ final class SessionServices: Sendable {
     let settings: SessionSettings
     let routers: RouterClient
     let metrics: EdgeMetrics
+    let admission: AdmissionControl
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
     private let connections = Atomic(0)
@@ -21,12 +22,14 @@ final class SessionServices: Sendable {
         settings: SessionSettings,
         routers: RouterClient,
         verifier: any TokenVerifier,
+        admission: AdmissionControl,
         opener: SessionOpener,
         metrics: EdgeMetrics
     ) {
         self.settings = settings
         self.routers = routers
         self.verifier = verifier
+        self.admission = admission
         self.opener = opener
         self.metrics = metrics
     }
@@ -61,6 +64,13 @@ final class SessionServices: Sendable {
     }
 
     // MARK: - Sessions
+
+    /// The settings of a session's machine.
+    var machine: Session.Settings {
+        var machine = self.settings.machine
+        machine.commandLimit = self.admission.commandsPerSession
+        return machine
+    }
 
     /// Whose session it becomes. Fails with `unauthenticated` or `token_expired`.
     func verify(_ fields: ClientCommand.Authenticate) throws(Failure) -> Session.Owner {

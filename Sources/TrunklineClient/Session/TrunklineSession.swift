@@ -62,6 +62,8 @@ package final class TrunklineSession {
         package var resyncs = 0
         package var pagesFetched = 0
         package var pagesFailed = 0
+        /// Times a fresh token was shown on an open connection.
+        package var renewals = 0
 
         package init() {}
     }
@@ -87,6 +89,7 @@ package final class TrunklineSession {
     private var tick: RepeatedTask?
     private var refreshUnderWay: EventLoopFuture<Void>?
     var outbox: Outbox
+    var renewal = TokenRenewal()
     var cursors: [ConversationID: ConversationCursor] = [:]
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
@@ -167,6 +170,7 @@ package final class TrunklineSession {
         }
         own = socket
         self.phase = .opening(socket)
+        self.renewal = TokenRenewal()
         socket.open(token: self.credentials.accessToken, device: self.credentials.device)
     }
 
@@ -250,6 +254,7 @@ package final class TrunklineSession {
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
+        case .prolonged(let result): self.receivedRenewal(result)
         case .refused(let command, let failure): self.receivedRefusal(command, TrunklineError(failure))
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
@@ -259,6 +264,7 @@ package final class TrunklineSession {
     private func opened(_ socket: TrunklineSocket) {
         self.phase = .open(socket)
         self.failures = 0
+        self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
         self.emit(.connected(edge: self.edge))
         self.catchUpAll(isNewConnection: true)
@@ -286,6 +292,9 @@ package final class TrunklineSession {
             self.catchUpAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
+        case .error(nil, let failure) where failure.code == .tokenExpired:
+            self.renewal.ended(now: .now())
+            if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }
         default:
             break
         }
@@ -307,6 +316,7 @@ package final class TrunklineSession {
             self.emit(.failed(entry.request, error))
         }
         guard case .open(let socket) = self.phase else { return }
+        self.renewIfDue(socket, now: now)
         let silence = now - socket.lastHeard
         if silence >= self.settings.silence + self.settings.silence {
             socket.abandon(.timedOut, "Nothing came from the edge for \(silence.nanoseconds / 1_000_000) ms.")
