@@ -24,7 +24,7 @@ package final class SmallDisk: Sendable {
             buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
         }
         guard let path else { throw Failure(description: "no folder could be made: errno \(errno)") }
-        guard mount("tmpfs", path, "tmpfs", 0, "size=\(mebibytes)m,mode=755") == 0 else {
+        guard mount("tmpfs", path, "tmpfs", 0, "size=\(mebibytes)m,mode=1777") == 0 else {
             let reason = errno
             rmdir(path)
             throw Failure(description: "a disk cannot be mounted: \(String(cString: strerror(reason)))")

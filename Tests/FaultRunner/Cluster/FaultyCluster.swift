@@ -42,6 +42,8 @@ final class FaultyCluster: Sendable {
     private let keepsFolder = Mutex(false)
 
     private static let readyWithin: Duration = .seconds(60)
+    /// Twice what a node may take (`timeouts.shutdown`).
+    private static let stopsWithin: Duration = .seconds(40)
     /// Room for the data, the log and what is kept of it for the replica.
     private static let diskMebibytes = 320
 
@@ -123,13 +125,18 @@ final class FaultyCluster: Sendable {
         try await eventually("\(name) is gone", within: .seconds(20)) { process?.exitStatus != nil }
     }
 
-    /// As an operator would stop it. Returns the exit status.
-    func stop(_ name: String) async throws -> Int32 {
+    /// As an operator would stop it. Returns the exit status; nil when it did not stop in time and was killed.
+    func stop(_ name: String) async throws -> Int32? {
         self.watch.expectEnd(name)
         let process = self.watch.process(name)
         process?.signal(SIGTERM)
-        try await eventually("\(name) has stopped", within: .seconds(40)) { process?.exitStatus != nil }
-        return process?.exitStatus ?? -1
+        do {
+            try await eventually("\(name) has stopped", within: Self.stopsWithin) { process?.exitStatus != nil }
+        } catch is NeverHappened {
+            try await self.kill(name)
+            return nil
+        }
+        return process?.exitStatus
     }
 
     /// Nil when it is ready.

@@ -46,7 +46,7 @@ struct FaultInjector: Sendable {
             return ActiveFault(target: name) { cluster.signal(name, SIGCONT) }
         case .stopRouter, .stopEdge:
             let status = try await cluster.stop(name)
-            if status != 0 { cluster.watch.note(name, badStatus: status) }
+            if status != 0 { cluster.watch.note(name, badStatus: status ?? 128 + SIGKILL) }
             return ActiveFault(target: name) { try cluster.start(name) }
         default:
             try await cluster.kill(name)

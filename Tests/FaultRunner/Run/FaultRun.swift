@@ -70,7 +70,12 @@ struct FaultRun: Sendable {
         guard !kinds.isEmpty else { throw SetupFailure(description: "none of the faults can be done here") }
         let schedule = Schedule(kinds, shape: self.options.shape, isLong: self.options.isLong, generator: random)
         var record = RunRecord()
-        try await self.breakAndHeal(cluster, clients, injector, schedule, &record)
+        do {
+            try await self.breakAndHeal(cluster, clients, injector, schedule, &record)
+        } catch {
+            cluster.keepFolder()
+            throw SetupFailure(description: "\(error); logs of the nodes: \(cluster.folder)")
+        }
         return try await self.judge(cluster, clients, record, skipped)
     }
 
@@ -184,7 +189,7 @@ struct FaultRun: Sendable {
             try await evidence.fill(&record)
         } catch {
             cluster.keepFolder()
-            throw SetupFailure(description: "the databases cannot be read: \(error)")
+            throw SetupFailure(description: "logs in \(cluster.folder); the databases cannot be read: \(error)")
         }
         clients.recorder.fill(&record)
         record.nodes = cluster.watch.records
