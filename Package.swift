@@ -136,6 +136,16 @@ let package = Package(
         ),
 
         module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        module("FaultModel", path: "Tests/FaultModel", ["Messaging"]),
+        .executableTarget(
+            name: "trunkline-faults",
+            dependencies: [
+                "ClientProtocol", "FaultModel", "Messaging", "TestSupport", "TrunklineClient", .argumentParser,
+                .nioCore, .nioPosix,
+            ],
+            path: "Tests/FaultRunner",
+            swiftSettings: settings
+        ),
         module(
             "Simulation",
             path: "Tests/Simulation",
@@ -194,6 +204,7 @@ let package = Package(
                 .nioPosix, .nioWebSocket,
             ]
         ),
+        tests("FaultModelTests", ["FaultModel", "Messaging", "TestSupport"]),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
         tests(
             "ClusterTests",

@@ -41,6 +41,8 @@ package final class TrunklineSession {
         case message(DeliveredMessage, ArrivedMessage.Arrival)
         /// An own message is stored. `attempts` is 0 when the answer came after the session gave the message up.
         case acknowledged(MessageSent, attempts: Int)
+        /// An own message was refused for now; it is sent again after a pause.
+        case refused(SendMessageRequest, TrunklineError)
         /// An own message is given up. Unless the error had no effect it may be stored all the same.
         case failed(SendMessageRequest, TrunklineError)
         /// These messages do not exist for this device.
