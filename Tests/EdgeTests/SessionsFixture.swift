@@ -115,6 +115,7 @@ struct SessionsFixture: Sendable {
         self.services = SessionServices(
             settings: settings,
             routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: self.eventLoop, metrics: metrics),
             verifier: PlainTokens(),
             opener: opener,
             metrics: metrics

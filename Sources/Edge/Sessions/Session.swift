@@ -70,6 +70,7 @@ struct Session: Sendable {
         /// Check the token, then ``tokenAccepted(_:_:)`` or ``tokenRefused(_:_:)``.
         case checkToken(ClientCommand.Authenticate)
         case submit(SendMessageRequest, Owner)
+        case receipt(Watermarks, ConversationID, Owner)
         case answer(ServerMessage)
         case answerAndClose(ServerMessage, CloseCode)
         case ignore
@@ -81,9 +82,11 @@ struct Session: Sendable {
             return .ignore
         case (.unauthenticated, .authenticate(let fields)):
             return .checkToken(fields)
-        case (.unauthenticated, .sendMessage), (.unauthenticated, .ping):
+        case (.unauthenticated, .sendMessage), (.unauthenticated, .messageDelivered), (.unauthenticated, .messageRead),
+            (.unauthenticated, .ping):
             return self.refuse(message.id, Failure(.unauthenticated, "Send `authenticate` first."), now: now)
-        case (.authenticating, .sendMessage), (.authenticating, .ping):
+        case (.authenticating, .sendMessage), (.authenticating, .messageDelivered), (.authenticating, .messageRead),
+            (.authenticating, .ping):
             return self.refuse(message.id, Failure(.unauthenticated, "Wait for `authenticated` first."), now: now)
         case (.authenticating, .authenticate), (.open, .authenticate):
             let failure = Failure(.alreadyAuthenticated, "This connection has its session; open another for another.")
@@ -91,6 +94,12 @@ struct Session: Sendable {
         case (.open(let owner), .sendMessage(let request)):
             self.errorsInRow = 0
             return .submit(request, owner)
+        case (.open(let owner), .messageDelivered(let receipt)):
+            self.errorsInRow = 0
+            return .receipt(Watermarks(delivered: receipt.seq, read: 0), receipt.conversationID, owner)
+        case (.open(let owner), .messageRead(let receipt)):
+            self.errorsInRow = 0
+            return .receipt(Watermarks(delivered: receipt.seq, read: receipt.seq), receipt.conversationID, owner)
         case (.open, .ping):
             self.errorsInRow = 0
             return .answer(.pong(message.id))

@@ -9,6 +9,7 @@ import Synchronization
 final class SessionServices: Sendable {
     let settings: SessionSettings
     let routers: RouterClient
+    let receipts: ReceiptSender
     let metrics: EdgeMetrics
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
@@ -20,12 +21,14 @@ final class SessionServices: Sendable {
     init(
         settings: SessionSettings,
         routers: RouterClient,
+        receipts: ReceiptSender,
         verifier: any TokenVerifier,
         opener: SessionOpener,
         metrics: EdgeMetrics
     ) {
         self.settings = settings
         self.routers = routers
+        self.receipts = receipts
         self.verifier = verifier
         self.opener = opener
         self.metrics = metrics
