@@ -4,7 +4,9 @@ import ClientProtocol
 import Mesh
 import Messaging
 import NIOCore
+import NIOEmbedded
 import Observability
+import Synchronization
 import TestSupport
 import Testing
 import Wire
