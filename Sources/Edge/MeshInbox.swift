@@ -6,6 +6,7 @@ internal import Mesh
 internal import Messaging
 internal import NIOCore
 internal import Observability
+internal import Placement
 import Synchronization
 internal import Wire
 
@@ -17,11 +18,14 @@ final class MeshInbox: MeshDelegate {
     struct Receivers: Sendable {
         var routing: RoutingState
         var dispatcher: DeliveryDispatcher
+        /// Tells every session of this edge to ask for what it may have missed.
+        var resyncAll: @Sendable () -> Void
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
 
     private let receivers = Mutex<Receivers?>(nil)
+    private let continuity = Mutex(DeliveryContinuity())
     private let logger: Logger
 
     init(logger: Logger) {
@@ -32,10 +36,24 @@ final class MeshInbox: MeshDelegate {
         self.receivers.withLock { $0 = receivers }
     }
 
-    func meshLinkUp(_ peer: PeerIdentity) {}
+    func meshLinkUp(_ peer: PeerIdentity) {
+        self.carryOut(self.continuity.withLock { $0.linkUp(RouterLife(peer)) })
+    }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
+        self.continuity.withLock { $0.linkDown(RouterLife(peer)) }
         self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+    }
+
+    /// The edge has taken a newer view.
+    func ownersChanged(_ owners: Set<RouterLife>) {
+        self.carryOut(self.continuity.withLock { $0.ownersChanged(owners) })
+    }
+
+    private func carryOut(_ action: DeliveryContinuity.Action) {
+        guard action == .resync, let receivers = self.receivers.withLock({ $0 }) else { return }
+        self.logger.notice("A link was interrupted; all sessions are told to resync")
+        receivers.resyncAll()
     }
 
     /// Routers ask edges nothing.
@@ -63,5 +81,11 @@ final class MeshInbox: MeshDelegate {
 
     func meshReadComplete(from peer: PeerIdentity) {
         self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+    }
+}
+
+extension RouterLife {
+    fileprivate init(_ peer: PeerIdentity) {
+        self.init(name: peer.name, incarnation: peer.incarnation.description)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClientProtocol
+import ClusterConfiguration
 import Directory
 import Logging
 import Mesh
@@ -68,7 +69,9 @@ struct SessionsFixture: Sendable {
         unsentBytesMax: Int = 1 << 20,
         messageBytesMax: Int = 128 << 10,
         submitsInFlightMax: Int = 8,
-        sessionsMax: Int = 100
+        sessionsMax: Int = 100,
+        rates: ClusterSettings.Rates = ClusterSettings.Rates(),
+        verifier: any TokenVerifier = PlainTokens()
     ) {
         let settings = SessionSettings(
             sessionsMax: sessionsMax,
@@ -116,7 +119,13 @@ struct SessionsFixture: Sendable {
             settings: settings,
             routers: routers,
             receipts: ReceiptSender(routers: routers, eventLoop: self.eventLoop, metrics: metrics),
-            verifier: PlainTokens(),
+            verifier: verifier,
+            admission: AdmissionControl(
+                rates,
+                waitMax: .seconds(20),
+                metrics: self.registry,
+                now: { [eventLoop] in eventLoop.now }
+            ),
             opener: opener,
             metrics: metrics
         )
@@ -129,7 +138,12 @@ struct SessionsFixture: Sendable {
         )
         self.inbox = MeshInbox(logger: self.logger)
         self.inbox.connect(
-            MeshInbox.Receivers(routing: self.routing, dispatcher: self.dispatcher, displaced: { _ in })
+            MeshInbox.Receivers(
+                routing: self.routing,
+                dispatcher: self.dispatcher,
+                resyncAll: {},
+                displaced: { _ in }
+            )
         )
         self.routing.adopt(SessionsFixture.news(routers: ["router-1"], epoch: 1))
     }

@@ -11,6 +11,7 @@ final class SessionServices: Sendable {
     let routers: RouterClient
     let receipts: ReceiptSender
     let metrics: EdgeMetrics
+    let admission: AdmissionControl
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
     private let connections = Atomic(0)
@@ -23,6 +24,7 @@ final class SessionServices: Sendable {
         routers: RouterClient,
         receipts: ReceiptSender,
         verifier: any TokenVerifier,
+        admission: AdmissionControl,
         opener: SessionOpener,
         metrics: EdgeMetrics
     ) {
@@ -30,6 +32,7 @@ final class SessionServices: Sendable {
         self.routers = routers
         self.receipts = receipts
         self.verifier = verifier
+        self.admission = admission
         self.opener = opener
         self.metrics = metrics
     }
@@ -64,6 +67,13 @@ final class SessionServices: Sendable {
     }
 
     // MARK: - Sessions
+
+    /// The settings of a session's machine.
+    var machine: Session.Settings {
+        var machine = self.settings.machine
+        machine.commandLimit = self.admission.commandsPerSession
+        return machine
+    }
 
     /// Whose session it becomes. Fails with `unauthenticated` or `token_expired`.
     func verify(_ fields: ClientCommand.Authenticate) throws(Failure) -> Session.Owner {

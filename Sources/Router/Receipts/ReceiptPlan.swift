@@ -123,7 +123,8 @@ extension Sequencer {
             guard let untold = self.tell(watermarks, of: key.user, in: key.conversation) else { continue }
             news[key.conversation, default: []].append(MemberWatermarks(user: key.user, watermarks: untold))
         }
-        return news.compactMap { conversation, entries in
+        // In an order that does not depend on hashes, so that a run can be repeated.
+        return news.sorted { $0.key < $1.key }.compactMap { conversation, entries in
             guard let members = self[conversation]?.members else { return nil }
             let isPrivate = members.users.count > membersMax
             // Only what was read matters to the member's own devices.

@@ -66,6 +66,8 @@ package final class TrunklineSession {
         package var resyncs = 0
         package var pagesFetched = 0
         package var pagesFailed = 0
+        /// Times a fresh token was shown on an open connection.
+        package var renewals = 0
 
         package init() {}
     }
@@ -91,6 +93,7 @@ package final class TrunklineSession {
     private var tick: RepeatedTask?
     private var refreshUnderWay: EventLoopFuture<Void>?
     var outbox: Outbox
+    var renewal = TokenRenewal()
     var cursors: [ConversationID: ConversationCursor] = [:]
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
@@ -173,6 +176,7 @@ package final class TrunklineSession {
         }
         own = socket
         self.phase = .opening(socket)
+        self.renewal = TokenRenewal()
         socket.open(token: self.credentials.accessToken, device: self.credentials.device)
     }
 
@@ -257,6 +261,7 @@ package final class TrunklineSession {
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
         case .receiptStored(let command, let fields): self.receivedReceiptAnswer(command, fields)
+        case .prolonged(let result): self.receivedRenewal(result)
         case .refused(let command, let failure):
             let error = TrunklineError(failure)
             guard !self.receivedReceiptRefusal(command, error) else { return }
@@ -269,6 +274,7 @@ package final class TrunklineSession {
     private func opened(_ socket: TrunklineSocket) {
         self.phase = .open(socket)
         self.failures = 0
+        self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
         self.emit(.connected(edge: self.edge))
         self.catchUpAll(isNewConnection: true)
@@ -304,6 +310,9 @@ package final class TrunklineSession {
         case .messageRead(let event):
             let watermarks = Watermarks(delivered: event.seq, read: event.seq)
             return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
+        case .error(nil, let failure) where failure.code == .tokenExpired:
+            self.renewal.ended(now: .now())
+            if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }
         default:
             break
         }
@@ -325,6 +334,7 @@ package final class TrunklineSession {
             self.emit(.failed(entry.request, error))
         }
         guard case .open(let socket) = self.phase else { return }
+        self.renewIfDue(socket, now: now)
         let silence = now - socket.lastHeard
         if silence >= self.settings.silence + self.settings.silence {
             socket.abandon(.timedOut, "Nothing came from the edge for \(silence.nanoseconds / 1_000_000) ms.")
