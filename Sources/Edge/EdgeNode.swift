@@ -142,6 +142,7 @@ package final class EdgeNode: WebSocketAcceptor {
         self.services = SessionServices(
             settings: self.settings,
             routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: eventLoops[0], metrics: metrics),
             verifier: verifier,
             admission: admission,
             opener: opener,

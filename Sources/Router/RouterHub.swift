@@ -174,7 +174,7 @@ extension RouterHub: MeshDelegate {
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
                 parts.keepers.values.forEach { $0.wake() }
-            case .deliver, .conversationEvent, .sessionDisplaced:
+            case .deliver, .conversationEvent, .receipts, .sessionDisplaced:
                 break
             }
         } catch {

@@ -19,6 +19,8 @@ struct CommandMessageTests {
         let commands: [ClientCommand] = [
             .authenticate(.init(token: "a.b\"c", deviceID: Samples.device)),
             .sendMessage(Self.send),
+            .messageDelivered(ReceiptRequest(conversationID: Samples.conversation, seq: 1)),
+            .messageRead(ReceiptRequest(conversationID: Samples.conversation, seq: UInt64(Int64.max))),
             .ping,
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))

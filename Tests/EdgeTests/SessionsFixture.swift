@@ -120,6 +120,7 @@ struct SessionsFixture: Sendable {
         self.services = SessionServices(
             settings: settings,
             routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: self.eventLoop, metrics: metrics),
             verifier: verifier,
             admission: AdmissionControl(
                 rates,

@@ -6,6 +6,8 @@ package import Messaging
 package enum ClientCommand: Hashable, Sendable {
     case authenticate(Authenticate)
     case sendMessage(SendMessageRequest)
+    case messageDelivered(ReceiptRequest)
+    case messageRead(ReceiptRequest)
     case ping
 
     /// The fields of `authenticate`.
@@ -27,6 +29,8 @@ package enum ClientCommand: Hashable, Sendable {
     package enum Name: String, Sendable, CaseIterable {
         case authenticate
         case sendMessage = "send_message"
+        case messageDelivered = "message_delivered"
+        case messageRead = "message_read"
         case ping
     }
 
@@ -34,6 +38,8 @@ package enum ClientCommand: Hashable, Sendable {
         switch self {
         case .authenticate: .authenticate
         case .sendMessage: .sendMessage
+        case .messageDelivered: .messageDelivered
+        case .messageRead: .messageRead
         case .ping: .ping
         }
     }
@@ -95,6 +101,9 @@ extension CommandMessage {
                 object.identifier("client_message_id", fields.clientMessageID)
                 object.literal("kind", fields.kind.name)
                 object.string("body", fields.body)
+            case .messageDelivered(let fields), .messageRead(let fields):
+                object.identifier("conversation_id", fields.conversationID)
+                object.integer("seq", fields.seq)
             case .ping:
                 break
             }
@@ -133,6 +142,10 @@ private struct DecodedCommand: Decodable {
                 let request = try SendMessageRequest(from: decoder)
                 try request.validate()
                 command = .sendMessage(request)
+            case .messageDelivered:
+                command = .messageDelivered(try ReceiptRequest(from: decoder))
+            case .messageRead:
+                command = .messageRead(try ReceiptRequest(from: decoder))
             case .ping:
                 command = .ping
             }

@@ -36,6 +36,7 @@ private struct DecodedMessage: Decodable {
         switch name {
         case .authenticated: self.message = .authenticated(try id(), try Authenticated(from: decoder))
         case .messageSent: self.message = .messageSent(try id(), try MessageSent(from: decoder))
+        case .receiptStored: self.message = .receiptStored(try id(), try ReceiptStored(from: decoder))
         case .pong: self.message = .pong(try id())
         case .error:
             let failure = Failure(
@@ -58,6 +59,8 @@ private struct DecodedMessage: Decodable {
         case .memberAdded: self.message = .memberAdded(try MembershipEvent(from: decoder))
         case .memberRemoved: self.message = .memberRemoved(try MembershipEvent(from: decoder))
         case .roleChanged: self.message = .roleChanged(try MembershipEvent(from: decoder))
+        case .messageDelivered: self.message = .messageDelivered(try ReceiptEvent(from: decoder))
+        case .messageRead: self.message = .messageRead(try ReceiptEvent(from: decoder))
         case .resync: self.message = .resync
         }
     }

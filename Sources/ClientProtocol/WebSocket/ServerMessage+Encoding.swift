@@ -17,25 +17,29 @@ extension ServerMessage {
         case .conversationCreated(let conversation, _): conversation.members.count * 80
         case .memberAdded(let event), .memberRemoved(let event): event.members.count * 80
         case .error(_, let failure): failure.message.utf8.count
-        case .authenticated, .messageSent, .pong, .conversationUpdated, .conversationDeleted, .roleChanged, .resync: 128
+        case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
+            .roleChanged, .messageDelivered, .messageRead, .resync:
+            128
         }
     }
 
     private func write(into object: inout JSONWriter.Object) {
         switch self {
-        case .authenticated(let id, _), .messageSent(let id, _), .pong(let id), .error(.some(let id), _):
+        case .authenticated(let id, _), .messageSent(let id, _), .receiptStored(let id, _), .pong(let id),
+            .error(.some(let id), _):
             switch id {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
         case .error(nil, _), .newMessage, .conversationCreated, .conversationUpdated, .conversationDeleted,
-            .memberAdded, .memberRemoved, .roleChanged, .resync:
+            .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
             break
         }
         object.literal("type", self.name.rawValue)
         switch self {
         case .authenticated(_, let fields): fields.write(into: &object)
         case .messageSent(_, let fields): fields.write(into: &object)
+        case .receiptStored(_, let fields): fields.write(into: &object)
         case .pong, .resync: break
         case .error(_, let failure):
             object.literal("code", failure.code.name)
@@ -58,6 +62,10 @@ extension ServerMessage {
             object.identifier("conversation_id", event.conversationID)
             object.array("members", event.members) { $1.write(into: &$0) }
             object.identifier("actor_id", event.actorID)
+        case .messageDelivered(let event), .messageRead(let event):
+            object.identifier("conversation_id", event.conversationID)
+            object.identifier("user_id", event.userID)
+            object.integer("seq", event.seq)
         }
     }
 }
@@ -86,6 +94,14 @@ extension MessageSent {
         if self.isDuplicate {
             object.flag("duplicate", true)
         }
+    }
+}
+
+extension ReceiptStored {
+    fileprivate func write(into object: inout JSONWriter.Object) {
+        object.identifier("conversation_id", self.conversationID)
+        object.integer("delivered_seq", self.deliveredSeq)
+        object.integer("read_seq", self.readSeq)
     }
 }
 

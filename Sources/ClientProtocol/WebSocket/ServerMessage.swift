@@ -6,6 +6,7 @@ package import Messaging
 package enum ServerMessage: Hashable, Sendable {
     case authenticated(CommandID, Authenticated)
     case messageSent(CommandID, MessageSent)
+    case receiptStored(CommandID, ReceiptStored)
     case pong(CommandID)
     /// Without an id when what came was not understood far enough to have one.
     case error(CommandID?, Failure)
@@ -17,12 +18,15 @@ package enum ServerMessage: Hashable, Sendable {
     case memberAdded(MembershipEvent)
     case memberRemoved(MembershipEvent)
     case roleChanged(MembershipEvent)
+    case messageDelivered(ReceiptEvent)
+    case messageRead(ReceiptEvent)
     /// Live events were left out because the client was too slow: ask for what came after the own cursor.
     case resync
 
     package enum Name: String, Sendable, CaseIterable {
         case authenticated
         case messageSent = "message_sent"
+        case receiptStored = "receipt_stored"
         case pong
         case error
         case newMessage = "new_message"
@@ -32,6 +36,8 @@ package enum ServerMessage: Hashable, Sendable {
         case memberAdded = "member_added"
         case memberRemoved = "member_removed"
         case roleChanged = "role_changed"
+        case messageDelivered = "message_delivered"
+        case messageRead = "message_read"
         case resync
     }
 
@@ -39,6 +45,7 @@ package enum ServerMessage: Hashable, Sendable {
         switch self {
         case .authenticated: .authenticated
         case .messageSent: .messageSent
+        case .receiptStored: .receiptStored
         case .pong: .pong
         case .error: .error
         case .newMessage: .newMessage
@@ -48,6 +55,8 @@ package enum ServerMessage: Hashable, Sendable {
         case .memberAdded: .memberAdded
         case .memberRemoved: .memberRemoved
         case .roleChanged: .roleChanged
+        case .messageDelivered: .messageDelivered
+        case .messageRead: .messageRead
         case .resync: .resync
         }
     }

@@ -9,6 +9,7 @@ import Synchronization
 final class SessionServices: Sendable {
     let settings: SessionSettings
     let routers: RouterClient
+    let receipts: ReceiptSender
     let metrics: EdgeMetrics
     let admission: AdmissionControl
     private let verifier: any TokenVerifier
@@ -21,6 +22,7 @@ final class SessionServices: Sendable {
     init(
         settings: SessionSettings,
         routers: RouterClient,
+        receipts: ReceiptSender,
         verifier: any TokenVerifier,
         admission: AdmissionControl,
         opener: SessionOpener,
@@ -28,6 +30,7 @@ final class SessionServices: Sendable {
     ) {
         self.settings = settings
         self.routers = routers
+        self.receipts = receipts
         self.verifier = verifier
         self.admission = admission
         self.opener = opener

@@ -10,6 +10,8 @@ package struct Parcel: Sendable {
         case message(Message)
         /// Its `recipients` are filled in for each edge.
         case event(ConversationEvent)
+        /// How far these members have come; private: each of them alone is told of it.
+        case receipts([MemberWatermarks], isPrivate: Bool)
     }
 
     package var conversation: ConversationID
@@ -29,6 +31,22 @@ package struct Parcel: Sendable {
         self.content = content
         self.members = members
         self.formerMembers = formerMembers
+    }
+}
+
+extension Parcel {
+    /// Who of these members is told.
+    func recipients(among users: [UserID]) -> [UserID] {
+        guard case .receipts(let entries, let isPrivate) = self.content else { return users }
+        if isPrivate {
+            let concerned = Set(entries.map(\.user))
+            return users.filter { concerned.contains($0) }
+        }
+        // That something reached a device is news for the others only; what was read is news for one's own devices too.
+        if let only = entries.first, entries.count == 1, only.watermarks.read == 0 {
+            return users.filter { $0 != only.user }
+        }
+        return users
     }
 }
 
@@ -308,10 +326,12 @@ package struct Audience {
     private func send(_ parcel: Parcel, to audience: Resolved) -> [Action] {
         var actions: [Action] = []
         for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
-            actions.append(.send(edge: edge, parcel: parcel, recipients: users, isBroadcast: false))
+            let recipients = parcel.recipients(among: users)
+            guard !recipients.isEmpty else { continue }
+            actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, isBroadcast: false))
         }
         for edge in audience.uncertain {
-            let recipients = parcel.members.users + parcel.formerMembers
+            let recipients = parcel.recipients(among: parcel.members.users) + parcel.formerMembers
             actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, isBroadcast: true))
         }
         if !parcel.formerMembers.isEmpty {
@@ -328,7 +348,7 @@ package struct Audience {
             .send(
                 edge: edge.edge,
                 parcel: parcel,
-                recipients: parcel.members.users + parcel.formerMembers,
+                recipients: parcel.recipients(among: parcel.members.users) + parcel.formerMembers,
                 isBroadcast: true
             )
         }

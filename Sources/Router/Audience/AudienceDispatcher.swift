@@ -124,6 +124,15 @@ package final class AudienceDispatcher: Sendable {
         case .event(var event):
             event.recipients = recipients
             self.transport.notify(.conversationEvent, event.encoded(), edge: edge)
+        case .receipts(let entries, let isPrivate):
+            let here = Set(recipients)
+            let event = ReceiptsEvent(
+                conversation: parcel.conversation,
+                entries: isPrivate ? entries.filter { here.contains($0.user) } : entries,
+                recipients: recipients,
+                isPrivate: isPrivate
+            )
+            self.transport.notify(.receipts, event.encoded(), edge: edge)
         }
     }
 }

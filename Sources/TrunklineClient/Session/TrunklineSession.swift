@@ -27,6 +27,8 @@ package final class TrunklineSession {
         package var silence = TimeAmount.seconds(5)
         /// Pages that are asked for at once.
         package var pagesUnderWayMax = 4
+        /// Whether the cluster is told by itself that messages were handed over.
+        package var acknowledgesDelivery = true
         package var reconnect = BackOff()
         package var retry = BackOff(first: .milliseconds(100), longest: .seconds(2))
 
@@ -47,6 +49,10 @@ package final class TrunklineSession {
         case failed(SendMessageRequest, TrunklineError)
         /// These messages do not exist for this device.
         case skipped(ConversationID, ClosedRange<UInt64>)
+        /// A member, the own user included, has come so far. For each member the numbers only grow.
+        case receipt(ConversationID, UserID, Watermarks)
+        /// An own receipt is given up.
+        case receiptFailed(ConversationID, TrunklineError)
         case other(ServerMessage)
         /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
         case ended(TrunklineError)
@@ -94,6 +100,8 @@ package final class TrunklineSession {
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
     var pageQueue: [ConversationID] = []
+    var receipts = ReceiptTracker()
+    var receiptsAreScheduled = false
     var gapCheckIsScheduled = false
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
@@ -254,8 +262,12 @@ package final class TrunklineSession {
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
+        case .receiptStored(let command, let fields): self.receivedReceiptAnswer(command, fields)
         case .prolonged(let result): self.receivedRenewal(result)
-        case .refused(let command, let failure): self.receivedRefusal(command, TrunklineError(failure))
+        case .refused(let command, let failure):
+            let error = TrunklineError(failure)
+            guard !self.receivedReceiptRefusal(command, error) else { return }
+            self.receivedRefusal(command, error)
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
         }
@@ -269,11 +281,13 @@ package final class TrunklineSession {
         self.emit(.connected(edge: self.edge))
         self.catchUpAll(isNewConnection: true)
         self.sendWaiting()
+        self.sendReceipts()
     }
 
     private func closed(_ closure: SocketClosure) {
         if case .open = self.phase { self.statistics.disconnections += 1 }
         self.outbox.disconnected()
+        self.receipts.disconnected()
         switch closure.advice {
         case .reconnect:
             self.pauseAndConnect(closure.error)
@@ -292,6 +306,12 @@ package final class TrunklineSession {
             self.catchUpAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
+        case .messageDelivered(let event):
+            let watermarks = Watermarks(delivered: event.seq, read: 0)
+            return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
+        case .messageRead(let event):
+            let watermarks = Watermarks(delivered: event.seq, read: event.seq)
+            return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
         case .error(nil, let failure) where failure.code == .tokenExpired:
             self.renewal.ended(now: .now())
             if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }

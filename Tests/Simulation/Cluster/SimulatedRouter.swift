@@ -289,6 +289,9 @@ package final class SimulatedRouter: SimulatedNode {
         case .event(var event):
             event.recipients = recipients
             isSent = link.send(from: self) { [event] in edge.eventReceived(event) }
+        case .receipts:
+            // No simulated device sends receipts.
+            return
         }
         if !isSent { self.unsent += 1 }
     }

@@ -126,6 +126,12 @@ final class SimulatedWriter {
             } completion: { [weak self] in
                 self?.resume($0) { .appended($0) }
             }
+        case .storeReceipts(let batch, let epoch):
+            self.connection.call(writes: true) { (shard) throws(StorageError) in
+                try shard.storeReceipts(batch, epoch: epoch)
+            } completion: { [weak self] in
+                self?.resume($0) { .receiptsStored($0) }
+            }
         case .operate(let ticket, let epoch):
             self.operate(ticket, epoch: epoch)
         case .readView:
@@ -164,6 +170,7 @@ final class SimulatedWriter {
         case .moved(let ticket): self.take(ticket)?.moved(self.router.routing.news)
         case .outOfOrder(let ticket): self.take(ticket)?.outOfOrder()
         case .operated(let ticket, let reply, _): self.take(ticket)?.answer(reply)
+        case .receiptsStored(let ticket, let stored): self.take(ticket)?.answer(stored)
         case .deliver(let parcels): self.router.deliver(parcels)
         }
     }
