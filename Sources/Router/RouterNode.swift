@@ -30,8 +30,12 @@ package final class RouterNode: Sendable {
         package var readersPerShard: Int
         package var writerBounds: ShardWriter.Bounds
         package var viewPolicy: ViewPolicy
+        /// How long a lease lives; how long ago one was renewed is told from what is left of it.
+        package var leaseTimeToLive: Duration
         /// How often the leases of the other routers are read.
         package var leaseReadInterval: Duration
+        /// The same while a router is judged whose link was lost.
+        package var leaseReadIntervalJudging: Duration = .milliseconds(100)
         /// How long a request from this router to another may take.
         package var requestTimeout: Duration
 
@@ -51,6 +55,7 @@ package final class RouterNode: Sendable {
             readersPerShard: Int,
             writerBounds: ShardWriter.Bounds,
             viewPolicy: ViewPolicy,
+            leaseTimeToLive: Duration,
             leaseReadInterval: Duration,
             requestTimeout: Duration
         ) {
@@ -65,6 +70,7 @@ package final class RouterNode: Sendable {
             self.readersPerShard = readersPerShard
             self.writerBounds = writerBounds
             self.viewPolicy = viewPolicy
+            self.leaseTimeToLive = leaseTimeToLive
             self.leaseReadInterval = leaseReadInterval
             self.requestTimeout = requestTimeout
         }
@@ -258,14 +264,30 @@ package final class RouterNode: Sendable {
 
     /// Until cancelled: what Redis says of the other routers is one of the two witnesses.
     private func readLeases() async {
+        var next = ContinuousClock.now
         while !Task.isCancelled {
-            do {
-                let listing = try await self.leases.leases()
-                self.witnesses.leasesRead(Set(listing.leases.filter { $0.role == .router }.map(\.name)))
-            } catch {
-                self.witnesses.leasesRead(nil)
+            let isJudging = self.witnesses.isJudging()
+            if isJudging || .now >= next {
+                next = .now + self.configuration.leaseReadInterval
+                await self.readLeasesOnce()
             }
-            try? await Task.sleep(for: self.configuration.leaseReadInterval)
+            if isJudging {
+                self.keepers.values.forEach { $0.wake() }
+            }
+            try? await Task.sleep(for: self.configuration.leaseReadIntervalJudging)
+        }
+    }
+
+    private func readLeasesOnce() async {
+        do {
+            let listing = try await self.leases.leases()
+            let routers = listing.leases.filter { $0.role == .router }.map(\.name)
+            let renewedAgo = routers.map { name in
+                self.configuration.leaseTimeToLive - (listing.timeLeft[name] ?? .zero)
+            }
+            self.witnesses.leasesRead(Dictionary(zip(routers, renewedAgo), uniquingKeysWith: { first, _ in first }))
+        } catch {
+            self.witnesses.leasesRead(nil)
         }
     }
 
