@@ -132,6 +132,7 @@ package final class RouterNode: Sendable {
                 routing: self.routing,
                 witnesses: self.witnesses,
                 links: self.links,
+                settler: Self.settler(configuration, links: self.links, mesh: self.mesh, loop: loops[0]),
                 registry: registry,
                 dispatchers: self.dispatchers,
                 requests: RequestDispatcher(
@@ -144,6 +145,30 @@ package final class RouterNode: Sendable {
             )
         )
         RouterMetrics.register(in: metrics, node: self)
+    }
+
+    private static func settler(
+        _ configuration: Configuration,
+        links: RouterLinks,
+        mesh: MeshNode,
+        loop: any EventLoop
+    ) -> DeliverySettler {
+        DeliverySettler(loop: loop, links: links, silenceLimit: configuration.mesh.silenceLimit) {
+            edge,
+            question,
+            completion in
+            mesh.request(
+                kind: RequestKind.settleDeliveries.rawValue,
+                slot: 0,
+                epoch: 0,
+                payload: question.encoded(),
+                to: edge.edge,
+                deadline: .now() + TimeAmount(configuration.requestTimeout)
+            ) { result in
+                // An edge of another version that refuses the question cannot be waited for.
+                completion((try? result.get()) != nil)
+            }
+        }
     }
 
     private static func services(

@@ -12,6 +12,8 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func lookUp(_ users: [UserID], completion: @escaping @Sendable (Audience.Answer) -> Void)
     /// Puts a notification on the link to an edge.
     func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// The completion comes when what was put on the links before cannot reach these users any more; on any thread.
+    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void)
 }
 
 /// Carries out an ``Audience`` on one event loop.
@@ -103,6 +105,8 @@ package final class AudienceDispatcher: Sendable {
                 sent += 1
                 broadcast += isBroadcast ? 1 : 0
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .settle(let users, let completion):
+                self.transport.settle(users, completion: completion)
             }
         }
         let conversations = self.state.value.audience.conversationCount
@@ -133,6 +137,8 @@ package final class AudienceDispatcher: Sendable {
                 isPrivate: isPrivate
             )
             self.transport.notify(.receipts, event.encoded(), edge: edge)
+        case .settlement:
+            preconditionFailure("a settlement is sent to no edge")
         }
     }
 }

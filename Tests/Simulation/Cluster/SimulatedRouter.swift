@@ -268,6 +268,8 @@ package final class SimulatedRouter: SimulatedNode {
                 }
             case .send(let edge, let parcel, let recipients, let isBroadcast):
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .settle(_, let completion):
+                completion()
             }
         }
     }
@@ -290,7 +292,7 @@ package final class SimulatedRouter: SimulatedNode {
         case .event(var event):
             event.recipients = recipients
             isSent = link.send(from: self) { [event] in edge.eventReceived(event) }
-        case .receipts:
+        case .receipts, .settlement:
             // No simulated device sends receipts.
             return
         }
