@@ -22,7 +22,10 @@ package struct MeshSettings: Sendable {
     /// The wait before dialling again starts here, doubles with each failure up to ``reconnectDelayMax``, and is
     /// shortened by a random part of up to one half.
     package var reconnectDelayMin: TimeAmount = .milliseconds(50)
-    package var reconnectDelayMax: TimeAmount = .seconds(2)
+    ///
+    /// A node that comes back is of use when its peers have a link to it, so they look for it often: a dial that is
+    /// refused costs next to nothing.
+    package var reconnectDelayMax: TimeAmount = .milliseconds(300)
 
     /// A block with fewer bytes than this is never compressed.
     package var compressionThresholdBytes = BlockLimits.compressionThresholdBytesDefault

@@ -25,6 +25,9 @@ final class RouterLinks: Sendable {
     var lostEdges: [EdgeLife: NIODeadline] { self.state.withLock { $0.lostEdges } }
     var routers: Set<String> { self.state.withLock { $0.routers } }
 
+    /// The nodes with a link.
+    var names: Set<String> { self.state.withLock { $0.routers.union($0.edges.map(\.edge)) } }
+
     /// Deliveries that no link took; their receivers find them by their gap in `seq`.
     var unsentDeliveries: UInt64 { self.unsent.load(ordering: .relaxed) }
 

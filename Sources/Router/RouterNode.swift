@@ -88,7 +88,7 @@ package final class RouterNode: Sendable {
     private let dispatchers: [AudienceDispatcher]
     private let services: [String: RequestDispatcher.ShardServices]
     private let keepers: [String: ShardKeeper]
-    private let leaseReader = Mutex<Task<Void, Never>?>(nil)
+    private let tasks = Mutex<[Task<Void, Never>]>([])
 
     package init(
         _ configuration: Configuration,
@@ -226,15 +226,37 @@ package final class RouterNode: Sendable {
 
     // MARK: - Life
 
-    /// Listens, dials the other routers and proposes itself to every shard. Shards that are away join later.
+    /// How long a router that starts waits for the links of the others before it proposes itself.
+    private static let joinWaitMax: Duration = .seconds(1)
+
+    /// Listens, dials the other routers and, as soon as those that live have a link to it, proposes itself to every
+    /// shard. Shards that are away join later.
     package func start() async throws {
         let address = try await self.mesh.listen(host: self.configuration.meshHost, port: self.configuration.meshPort)
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
         self.mesh.setPeers(self.configuration.peers)
-        let reader = Task { await self.readLeases() }
-        self.leaseReader.withLock { $0 = reader }
         for keeper in self.keepers.values {
             keeper.start()
+        }
+        self.tasks.withLock {
+            $0 = [
+                Task { await self.readLeases() },
+                Task {
+                    await self.awaitLinks()
+                    self.keepers.values.forEach { $0.join() }
+                },
+            ]
+        }
+    }
+
+    /// Who sends to a router in a view has nobody else to send to, so those who will should be able to. One that has no
+    /// link within the time may be dead or cut off, and is not waited for.
+    private func awaitLinks() async {
+        let end = ContinuousClock.now + Self.joinWaitMax
+        guard let listing = try? await self.leases.leases() else { return }
+        let others = Set(listing.leases.map(\.name)).subtracting([self.configuration.name])
+        while !Task.isCancelled, .now < end, !others.isSubset(of: self.links.names) {
+            try? await Task.sleep(for: .milliseconds(10))
         }
     }
 
@@ -266,7 +288,7 @@ package final class RouterNode: Sendable {
         while ContinuousClock.now < end - limit / 4, !self.keepers.values.allSatisfy(\.hasLeft) {
             try? await Task.sleep(for: .milliseconds(20))
         }
-        self.leaseReader.withLock { $0 }?.cancel()
+        self.tasks.withLock { $0 }.forEach { $0.cancel() }
         await withCheckedContinuation { continuation in
             let services = self.services.values
             let keepers = self.keepers.values

@@ -44,6 +44,13 @@ struct ViewPolicyTests {
         #expect(self.proposal(["a", "b"], [self.witness("b", unlinkedFor: nil, .renewed(ago: .zero))]) == nil)
     }
 
+    @Test("A router that only observes neither joins nor judges")
+    func observe() {
+        let dead = self.witness("b", unlinkedFor: .seconds(60), .absent)
+        #expect(self.proposal([], intent: .observing) == nil)
+        #expect(self.proposal(["b", "c"], intent: .observing, [dead]) == nil)
+    }
+
     @Test("One that was excluded waits before it joins again, and judges nobody meanwhile")
     func rejoin() {
         #expect(self.proposal(["b"], mayJoin: false) == nil)

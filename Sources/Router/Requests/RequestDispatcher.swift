@@ -37,7 +37,7 @@ package final class RequestDispatcher: Sendable {
 
     package func dispatch(_ call: Call) {
         guard let shard = self.routing.ownShard(of: call.slot), let services = self.shards[shard] else {
-            return call.moved(self.routing.news)
+            return call.moved(self.routing.news(about: call.slot))
         }
         do throws(FieldError) {
             try self.dispatch(call, services)

@@ -28,6 +28,8 @@ package struct RouterWitness: Sendable, Equatable {
 /// When to propose another view. Pure; the storage's compare-and-swap decides who wins (design: who decides).
 package struct ViewPolicy: Sendable, Equatable {
     package enum Intent: Sendable, Equatable {
+        /// Neither proposes itself nor judges others yet.
+        case observing
         case member
         case leaving
     }
@@ -61,6 +63,8 @@ package struct ViewPolicy: Sendable, Equatable {
         let suspects = Set(witnesses.filter { self.isSuspect($0) }.map(\.name))
         var members = view.members.filter { $0.name != own.name && !suspects.contains($0.name) }
         switch intent {
+        case .observing:
+            return nil
         case .member:
             // One that is not in the view judges nobody either: it may be the one that is cut off.
             guard isMember || mayJoin else { return nil }

@@ -162,7 +162,8 @@ final class WriterThread: Sendable {
                 if call.kind == .submit { self.metrics.refused(failure.code) }
                 call.fail(failure)
             case .moved(let ticket):
-                self.take(ticket, &state)?.moved(self.routing.news)
+                guard let call = self.take(ticket, &state) else { continue }
+                call.moved(self.routing.news(about: call.slot))
             case .outOfOrder(let ticket):
                 self.take(ticket, &state)?.outOfOrder()
             case .operated(let ticket, let reply, let outbox, let departure):

@@ -190,7 +190,7 @@ package final class SimulatedRouter: SimulatedNode {
 
     func requestReceived(_ call: Call) {
         guard let shard = self.routing.ownShard(of: call.slot), let writer = self.writers[shard] else {
-            return call.moved(self.routing.news)
+            return call.moved(self.routing.news(about: call.slot))
         }
         do throws(FieldError) {
             switch call.kind {
