@@ -110,6 +110,7 @@ package final class EdgeNode: WebSocketAcceptor {
                     metrics: metrics,
                     logger: logger
                 ),
+                progress: RouterProgress(loops: loops, eventLoop: eventLoops[0]),
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),

@@ -17,6 +17,7 @@ final class MeshInbox: MeshDelegate {
     struct Receivers: Sendable {
         var routing: RoutingState
         var dispatcher: DeliveryDispatcher
+        var progress: RouterProgress
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
@@ -32,10 +33,14 @@ final class MeshInbox: MeshDelegate {
         self.receivers.withLock { $0 = receivers }
     }
 
-    func meshLinkUp(_ peer: PeerIdentity) {}
+    func meshLinkUp(_ peer: PeerIdentity) {
+        self.receivers.withLock { $0 }?.progress.linkUp(peer)
+    }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
-        self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+        guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        receivers.dispatcher.readComplete(from: peer.name)
+        receivers.progress.linkDown(peer)
     }
 
     /// Routers ask edges nothing.
@@ -51,6 +56,11 @@ final class MeshInbox: MeshDelegate {
             case .deliver: receivers.dispatcher.deliverReceived(payload, from: peer.name)
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
+            case .deliveryProgress:
+                let progress = try DeliveryProgress(decoding: payload)
+                // The event loops get what came before first.
+                receivers.dispatcher.readComplete(from: peer.name)
+                receivers.progress.received(progress, from: peer)
             case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
             // What a later version sends is passed over (contract C9); what edges send comes from no router.
             case .attachment, .sessionUnknown, nil: break

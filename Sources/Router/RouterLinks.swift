@@ -17,7 +17,7 @@ final class RouterLinks: Sendable {
     var edges: Set<EdgeLife> { self.state.withLock { $0.edges } }
     var routers: Set<String> { self.state.withLock { $0.routers } }
 
-    /// Deliveries that no link took; their receivers find them by their gap in `seq`.
+    /// Deliveries that no link took; their edge is told of the gap, see ``ChangeJournal/missed(by:)``.
     var unsentDeliveries: UInt64 { self.unsent.load(ordering: .relaxed) }
 
     func countUnsent() {

@@ -34,6 +34,8 @@ package final class RouterNode: Sendable {
         package var leaseReadInterval: Duration
         /// How long a request from this router to another may take.
         package var requestTimeout: Duration
+        /// Conversations whose last change is remembered for devices that were away.
+        package var changedConversationsMax = ChangeLog.Bounds().conversationsMax
 
         var life: RouterLife {
             RouterLife(name: self.name, incarnation: self.incarnation.description)
@@ -79,6 +81,8 @@ package final class RouterNode: Sendable {
     let links = RouterLinks()
     let mesh: MeshNode
     let hub: RouterHub
+    let journal: ChangeJournal
+    private let teller: ProgressTeller
     private let dispatchers: [AudienceDispatcher]
     private let services: [String: RequestDispatcher.ShardServices]
     private let keepers: [String: ShardKeeper]
@@ -112,6 +116,24 @@ package final class RouterNode: Sendable {
         self.routing = RoutingState(own: configuration.life) { news in hub.routingChanged(news) }
         let loops = Array(group.makeIterator())
         self.dispatchers = loops.map { AudienceDispatcher(loop: $0, transport: hub) }
+        var bounds = ChangeLog.Bounds()
+        bounds.conversationsMax = configuration.changedConversationsMax
+        let journal = ChangeJournal(own: configuration.life, life: configuration.incarnation, bounds: bounds)
+        self.journal = journal
+        let (links, mesh) = (self.links, self.mesh)
+        self.teller = ProgressTeller(
+            loop: loops[0],
+            journal: journal,
+            edges: { links.edges.map(\.edge) },
+            send: { edge, payload in
+                mesh.notify(
+                    kind: NotificationKind.deliveryProgress.rawValue,
+                    payload: payload,
+                    to: edge,
+                    class: .durable
+                )
+            }
+        )
         self.services = Self.services(configuration, routing: self.routing, hub: hub, metrics: metrics, logger: logger)
         self.keepers = Self.keepers(
             configuration,
@@ -130,7 +152,9 @@ package final class RouterNode: Sendable {
                 dispatchers: self.dispatchers,
                 requests: RequestDispatcher(routing: self.routing, shards: self.services),
                 keepers: self.keepers,
-                requestTimeout: configuration.requestTimeout
+                requestTimeout: configuration.requestTimeout,
+                journal: journal,
+                teller: self.teller
             )
         )
         RouterMetrics.register(in: metrics, node: self)
@@ -196,6 +220,7 @@ package final class RouterNode: Sendable {
         let address = try await self.mesh.listen(host: self.configuration.meshHost, port: self.configuration.meshPort)
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
         self.mesh.setPeers(self.configuration.peers)
+        self.teller.start()
         let reader = Task { await self.readLeases() }
         self.leaseReader.withLock { $0 = reader }
         for keeper in self.keepers.values {
@@ -232,6 +257,7 @@ package final class RouterNode: Sendable {
             try? await Task.sleep(for: .milliseconds(20))
         }
         self.leaseReader.withLock { $0 }?.cancel()
+        self.teller.stop()
         await withCheckedContinuation { continuation in
             let services = self.services.values
             let keepers = self.keepers.values

@@ -128,7 +128,12 @@ struct SessionsFixture: Sendable {
         )
         self.inbox = MeshInbox(logger: self.logger)
         self.inbox.connect(
-            MeshInbox.Receivers(routing: self.routing, dispatcher: self.dispatcher, displaced: { _ in })
+            MeshInbox.Receivers(
+                routing: self.routing,
+                dispatcher: self.dispatcher,
+                progress: RouterProgress(loops: [loop], eventLoop: self.eventLoop),
+                displaced: { _ in }
+            )
         )
         self.routing.adopt(SessionsFixture.news(routers: ["router-1"], epoch: 1))
     }

@@ -70,6 +70,8 @@ struct Session: Sendable {
         /// Check the token, then ``tokenAccepted(_:_:)`` or ``tokenRefused(_:_:)``.
         case checkToken(ClientCommand.Authenticate)
         case submit(SendMessageRequest, Owner)
+        /// To begin as soon as the session is open.
+        case sync(SyncRequest, Owner)
         case answer(ServerMessage)
         case answerAndClose(ServerMessage, CloseCode)
         case ignore
@@ -81,13 +83,16 @@ struct Session: Sendable {
             return .ignore
         case (.unauthenticated, .authenticate(let fields)):
             return .checkToken(fields)
-        case (.unauthenticated, .sendMessage), (.unauthenticated, .ping):
+        case (.unauthenticated, .sendMessage), (.unauthenticated, .sync), (.unauthenticated, .ping):
             return self.refuse(message.id, Failure(.unauthenticated, "Send `authenticate` first."), now: now)
         case (.authenticating, .sendMessage), (.authenticating, .ping):
             return self.refuse(message.id, Failure(.unauthenticated, "Wait for `authenticated` first."), now: now)
         case (.authenticating, .authenticate), (.open, .authenticate):
             let failure = Failure(.alreadyAuthenticated, "This connection has its session; open another for another.")
             return self.refuse(message.id, failure, now: now)
+        case (.authenticating(_, let owner), .sync(let request)), (.open(let owner), .sync(let request)):
+            self.errorsInRow = 0
+            return .sync(request, owner)
         case (.open(let owner), .sendMessage(let request)):
             self.errorsInRow = 0
             return .submit(request, owner)
@@ -231,6 +236,11 @@ struct Session: Sendable {
     /// An event could not be written because too much is unsent.
     mutating func eventLeftOut() {
         self.isBehind = true
+    }
+
+    /// What was left out so far will be in the answer to a sync.
+    mutating func syncBegan() {
+        self.isBehind = false
     }
 
     /// Returns whether the client has to be told to resynchronize.

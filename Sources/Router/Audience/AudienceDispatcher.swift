@@ -12,6 +12,8 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func lookUp(_ users: [UserID], completion: @escaping @Sendable (Audience.Answer) -> Void)
     /// Puts a notification on the link to an edge.
     func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// Changes with these positions were put on the links before.
+    func finished(_ positions: [UInt64])
 }
 
 /// Carries out an ``Audience`` on one event loop.
@@ -83,8 +85,10 @@ package final class AudienceDispatcher: Sendable {
         var sent: UInt64 = 0
         var broadcast: UInt64 = 0
         var lookUps: UInt64 = 0
+        var finished: [UInt64] = []
         for action in actions {
             switch action {
+            case .finished(let position): finished.append(position)
             case .lookUp(let conversation, let token, let users):
                 lookUps += 1
                 self.transport.lookUp(users) { answer in
@@ -100,6 +104,7 @@ package final class AudienceDispatcher: Sendable {
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
             }
         }
+        if !finished.isEmpty { self.transport.finished(finished) }
         let conversations = self.state.value.audience.conversationCount
         let waiting = self.state.value.audience.waitingCount
         self.counts.withLock { counts in

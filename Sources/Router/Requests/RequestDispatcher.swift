@@ -55,11 +55,11 @@ package final class RequestDispatcher: Sendable {
             writer.perform(try ConversationOperations.operation(call))
         case .registerUser, .putDevice, .rotateRefreshToken, .revokeDevice, .applyOutbox:
             writer.perform(try UserOperations.operation(call))
-        case .readMessages, .conversationSummaries:
+        case .readMessages, .conversationSummaries, .compareHeads:
             try ConversationReads.perform(call, services.readers)
         case .resolveUsername, .getCredentials, .listConversations, .getUsers:
             try UserReads.perform(call, services.readers)
-        case .displaceSession:
+        case .displaceSession, .syncChanges:
             call.fail(Failure(.internal, "This request is not addressed to a slot."))
         }
     }

@@ -271,7 +271,7 @@ package final class TrunklineSocket {
         case .pong:
             break
         case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
-            .memberRemoved, .roleChanged, .resync:
+            .memberRemoved, .roleChanged, .resync, .syncMessages, .synced:
             self.onEvent(.other(message))
         case .authenticated, .messageSent, .error:
             break

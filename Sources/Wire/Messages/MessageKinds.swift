@@ -30,12 +30,16 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     // Several slots of one owner; the frame carries the first one.
     case getUsers = 40
     case conversationSummaries = 41
+    case compareHeads = 44
 
     // Slot that an outbox entry is addressed to; from router to router.
     case applyOutbox = 50
 
     // To any router, for it to pass on.
     case displaceSession = 60
+
+    // To each router, about itself.
+    case syncChanges = 70
 }
 
 /// What a notification frame tells. Numbers are never used again for something else.
@@ -45,6 +49,7 @@ package enum NotificationKind: UInt16, Sendable, CaseIterable {
     case conversationEvent = 2
     case routing = 3
     case sessionDisplaced = 4
+    case deliveryProgress = 10
 
     // From an edge to routers.
     case attachment = 20
