@@ -153,7 +153,10 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
-        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Storage", "Wire", .nioCore]),
+        tests(
+            "RouterTests",
+            ["Directory", "Messaging", "Placement", "Router", "Storage", "TestSupport", "Wire", .nioCore, .nioPosix]
+        ),
         tests(
             "EdgeTests",
             [

@@ -68,9 +68,10 @@ struct SessionsFixture: Sendable {
         unsentBytesMax: Int = 1 << 20,
         messageBytesMax: Int = 128 << 10,
         submitsInFlightMax: Int = 8,
-        sessionsMax: Int = 100
+        sessionsMax: Int = 100,
+        syncHeldBytes: Int = 256 << 10
     ) {
-        let settings = SessionSettings(
+        var settings = SessionSettings(
             sessionsMax: sessionsMax,
             unsentBytesMax: unsentBytesMax,
             messageBytesMax: messageBytesMax,
@@ -80,6 +81,7 @@ struct SessionsFixture: Sendable {
             heartbeat: .seconds(30),
             silence: .seconds(75)
         )
+        settings.sync.heldBytesMax = syncHeldBytes
         let links = ScriptedLinks(log: self.log)
         let directory = ScriptedDirectory(log: self.log)
         let metrics = EdgeMetrics(self.registry)

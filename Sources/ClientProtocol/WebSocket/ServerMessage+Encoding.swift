@@ -19,7 +19,7 @@ extension ServerMessage {
         case .error(_, let failure): failure.message.utf8.count
         case .syncMessages(let page): page.messages.reduce(0) { $0 + $1.body.utf8.count + 320 }
         case .synced(_, let fields):
-            fields.tooFar.count * 96 + (fields.removed.count + fields.updated.count) * 40
+            fields.tooFar.count * 96 + (fields.removed.count + fields.updated.count + fields.unavailable.count) * 40
                 + (fields.resume?.utf8.count ?? 0)
         case .authenticated, .messageSent, .pong, .conversationUpdated, .conversationDeleted, .roleChanged, .resync: 128
         }
@@ -33,7 +33,8 @@ extension ServerMessage {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
-        case .error(nil, _), .newMessage, .syncMessages, .conversationCreated, .conversationUpdated, .conversationDeleted,
+        case .error(nil, _), .newMessage, .syncMessages, .conversationCreated, .conversationUpdated,
+            .conversationDeleted,
             .memberAdded, .memberRemoved, .roleChanged, .resync:
             break
         }

@@ -93,9 +93,11 @@ package struct Synced: Codable, Hashable, Sendable {
     package var removed: [ConversationID]
     /// Conversations whose title or members changed, or may have.
     package var updated: [ConversationID]
+    /// Conversations whose part of the cluster is away: nothing can be said of what is missing; sync again later.
+    package var unavailable: [ConversationID]
     /// Every conversation was compared: titles and members of any of them may have changed.
     package var isFull: Bool
-    /// For the next sync; absent when the session is behind again already.
+    /// For the next sync; absent when something was left out, or the session is behind again already.
     package var resume: String?
 
     package init(
@@ -103,6 +105,7 @@ package struct Synced: Codable, Hashable, Sendable {
         tooFar: [TooFar] = [],
         removed: [ConversationID] = [],
         updated: [ConversationID] = [],
+        unavailable: [ConversationID] = [],
         isFull: Bool,
         resume: String? = nil
     ) {
@@ -110,6 +113,7 @@ package struct Synced: Codable, Hashable, Sendable {
         self.tooFar = tooFar
         self.removed = removed
         self.updated = updated
+        self.unavailable = unavailable
         self.isFull = isFull
         self.resume = resume
     }
@@ -119,6 +123,7 @@ package struct Synced: Codable, Hashable, Sendable {
         case tooFar = "too_far"
         case removed
         case updated
+        case unavailable
         case isFull = "full"
         case resume
     }
@@ -132,6 +137,7 @@ package struct Synced: Codable, Hashable, Sendable {
         }
         object.identifiers("removed", self.removed)
         object.identifiers("updated", self.updated)
+        object.identifiers("unavailable", self.unavailable)
         object.flag("full", self.isFull)
         if let resume = self.resume { object.string("resume", resume) }
     }

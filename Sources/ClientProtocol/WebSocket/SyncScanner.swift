@@ -105,10 +105,13 @@ struct SyncScanner {
     }
 
     private mutating func commandID() throws(Refusal) -> CommandID {
-        let rule = "The field `id` must be a string of 1 to \(CommandID.textBytesMax) bytes or an integer that is not negative."
+        let rule =
+            "The field `id` must be a string of 1 to \(CommandID.textBytesMax) bytes or an integer that is not negative."
         if self.current == UInt8(ascii: "\"") {
             let text = try self.string()
-            guard (1...CommandID.textBytesMax).contains(text.utf8.count) else { throw Self.refusal(.invalidField, rule) }
+            guard (1...CommandID.textBytesMax).contains(text.utf8.count) else {
+                throw Self.refusal(.invalidField, rule)
+            }
             return .text(text)
         }
         guard let number = self.integer() else { throw Self.refusal(.invalidField, rule) }
@@ -216,7 +219,8 @@ struct SyncScanner {
             return valid
         }
         let quoted = self.bytes[start..<self.position]
-        guard let texts = try? JSONBody.decode([String].self, from: [0x5B] + Array(quoted) + [0x5D]), let text = texts.first
+        guard let texts = try? JSONBody.decode([String].self, from: [0x5B] + Array(quoted) + [0x5D]),
+            let text = texts.first
         else { throw Self.malformed }
         return text
     }

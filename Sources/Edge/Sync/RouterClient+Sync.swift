@@ -48,8 +48,12 @@ extension RouterClient {
                             deadline: deadline
                         ) { continuation.resume(returning: AttemptOutcome($0, adopting: { _ in })) }
                     }
-                    guard case .answered(let body) = outcome else { return (router, nil) }
-                    return (router, try? ChangesSince(decoding: body))
+                    switch outcome {
+                    case .answered(let body): return (router, try? ChangesSince(decoding: body))
+                    // A router of an earlier version refuses what it does not know, behind the announcement all the same.
+                    case .failed: return (router, .unknown(life))
+                    case .retry, .expired: return (router, nil)
+                    }
                 }
             }
             return await group.reduce(into: []) { answers, next in
@@ -58,13 +62,21 @@ extension RouterClient {
         }
     }
 
+    struct Comparison: Sendable {
+        var changed: [ConversationChanged] = []
+        /// Conversations that were asked about.
+        var compared = 0
+        /// Those of them whose shard did not answer.
+        var unavailable: [ConversationID] = []
+    }
+
     /// Compares heads with cursors in the slots that are not in `vouched`: of all conversations in the user's list, and
     /// of all that the device named.
     func compare(
         _ user: UserID,
         _ cursors: [ConversationID: UInt64],
         except vouched: SlotSet
-    ) async throws(Failure) -> (changed: [ConversationChanged], compared: Int) {
+    ) async throws(Failure) -> Comparison {
         var wanted = Set(cursors.keys)
         var last: ConversationID?
         repeat {
@@ -78,14 +90,37 @@ extension RouterClient {
             last = page.hasMore ? page.conversations.last : nil
         } while last != nil
         let conversations = wanted.filter { !vouched.contains(Slot(of: $0.value)) }
-        let heads: [ChangedHeads] = try await self.callGrouped(
-            .compareHeads,
-            Array(conversations),
-            atMost: CompareHeads.conversationsMax
-        ) { share in
-            CompareHeads(user: user, conversations: share, cursors: share.map { cursors[$0] ?? 0 }).encoded()
+        var comparison = Comparison(compared: conversations.count)
+        // Shard by shard: one that is away takes only its own conversations with it.
+        let shards = Dictionary(grouping: conversations) { self.routing.route(to: Slot(of: $0.value))?.shard ?? "" }
+        await withTaskGroup(of: ([ConversationID], Result<[ChangedHeads], Failure>).self) { group in
+            for share in shards.values {
+                group.addTask { (share, await self.heads(of: share, user, cursors)) }
+            }
+            for await (share, result) in group {
+                switch result {
+                case .success(let heads): comparison.changed += heads.flatMap(\.changed)
+                case .failure: comparison.unavailable += share
+                }
+            }
         }
-        return (heads.flatMap(\.changed), conversations.count)
+        return comparison
+    }
+
+    private func heads(
+        of conversations: [ConversationID],
+        _ user: UserID,
+        _ cursors: [ConversationID: UInt64]
+    ) async -> Result<[ChangedHeads], Failure> {
+        do throws(Failure) {
+            return .success(
+                try await self.callGrouped(.compareHeads, conversations, atMost: CompareHeads.conversationsMax) { share in
+                    CompareHeads(user: user, conversations: share, cursors: share.map { cursors[$0] ?? 0 }).encoded()
+                }
+            )
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// One page of messages after a number.
@@ -106,5 +141,12 @@ extension RouterClient {
         } catch {
             return error.code == .notFound ? .gone : .failed(error)
         }
+    }
+}
+
+extension ChangesSince {
+    /// Of a router that remembers nothing.
+    fileprivate static func unknown(_ life: Incarnation) -> ChangesSince {
+        ChangesSince(life: life, position: 0, routing: 0, complete: SlotSet(), hasForgotten: true, changed: [])
     }
 }

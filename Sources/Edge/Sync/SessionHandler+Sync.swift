@@ -81,9 +81,9 @@ extension SessionHandler {
             switch answer.content {
             case .changes(.success(let answers)):
                 return machine.answered(answers)
-            case .comparison(.success(let (changed, compared))):
-                self.services.metrics.sync.compared.increment(by: UInt64(compared))
-                return machine.compared(changed)
+            case .comparison(.success(let comparison)):
+                self.services.metrics.sync.compared.increment(by: UInt64(comparison.compared))
+                return machine.compared(comparison.changed, unavailable: comparison.unavailable)
             case .changes(.failure(let failure)), .comparison(.failure(let failure)):
                 return machine.failed(failure)
             case .page(let conversation, let page):
@@ -136,13 +136,17 @@ extension SessionHandler {
             let answer = loop.eventLoop.makeFutureWithTask { () -> SessionSync.Answer.Content? in
                 switch action {
                 case .ask:
-                    return .changes(await Self.result { () throws(Failure) in
-                        try await routers.changes(for: user, since: token)
-                    })
+                    return .changes(
+                        await Self.result { () throws(Failure) in
+                            try await routers.changes(for: user, since: token)
+                        }
+                    )
                 case .compare(let vouched):
-                    return .comparison(await Self.result { () throws(Failure) in
-                        try await routers.compare(user, cursors, except: vouched)
-                    })
+                    return .comparison(
+                        await Self.result { () throws(Failure) in
+                            try await routers.compare(user, cursors, except: vouched)
+                        }
+                    )
                 case .read(let conversation, let after):
                     return .page(conversation, await routers.page(of: conversation, after: after, for: user))
                 case .write, .release, .finish, .fail:
@@ -208,7 +212,9 @@ extension SessionHandler {
         (outcome.isFull ? metrics.byComparison : metrics.byChanges).increment()
         metrics.tooFar.increment(by: UInt64(outcome.tooFar.count))
         // Something may have been lost while it ran: then the client is told to sync again.
-        sync.isCurrent = !self.session.isBehind && run.losses == self.loop.positions.losses
+        let isBehind = self.session.isBehind || run.losses != self.loop.positions.losses
+        // A device that resumes is told only of what changed after the token: not again of what was left out.
+        sync.isCurrent = !isBehind && outcome.tooFar.isEmpty && outcome.unavailable.isEmpty
         let token = sync.isCurrent ? ResumeToken(positions: outcome.positions).text(for: run.owner.device) : nil
         sync.state = .settling(
             floors: run.machine.floors,
@@ -225,12 +231,14 @@ extension SessionHandler {
                     },
                     removed: outcome.removed,
                     updated: outcome.updated,
+                    unavailable: outcome.unavailable,
                     isFull: outcome.isFull,
                     resume: token
                 )
             )
         )
-        if !sync.isCurrent { self.session.eventLeftOut() }
+        guard isBehind else { return }
+        self.session.eventLeftOut()
         if self.context?.channel.isWritable ?? false { self.resyncIfBehind() }
     }
 

@@ -31,7 +31,7 @@ final class SessionSync {
 
         enum Content: Sendable {
             case changes(Result<[ChangesSince], Failure>)
-            case comparison(Result<(changed: [ConversationChanged], compared: Int), Failure>)
+            case comparison(Result<RouterClient.Comparison, Failure>)
             case page(ConversationID, SyncMachine.Page)
         }
     }
@@ -55,7 +55,7 @@ final class SessionSync {
     }
 
     var state: State
-    /// Everything came since a sync: a resume token may be given.
+    /// Everything came since a sync, which left nothing out: a resume token may be given.
     var isCurrent = false
     /// The parts of a request so far.
     var parts: [ConversationID: UInt64] = [:]

@@ -54,6 +54,8 @@ struct SyncMachine {
         var tooFar: [TooFar] = []
         var removed: [ConversationID] = []
         var updated: [ConversationID] = []
+        /// Conversations of which it could not be found out, or not be read, what is missing.
+        var unavailable: [ConversationID] = []
         var isFull = false
         /// What the device has now, by the routers that answered.
         var positions: [Incarnation: UInt64] = [:]
@@ -157,12 +159,14 @@ struct SyncMachine {
         return slots
     }
 
-    mutating func compared(_ changes: [ConversationChanged]) -> [Action] {
+    /// - Parameter unavailable: those whose owners or shards did not answer.
+    mutating func compared(_ changes: [ConversationChanged], unavailable: [ConversationID] = []) -> [Action] {
         guard case .comparing = self.phase else { return [] }
+        self.outcome.unavailable = unavailable
         return self.plan(changes)
     }
 
-    /// The routers could not be asked, or a page not be read.
+    /// The routers could not be asked, or the list of conversations not be read.
     mutating func failed(_ failure: Failure) -> [Action] {
         guard !self.isEnded else { return [] }
         self.end()
@@ -230,8 +234,11 @@ struct SyncMachine {
         self.tracks[conversation]?.isBeingRead = false
         var actions: [Action] = []
         switch page {
-        case .failed(let failure):
-            return self.failed(failure)
+        case .failed:
+            // One shard that is away does not keep the others' conversations from being brought up to date.
+            self.tracks[conversation] = nil
+            self.outcome.unavailable.append(conversation)
+            self.release(conversation, &actions)
         case .gone:
             self.tracks[conversation] = nil
             self.outcome.removed.append(conversation)

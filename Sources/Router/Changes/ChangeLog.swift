@@ -207,7 +207,8 @@ package struct ChangeLog: Sendable {
                 isUpdated: entry.updatedAt > position
             )
         }
-        guard entry.isDeleted && entry.members[user] != nil || entry.removed[user].map({ $0 > position }) ?? false else {
+        guard entry.isDeleted && entry.members[user] != nil || entry.removed[user].map({ $0 > position }) ?? false
+        else {
             return nil
         }
         return ConversationChanged(
@@ -249,8 +250,11 @@ package struct ChangeLog: Sendable {
             guard self.forgetOldest() else { break }
         }
         // Conversations that change often leave many outdated elements behind.
-        if self.order.count - self.orderStart > 2 * self.entries.count + 1024 || self.orderStart > self.order.count / 2 {
-            self.order = self.order[self.orderStart...].filter { self.entries[$0.conversation]?.position == $0.position }
+        if self.order.count - self.orderStart > 2 * self.entries.count + 1024 || self.orderStart > self.order.count / 2
+        {
+            self.order = self.order[self.orderStart...].filter {
+                self.entries[$0.conversation]?.position == $0.position
+            }
             self.orderStart = 0
         }
     }

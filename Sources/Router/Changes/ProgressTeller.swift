@@ -34,7 +34,8 @@ final class ProgressTeller: Sendable {
     }
 
     func start() {
-        let task = self.loop.scheduleRepeatedTask(initialDelay: Self.interval, delay: Self.interval) { _ in self.tell() }
+        let task = self.loop.scheduleRepeatedTask(initialDelay: Self.interval, delay: Self.interval) { _ in self.tell()
+        }
         self.task.withLock { $0 = task }
     }
 

@@ -8,7 +8,7 @@ package import NIOCore
 ///
 ///     waiting ──▶ refreshing ──▶ opening ──authenticated──▶ open ──closed──▶ waiting … or ended
 ///
-/// After each connection it sends again what has no answer, and asks over REST for what came meanwhile; so what is
+/// After each connection it sends again what has no answer, and asks for what came meanwhile; so what is
 /// handed over is, per conversation, every message once and in the order of `seq`, the own ones included.
 ///
 /// Belongs to one event loop: every method is called there, every event arrives there.
@@ -60,6 +60,9 @@ package final class TrunklineSession {
         package var resyncs = 0
         package var pagesFetched = 0
         package var pagesFailed = 0
+        package var syncs = 0
+        /// Parts of what syncs brought.
+        package var syncPages = 0
 
         package init() {}
     }
@@ -89,6 +92,12 @@ package final class TrunklineSession {
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
     var pageQueue: [ConversationID] = []
+    /// The command that asks for what was missed and has no answer yet.
+    var syncUnderWay: UInt64?
+    /// Something may have been missed that no sync was asked for yet.
+    var needsSync = false
+    /// From the last sync, or a ping since: with it the next one is cheap.
+    var resume: String?
     var gapCheckIsScheduled = false
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
@@ -165,7 +174,7 @@ package final class TrunklineSession {
         }
         own = socket
         self.phase = .opening(socket)
-        socket.open(token: self.credentials.accessToken, device: self.credentials.device)
+        socket.open(token: self.credentials.accessToken, device: self.credentials.device, sync: true)
     }
 
     private func refreshFailed(_ error: TrunklineError) {
@@ -248,7 +257,12 @@ package final class TrunklineSession {
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
-        case .refused(let command, let failure): self.receivedRefusal(command, TrunklineError(failure))
+        case .refused(let command, let failure):
+            let error = TrunklineError(failure)
+            if !self.receivedSyncRefusal(command, error) { self.receivedRefusal(command, error) }
+        case .syncMessages(let page): self.receivedSyncMessages(page)
+        case .synced(let command, let fields): self.receivedSynced(command, fields)
+        case .resume(let token): if self.syncUnderWay == nil, !self.needsSync { self.resume = token }
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
         }
@@ -259,7 +273,7 @@ package final class TrunklineSession {
         self.failures = 0
         self.statistics.connections += 1
         self.emit(.connected(edge: self.edge))
-        self.catchUpAll(isNewConnection: true)
+        self.syncAll(isNewConnection: true)
         self.sendWaiting()
     }
 
@@ -281,7 +295,7 @@ package final class TrunklineSession {
         switch message {
         case .resync:
             self.statistics.resyncs += 1
-            self.catchUpAll(isNewConnection: false)
+            self.syncAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
         default:

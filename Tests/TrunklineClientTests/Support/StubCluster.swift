@@ -22,12 +22,17 @@ final class StubCluster: Sendable {
         var closesFor: [String: UInt16] = [:]
         /// Commands but the first are not answered.
         var isSilent = false
+        /// As an edge of an earlier version.
+        var knowsNoSync = false
+        /// A device that misses more is told so.
+        var syncMessagesMax: UInt64 = 1000
     }
 
     private struct State {
         var history: [DeliveredMessage] = []
         var connections: [(connection: StubConnection, device: DeviceID)] = []
         var tokens: [String] = []
+        var syncs: [SyncRequest] = []
         var faults = Faults()
     }
 
@@ -36,6 +41,9 @@ final class StubCluster: Sendable {
     var history: [DeliveredMessage] { self.state.withLock { $0.history } }
     /// The tokens that were shown, in order.
     var tokens: [String] { self.state.withLock { $0.tokens } }
+
+    /// The syncs that were asked for, in order.
+    var syncs: [SyncRequest] { self.state.withLock { $0.syncs } }
 
     func change(_ body: (inout Faults) -> Void) {
         self.state.withLock { body(&$0.faults) }
@@ -68,9 +76,44 @@ final class StubCluster: Sendable {
             connection.send(.authenticated(command.id, Fixtures.authenticated(inFlight: 10)))
         case .sendMessage(let request):
             self.store(request, command.id, connection)
+        case .sync(let request):
+            self.sync(request, command.id, connection)
         case .ping:
             if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
         }
+    }
+
+    private func sync(_ request: SyncRequest, _ id: CommandID, _ connection: StubConnection) {
+        let (faults, history) = self.state.withLock { state in
+            state.syncs.append(request)
+            return (state.faults, state.history)
+        }
+        guard !faults.isSilent, !request.hasMore else { return }
+        guard !faults.knowsNoSync else {
+            return connection.send(.error(id, Failure(.unknownType, "What is `sync`?")))
+        }
+        guard let after = request.cursors[Fixtures.conversation] else { return }
+        let head = UInt64(history.count)
+        guard head - after <= faults.syncMessagesMax else {
+            let tooFar = Synced.TooFar(conversationID: Fixtures.conversation, headSeq: head, after: after)
+            return connection.send(.synced(id, Synced(changed: 0, tooFar: [tooFar], isFull: true, resume: "r\(head)")))
+        }
+        var rest = history.filter { $0.seq > after }[...]
+        while !rest.isEmpty {
+            let page = Array(rest.prefix(Self.pageRows))
+            rest = rest.dropFirst(page.count)
+            connection.send(
+                .syncMessages(
+                    SyncMessages(
+                        conversationID: Fixtures.conversation,
+                        messages: page,
+                        headSeq: head,
+                        hasMore: !rest.isEmpty
+                    )
+                )
+            )
+        }
+        connection.send(.synced(id, Synced(changed: after < head ? 1 : 0, isFull: true, resume: "r\(head)")))
     }
 
     private enum Reaction {
