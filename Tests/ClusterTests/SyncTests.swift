@@ -27,7 +27,9 @@ extension PlainWebSocket {
         let fields = cursors.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
         let token = resume.map { ",\"resume\":\"\($0)\"" } ?? ""
         let answer = try await self.command("sync", "\"cursors\":{\(fields)}\(token)")
-        guard answer["type"]?.string == "synced" else { throw Failure(description: "not synced: \(answer)") }
+        guard answer["type"]?.string == "synced" else {
+            throw TestCluster.Failure(description: "not synced: \(answer)")
+        }
         return answer
     }
 }
@@ -41,7 +43,7 @@ extension TestUser {
             #""token":"\#(self.token)","device_id":"\#(self.device)","sync":true"#
         )
         guard answer["type"]?.string == "authenticated" else {
-            throw Failure(description: "not authenticated: \(answer)")
+            throw TestCluster.Failure(description: "not authenticated: \(answer)")
         }
         return socket
     }
@@ -140,6 +142,28 @@ extension ClusterTests {
             try cluster.kill("router-2")
             _ = try await socket.message("resync") { $0["type"]?.string == "resync" }
             #expect(try await socket.sync([:])["resume"]?.string != nil)
+        }
+
+        @Test("A router that is stopped costs no open session a resync")
+        func stoppedRouter() async throws {
+            let cluster = try await TestCluster(routers: 3)
+            let ada = try await cluster.register("ada")
+            let bob = try await cluster.register("bob")
+            let port = cluster.edge(1)
+            var conversations: [String] = []
+            for _ in 0..<30 {
+                conversations.append(try await ada.createConversation("group", with: [bob], port: port))
+            }
+            let socket = try await bob.connectForSync(port: port)
+            _ = try await socket.sync([:])
+            let sender = try await ada.connect(port: port)
+            for conversation in conversations { try await cluster.send(sender, conversation, "one") }
+            try await cluster.stop("router-1")
+            for conversation in conversations { try await cluster.send(sender, conversation, "two") }
+            for conversation in conversations {
+                try await eventually("it is live") { socket.appended(conversation) == [1, 2] }
+            }
+            #expect(!socket.messages.contains { $0["type"]?.string == "resync" })
         }
 
         @Test(

@@ -20,7 +20,7 @@ private func all() -> SlotSet {
 }
 
 private func answer(
-    _ life: Incarnation = oneLife,
+    _ life: Incarnation,
     position: UInt64 = 50,
     complete: SlotSet = all(),
     routing: UInt64 = 1,
@@ -35,6 +35,14 @@ private func answer(
         hasForgotten: hasForgotten,
         changed: changed
     )
+}
+
+private func answer(
+    complete: SlotSet = all(),
+    routing: UInt64 = 1,
+    _ changed: [ConversationChanged] = []
+) -> ChangesSince {
+    answer(oneLife, complete: complete, routing: routing, changed)
 }
 
 private func change(
@@ -126,6 +134,8 @@ struct SyncMachineTests {
         #expect(SyncMachine.vouched(both, token: token).count == Slot.count)
         #expect(SyncMachine.vouched(both, token: nil).isEmpty)
         #expect(SyncMachine.vouched([answer()], token: token).isEmpty)
+        #expect(SyncMachine.vouched([answer()], token: token, endedLives: [otherLife: 20]).count == Slot.count)
+        #expect(SyncMachine.vouched([answer()], token: token, endedLives: [otherLife: 21]).isEmpty)
         #expect(SyncMachine.vouched([answer(), answer(otherLife, routing: 2)], token: token).isEmpty)
         #expect(SyncMachine.vouched([answer(), answer(otherLife, hasForgotten: true)], token: token).isEmpty)
         #expect(SyncMachine.vouched(both + [answer(Incarnation(value: 3))], token: token).count == Slot.count)
@@ -404,6 +414,20 @@ struct RouterPositionsTests {
         positions.linkUp("r1", oneLife)
         positions.received(self.begins(9, lastChange: 8), from: "r1", oneLife)
         #expect(positions.snapshot.losses == 1)
+    }
+
+    @Test("A life that ends in order loses nothing, and is remembered with its last position")
+    func ends() {
+        var positions = self.linked()
+        positions.received(DeliveryProgress(kind: .ends, position: 12), from: "r1", oneLife)
+        let ending = positions.linkDown("r1")
+        positions.patienceEnded("r1", ending: ending)
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == [:])
+        #expect(positions.snapshot.ended == [oneLife: 12])
+        positions.linkUp("r1", otherLife)
+        positions.received(self.begins(1, lastChange: 0), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 0)
     }
 
     @Test("A link that does not come back, or to another life, is a loss; so is a gap")

@@ -7,6 +7,7 @@ import NIOCore
 import NIOEmbedded
 import Observability
 import Placement
+import Synchronization
 import TestSupport
 import Testing
 import Wire

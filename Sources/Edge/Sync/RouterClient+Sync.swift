@@ -114,7 +114,8 @@ extension RouterClient {
     ) async -> Result<[ChangedHeads], Failure> {
         do throws(Failure) {
             return .success(
-                try await self.callGrouped(.compareHeads, conversations, atMost: CompareHeads.conversationsMax) { share in
+                try await self.callGrouped(.compareHeads, conversations, atMost: CompareHeads.conversationsMax) {
+                    share in
                     CompareHeads(user: user, conversations: share, cursors: share.map { cursors[$0] ?? 0 }).encoded()
                 }
             )

@@ -15,6 +15,8 @@ struct RouterPositions {
         var version: UInt64 = 0
         /// Nil while it is not certain that everything came: no resume token is given then.
         var positions: [Incarnation: UInt64]?
+        /// Lives that ended in order, with the position of their last change: whoever had that missed nothing of them.
+        var ended: [Incarnation: UInt64] = [:]
         /// How often something was lost for sessions of this edge.
         var losses: UInt64 = 0
     }
@@ -30,7 +32,11 @@ struct RouterPositions {
         var endings: UInt64 = 0
     }
 
+    /// Lives that ended in order and are remembered; the earliest goes first.
+    static let endedMax = 64
+
     private var routers: [String: Router] = [:]
+    private var endedLives: [(life: Incarnation, position: UInt64)] = []
     private var version: UInt64 = 0
     private var losses: UInt64 = 0
 
@@ -48,7 +54,12 @@ struct RouterPositions {
             }
             positions?[life] = position
         }
-        return Snapshot(version: self.version, positions: positions, losses: self.losses)
+        return Snapshot(
+            version: self.version,
+            positions: positions,
+            ended: Dictionary(self.endedLives, uniquingKeysWith: { $1 }),
+            losses: self.losses
+        )
     }
 
     mutating func linkUp(_ name: String, _ life: Incarnation) {
@@ -100,6 +111,12 @@ struct RouterPositions {
             self.routers[name]?.position = progress.position
         case .gap:
             self.losses += 1
+        case .ends:
+            guard router.position != nil else { return }
+            self.routers[name]?.life = nil
+            self.routers[name]?.position = nil
+            self.endedLives.append((life, progress.position))
+            if self.endedLives.count > Self.endedMax { self.endedLives.removeFirst() }
         }
     }
 }

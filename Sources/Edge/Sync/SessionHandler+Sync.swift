@@ -54,6 +54,7 @@ extension SessionHandler {
         var machine = SyncMachine(
             cursors: cursors,
             token: token,
+            endedLives: self.loop.positions.ended,
             bounds: SyncMachine.Bounds(
                 messagesPerConversationMax: settings.messagesPerConversationMax,
                 messagesMax: settings.messagesMax,

@@ -103,6 +103,8 @@ struct SyncMachine {
 
     private let bounds: Bounds
     private let token: ResumeToken?
+    /// Router lives that ended in order, with their last position.
+    private let endedLives: [Incarnation: UInt64]
     private var phase = Phase.asking
     /// By conversation the last number that the session has.
     private(set) var floors: [ConversationID: UInt64]
@@ -117,7 +119,13 @@ struct SyncMachine {
     private var outcome = Outcome()
     private var written: Set<ConversationID> = []
 
-    init(cursors: [ConversationID: UInt64], token: ResumeToken?, bounds: Bounds) {
+    init(
+        cursors: [ConversationID: UInt64],
+        token: ResumeToken?,
+        endedLives: [Incarnation: UInt64] = [:],
+        bounds: Bounds
+    ) {
+        self.endedLives = endedLives
         self.floors = cursors
         self.token = token
         self.bounds = bounds
@@ -138,7 +146,7 @@ struct SyncMachine {
     mutating func answered(_ answers: [ChangesSince]) -> [Action] {
         guard case .asking = self.phase else { return [] }
         self.outcome.positions = Dictionary(answers.map { ($0.life, $0.position) }, uniquingKeysWith: { max($0, $1) })
-        let vouched = Self.vouched(answers, token: self.token)
+        let vouched = Self.vouched(answers, token: self.token, endedLives: self.endedLives)
         self.changesOfLogs = answers.flatMap(\.changed).filter { vouched.contains(Slot(of: $0.conversation.value)) }
         guard vouched.count < Slot.count else { return self.plan([]) }
         self.outcome.isFull = true
@@ -149,10 +157,16 @@ struct SyncMachine {
     /// The slots for which what the routers told is everything.
     ///
     /// None when a life of the token does not answer: it may have sent something that never came, in slots that are
-    /// others' by now. None when the routers go by different views: one of them may not know yet that it lost slots.
-    static func vouched(_ answers: [ChangesSince], token: ResumeToken?) -> SlotSet {
+    /// others' by now; unless it ended in order and the device has had its last. None when the routers go by different views: one of them may not know yet that it lost slots.
+    static func vouched(
+        _ answers: [ChangesSince],
+        token: ResumeToken?,
+        endedLives: [Incarnation: UInt64] = [:]
+    ) -> SlotSet {
         var slots = SlotSet()
-        guard let token, Set(answers.map(\.life)).isSuperset(of: token.positions.keys),
+        guard let token else { return slots }
+        let lives = token.positions.filter { life, position in endedLives[life].map { position < $0 } ?? true }.keys
+        guard Set(answers.map(\.life)).isSuperset(of: lives),
             Set(answers.map(\.routing)).count == 1, !answers.contains(where: \.hasForgotten)
         else { return slots }
         for answer in answers { slots.formUnion(answer.complete) }

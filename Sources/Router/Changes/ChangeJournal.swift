@@ -166,6 +166,14 @@ package final class ChangeJournal: Sendable {
         }
     }
 
+    /// The last word to an edge; nil while something is under way, or was missed.
+    package func ending(for edge: String) -> DeliveryProgress? {
+        self.state.withLock { state in
+            guard state.settled.settled == state.log.position, !state.gaps.contains(edge) else { return nil }
+            return DeliveryProgress(kind: .ends, position: state.log.position)
+        }
+    }
+
     /// Something for an edge found no room on its link. To be called before the change counts as finished.
     package func missed(by edge: String) {
         self.state.withLock { _ = $0.gaps.insert(edge) }

@@ -269,6 +269,8 @@ package struct DeliveryProgress: WireMessage, Equatable {
         case begins = 2
         /// Something for this edge could not be sent and will not come.
         case gap = 3
+        /// The last of this life of the router: everything that it recorded was sent, and nothing more comes.
+        case ends = 4
     }
 
     package var kind: Kind
