@@ -287,8 +287,17 @@ extension ClusterTests {
             slow.send(text: #"{"id":2,"type":"sync","cursors":{}}"#)
             let text = String(repeating: "x", count: 60_000)
             let count: Int64 = 200
-            for _ in 0..<count { try await cluster.send(sender, conversation, text) }
-            try await eventually("the other one has everything") { eves.appended(conversation).count == Int(count) }
+            for batch in 1...2 {
+                // Without waiting for each answer: the slow one must not be given up before there is enough.
+                for number in 0..<count / 2 {
+                    sender.send(
+                        text: #"{"id":\#(number),"type":"send_message",\#(sendFields(conversation, text))}"#
+                    )
+                }
+                try await eventually("half of them are delivered", within: .seconds(60)) {
+                    eves.appended(conversation).count == batch * Int(count) / 2
+                }
+            }
             slow.startReading()
             _ = try await slow.message("resync") { $0["type"]?.string == "resync" }
             let have = Int64(slow.appended(conversation).count)
