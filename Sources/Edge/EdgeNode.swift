@@ -21,6 +21,8 @@ internal import Wire
 package final class EdgeNode: WebSocketAcceptor {
     package let mesh: MeshNode
     package let routers: RouterClient
+    /// What this edge admits; the HTTP side asks it too.
+    package let admission: AdmissionControl
     private let peers: [MeshPeer]
     private let settings: SessionSettings
     private let services: SessionServices
@@ -60,7 +62,7 @@ package final class EdgeNode: WebSocketAcceptor {
             node: mesh,
             notificationNames: Dictionary(names, uniquingKeysWith: { first, _ in first })
         )
-        let routing = RoutingState()
+        let routing = RoutingState { owners in inbox.ownersChanged(owners) }
         let routers = RouterClient(
             routing: routing,
             links: mesh,
@@ -110,7 +112,7 @@ package final class EdgeNode: WebSocketAcceptor {
                     metrics: metrics,
                     logger: logger
                 ),
-                progress: RouterProgress(loops: loops, eventLoop: eventLoops[0]),
+                progress: RouterProgress(loops: loops),
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),
@@ -120,6 +122,12 @@ package final class EdgeNode: WebSocketAcceptor {
                 }
             )
         )
+        let admission = AdmissionControl(
+            settings.rates,
+            waitMax: settings.timeouts.admissionWait,
+            metrics: registry
+        )
+        self.admission = admission
         self.mesh = mesh
         self.routers = routers
         self.peers = settings.routers.compactMap { router in
@@ -130,6 +138,7 @@ package final class EdgeNode: WebSocketAcceptor {
             settings: self.settings,
             routers: routers,
             verifier: verifier,
+            admission: admission,
             opener: opener,
             metrics: metrics
         )

@@ -6,6 +6,7 @@ internal import Mesh
 internal import Messaging
 internal import NIOCore
 internal import Observability
+internal import Placement
 import Synchronization
 internal import Wire
 
@@ -41,6 +42,11 @@ final class MeshInbox: MeshDelegate {
         guard let receivers = self.receivers.withLock({ $0 }) else { return }
         receivers.dispatcher.readComplete(from: peer.name)
         receivers.progress.linkDown(peer)
+    }
+
+    /// The edge has taken a newer view.
+    func ownersChanged(_ owners: Set<RouterLife>) {
+        self.receivers.withLock { $0 }?.progress.ownersChanged(owners)
     }
 
     /// Routers ask edges nothing.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClientProtocol
+import ClusterConfiguration
 import Directory
 import Logging
 import Mesh
@@ -69,7 +70,9 @@ struct SessionsFixture: Sendable {
         messageBytesMax: Int = 128 << 10,
         submitsInFlightMax: Int = 8,
         sessionsMax: Int = 100,
-        syncHeldBytes: Int = 256 << 10
+        syncHeldBytes: Int = 256 << 10,
+        rates: ClusterSettings.Rates = ClusterSettings.Rates(),
+        verifier: any TokenVerifier = PlainTokens()
     ) {
         var settings = SessionSettings(
             sessionsMax: sessionsMax,
@@ -117,7 +120,13 @@ struct SessionsFixture: Sendable {
         self.services = SessionServices(
             settings: settings,
             routers: routers,
-            verifier: PlainTokens(),
+            verifier: verifier,
+            admission: AdmissionControl(
+                rates,
+                waitMax: .seconds(20),
+                metrics: self.registry,
+                now: { [eventLoop] in eventLoop.now }
+            ),
             opener: opener,
             metrics: metrics
         )
@@ -133,7 +142,7 @@ struct SessionsFixture: Sendable {
             MeshInbox.Receivers(
                 routing: self.routing,
                 dispatcher: self.dispatcher,
-                progress: RouterProgress(loops: [loop], eventLoop: self.eventLoop),
+                progress: RouterProgress(loops: [loop]),
                 displaced: { _ in }
             )
         )

@@ -396,57 +396,64 @@ struct RouterPositionsTests {
         #expect(positions.snapshot.positions == nil)
         positions.received(self.begins(0, lastChange: 0), from: "r2", otherLife)
         #expect(positions.snapshot.positions == [oneLife: 1, otherLife: 0])
-        _ = positions.linkDown("r2")
+        positions.linkDown("r2")
         #expect(positions.snapshot.positions == nil)
+    }
+
+    private func owners(_ lives: Incarnation...) -> Set<RouterLife> {
+        Set(lives.map { RouterLife(name: "r1", incarnation: $0.description) })
     }
 
     @Test("A link that comes back to the same life loses nothing when nothing happened meanwhile")
     func comesBack() {
         var positions = self.linked()
+        positions.ownersChanged(self.owners(oneLife))
         positions.received(DeliveryProgress(kind: .reached, position: 7), from: "r1", oneLife)
-        let ending = positions.linkDown("r1")
+        positions.linkDown("r1")
         positions.linkUp("r1", oneLife)
         positions.received(self.begins(7, lastChange: 7), from: "r1", oneLife)
-        positions.patienceEnded("r1", ending: ending)
         #expect(positions.snapshot.losses == 0)
         #expect(positions.snapshot.positions == [oneLife: 7])
-        _ = positions.linkDown("r1")
+        positions.linkDown("r1")
         positions.linkUp("r1", oneLife)
         positions.received(self.begins(9, lastChange: 8), from: "r1", oneLife)
         #expect(positions.snapshot.losses == 1)
     }
 
+    @Test("What an ended link took along is asked for when its life owns nothing any more, not when the next one comes")
+    func losses() {
+        var positions = self.linked()
+        positions.ownersChanged(self.owners(oneLife))
+        positions.linkDown("r1")
+        positions.linkUp("r1", otherLife)
+        positions.received(self.begins(0, lastChange: 0), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == nil)
+        positions.ownersChanged(self.owners(otherLife))
+        #expect(positions.snapshot.losses == 1)
+        #expect(positions.snapshot.positions == [otherLife: 0])
+        positions.received(DeliveryProgress(kind: .gap, position: 3), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 2)
+        // What an earlier life said comes too late.
+        positions.received(DeliveryProgress(kind: .reached, position: 90), from: "r1", oneLife)
+        #expect(positions.snapshot.positions == [otherLife: 0])
+        // One that owns nothing by the time that its link ends.
+        positions.ownersChanged(self.owners())
+        positions.linkDown("r1")
+        #expect(positions.snapshot.losses == 3)
+    }
+
     @Test("A life that ends in order loses nothing, and is remembered with its last position")
     func ends() {
         var positions = self.linked()
+        positions.ownersChanged(self.owners())
         positions.received(DeliveryProgress(kind: .ends, position: 12), from: "r1", oneLife)
-        let ending = positions.linkDown("r1")
-        positions.patienceEnded("r1", ending: ending)
+        positions.linkDown("r1")
         #expect(positions.snapshot.losses == 0)
         #expect(positions.snapshot.positions == [:])
         #expect(positions.snapshot.ended == [oneLife: 12])
         positions.linkUp("r1", otherLife)
         positions.received(self.begins(1, lastChange: 0), from: "r1", otherLife)
         #expect(positions.snapshot.losses == 0)
-    }
-
-    @Test("A link that does not come back, or to another life, is a loss; so is a gap")
-    func losses() {
-        var positions = self.linked()
-        let ending = positions.linkDown("r1")
-        #expect(positions.snapshot.losses == 0)
-        positions.patienceEnded("r1", ending: ending)
-        #expect(positions.snapshot.losses == 1)
-        #expect(positions.snapshot.positions == [:])
-        var others = self.linked()
-        _ = others.linkDown("r1")
-        others.linkUp("r1", otherLife)
-        others.received(self.begins(0, lastChange: 0), from: "r1", otherLife)
-        #expect(others.snapshot.losses == 1)
-        others.received(DeliveryProgress(kind: .gap, position: 3), from: "r1", otherLife)
-        #expect(others.snapshot.losses == 2)
-        // What an earlier life said comes too late.
-        others.received(DeliveryProgress(kind: .reached, position: 90), from: "r1", oneLife)
-        #expect(others.snapshot.positions == [otherLife: 0])
     }
 }

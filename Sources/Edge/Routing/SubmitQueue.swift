@@ -9,9 +9,9 @@
 /// all without an answer are sent again in the client's order. A message that was stored meanwhile is stored once all
 /// the same (contract C2), so this is safe. Those in flight at that moment cannot overtake either: each names its
 /// ``predecessor(of:)``, and the owner stores it only after that one.
-struct SubmitQueue: Sendable {
+package struct SubmitQueue: Sendable {
     /// The shell's name for a message.
-    typealias Ticket = UInt64
+    package typealias Ticket = UInt64
 
     private struct Entry {
         var ticket: Ticket

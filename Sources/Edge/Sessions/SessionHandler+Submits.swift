@@ -10,6 +10,7 @@ internal import Wire
 /// The messages of a session on their way to the routers and back.
 extension SessionHandler {
     func submit(_ request: SendMessageRequest, owner: Session.Owner, id: CommandID) {
+        guard self.admitSend(by: owner, id: id) else { return }
         let submit: Submit
         do throws(Failure) {
             guard !self.services.isDraining else { throw .stopping }

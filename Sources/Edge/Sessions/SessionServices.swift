@@ -10,6 +10,7 @@ final class SessionServices: Sendable {
     let settings: SessionSettings
     let routers: RouterClient
     let metrics: EdgeMetrics
+    let admission: AdmissionControl
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
     /// Lets a bounded number of syncs ask the routers at a time.
@@ -23,12 +24,14 @@ final class SessionServices: Sendable {
         settings: SessionSettings,
         routers: RouterClient,
         verifier: any TokenVerifier,
+        admission: AdmissionControl,
         opener: SessionOpener,
         metrics: EdgeMetrics
     ) {
         self.settings = settings
         self.routers = routers
         self.verifier = verifier
+        self.admission = admission
         self.opener = opener
         self.syncGate = SyncGate(permits: settings.sync.asksMax)
         self.metrics = metrics
@@ -64,6 +67,13 @@ final class SessionServices: Sendable {
     }
 
     // MARK: - Sessions
+
+    /// The settings of a session's machine.
+    var machine: Session.Settings {
+        var machine = self.settings.machine
+        machine.commandLimit = self.admission.commandsPerSession
+        return machine
+    }
 
     /// Whose session it becomes. Fails with `unauthenticated` or `token_expired`.
     func verify(_ fields: ClientCommand.Authenticate) throws(Failure) -> Session.Owner {

@@ -20,6 +20,8 @@ package struct SessionSettings: Sendable {
     package var heartbeat: Duration
     package var silence: Duration
     package var sync = Sync()
+    /// How long a session outlives its access token.
+    package var tokenGrace = Duration.seconds(30)
 
     package struct Sync: Sendable {
         /// Messages that one conversation is brought up to date with; with more it is told as too far.
@@ -47,6 +49,7 @@ package struct SessionSettings: Sendable {
         self.sync.messagesMax = settings.limits.syncMessages
         self.sync.heldBytesMax = settings.limits.syncHeldBytes
         self.sync.asksMax = settings.limits.syncsUnderWay
+        self.tokenGrace = settings.timeouts.tokenGrace
     }
 
     package init(
@@ -73,7 +76,10 @@ package struct SessionSettings: Sendable {
         Session.Settings(
             authenticationTimeout: TimeAmount(self.authenticationTimeout),
             heartbeat: TimeAmount(self.heartbeat),
-            silence: TimeAmount(self.silence)
+            silence: TimeAmount(self.silence),
+            // More than a client can have under way that heeds the answers.
+            refusalsInRowMax: 1000 + self.submitsInFlightMax,
+            tokenGrace: TimeAmount(self.tokenGrace)
         )
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Messaging
+package import Messaging
 internal import Placement
 
 /// Up to where a device has had everything, by the life of the router that counts: a position in its log of changes.
@@ -8,20 +8,20 @@ internal import Placement
 /// The text that a client keeps is opaque to it: a version, the positions, and a sum over both and the device. The sum
 /// is no seal. It keeps tokens from being mixed up or cut off; a client that makes one up can only make itself miss
 /// messages.
-struct ResumeToken: Hashable, Sendable {
+package struct ResumeToken: Hashable, Sendable {
     /// Router lives in one token; a cluster with more gives none.
-    static let livesMax = 250
+    package static let livesMax = 250
     private static let version: UInt8 = 1
     private static let entryBytes = 24
 
-    var positions: [Incarnation: UInt64]
+    package var positions: [Incarnation: UInt64]
 
-    init(positions: [Incarnation: UInt64]) {
+    package init(positions: [Incarnation: UInt64]) {
         self.positions = positions
     }
 
     /// Nil when there are too many lives, or none.
-    func text(for device: DeviceID) -> String? {
+    package func text(for device: DeviceID) -> String? {
         guard (1...Self.livesMax).contains(self.positions.count) else { return nil }
         var bytes = [Self.version]
         bytes.reserveCapacity(1 + Self.entryBytes * self.positions.count + 8)
@@ -34,7 +34,7 @@ struct ResumeToken: Hashable, Sendable {
     }
 
     /// Nil for a text that is not a token of this device.
-    init?(_ text: String, of device: DeviceID) {
+    package init?(_ text: String, of device: DeviceID) {
         guard let bytes = Base64.decode(text.utf8, .url), bytes.first == Self.version,
             bytes.count > 9 + Self.entryBytes - 1, (bytes.count - 9) % Self.entryBytes == 0,
             (bytes.count - 9) / Self.entryBytes <= Self.livesMax

@@ -1,120 +1,115 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Messaging
-internal import Wire
+package import Messaging
+package import Placement
+package import Wire
 
 /// How far this edge has come with what each router sends it, and when something was lost on the way. Pure.
 ///
-/// A link that ends takes with it what was under way. When it comes back to the same life of the router, the first word
-/// on it says whether anything was; when it does not come back within a while, or to another life, something may have
-/// been: every session is then told to resync, so that no message is missed in silence (contract C4).
-struct RouterPositions {
+/// A link that ends takes along what was under way on it, and what the router could not send while there was none. Nobody
+/// else can know that, so every session is told to resync (contract C4); but only where something may have been lost, and
+/// not before the answer can be complete:
+///
+///     link down ──▶ ended ──link to the same life up again, with changes meanwhile──▶ loss: everything comes again
+///                     ├──the same, without──▶ nothing was lost
+///                     └──that life owns no slot more──▶ loss: the fence has ended its writes
+///
+/// A new life of the router proves nothing about the former one: a transaction that it left behind may still commit, until
+/// a view without it is written. A router that stops in order says on the link that nothing more comes.
+package struct RouterPositions {
     /// What the event loops know.
-    struct Snapshot: Sendable, Equatable {
+    package struct Snapshot: Sendable, Equatable {
         /// Grows with each snapshot; an older one changes nothing.
-        var version: UInt64 = 0
+        package var version: UInt64 = 0
         /// Nil while it is not certain that everything came: no resume token is given then.
-        var positions: [Incarnation: UInt64]?
+        package var positions: [Incarnation: UInt64]?
         /// Lives that ended in order, with the position of their last change: whoever had that missed nothing of them.
-        var ended: [Incarnation: UInt64] = [:]
+        package var ended: [Incarnation: UInt64] = [:]
         /// How often something was lost for sessions of this edge.
-        var losses: UInt64 = 0
+        package var losses: UInt64 = 0
+
+        package init() {}
     }
 
-    private struct Router {
-        /// The life that there is a link to.
-        var life: Incarnation?
+    private struct Link {
+        var life: Incarnation
         /// Nil until the router began to count on this link.
         var position: UInt64?
-        /// An ended link, of which it is not known yet whether it took something with it.
-        var ended: (life: Incarnation, position: UInt64)?
-        /// Counts the ends of links.
-        var endings: UInt64 = 0
     }
 
     /// Lives that ended in order and are remembered; the earliest goes first.
-    static let endedMax = 64
+    package static let endedMax = 64
 
-    private var routers: [String: Router] = [:]
+    /// By the name of the router.
+    private var links: [String: Link] = [:]
+    /// Ended links to lives that may have sent more, with the last position that came; bounded by the lives of routers
+    /// between two views.
+    private var open: [RouterLife: UInt64] = [:]
     private var endedLives: [(life: Incarnation, position: UInt64)] = []
+    /// As the newest known views name them; nil before any is known.
+    private var owners: Set<RouterLife>?
     private var version: UInt64 = 0
     private var losses: UInt64 = 0
 
-    var snapshot: Snapshot {
-        var positions: [Incarnation: UInt64]? = [:]
-        for router in self.routers.values {
-            guard router.ended == nil else {
-                positions = nil
-                break
-            }
-            guard let life = router.life else { continue }
-            guard let position = router.position else {
-                positions = nil
-                break
-            }
-            positions?[life] = position
-        }
-        return Snapshot(
-            version: self.version,
-            positions: positions,
-            ended: Dictionary(self.endedLives, uniquingKeysWith: { $1 }),
-            losses: self.losses
+    package init() {}
+
+    package var snapshot: Snapshot {
+        var snapshot = Snapshot()
+        snapshot.version = self.version
+        snapshot.ended = Dictionary(self.endedLives, uniquingKeysWith: { $1 })
+        snapshot.losses = self.losses
+        guard self.open.isEmpty, self.links.values.allSatisfy({ $0.position != nil }) else { return snapshot }
+        snapshot.positions = Dictionary(
+            self.links.values.map { ($0.life, $0.position ?? 0) },
+            uniquingKeysWith: { $1 }
         )
+        return snapshot
     }
 
-    mutating func linkUp(_ name: String, _ life: Incarnation) {
+    package mutating func linkUp(_ name: String, _ life: Incarnation) {
         self.version += 1
-        self.routers[name, default: Router()].life = life
-        self.routers[name]?.position = nil
+        self.links[name] = Link(life: life)
     }
 
-    /// Returns the number of this ending, for ``patienceEnded(_:ending:)``.
-    mutating func linkDown(_ name: String) -> UInt64 {
+    package mutating func linkDown(_ name: String) {
         self.version += 1
-        var router = self.routers[name] ?? Router()
-        if let life = router.life {
-            // Before the first word nothing of this link is known.
-            router.ended = router.position.map { (life, $0) } ?? router.ended ?? (life, 0)
-        }
-        router.life = nil
-        router.position = nil
-        router.endings += 1
-        self.routers[name] = router
-        return router.endings
+        guard let link = self.links.removeValue(forKey: name) else { return }
+        let router = RouterLife(name: name, incarnation: link.life.description)
+        // Before the first word nothing of this link is known; what an earlier one told still holds.
+        self.open[router] = link.position ?? self.open[router] ?? 0
+        if let owners = self.owners { self.settle(owners) }
     }
 
-    /// The link did not come back in time.
-    mutating func patienceEnded(_ name: String, ending: UInt64) {
-        guard let router = self.routers[name], router.ended != nil, router.endings == ending else { return }
+    /// The views name these routers now.
+    package mutating func ownersChanged(_ owners: Set<RouterLife>) {
         self.version += 1
-        self.losses += 1
-        self.routers[name]?.ended = nil
-        if router.life == nil { self.routers[name] = nil }
+        self.owners = owners
+        self.settle(owners)
     }
 
-    mutating func received(_ progress: DeliveryProgress, from name: String, _ life: Incarnation) {
-        guard let router = self.routers[name], router.life == life else { return }
+    private mutating func settle(_ owners: Set<RouterLife>) {
+        let kept = self.open.filter { owners.contains($0.key) }
+        if kept.count < self.open.count { self.losses += 1 }
+        self.open = kept
+    }
+
+    package mutating func received(_ progress: DeliveryProgress, from name: String, _ life: Incarnation) {
+        guard let link = self.links[name], link.life == life else { return }
         self.version += 1
         switch progress.kind {
         case .begins:
-            let hadEverything: Bool
-            if let ended = router.ended {
-                hadEverything = ended.life == life && progress.lastChange <= ended.position
-            } else {
-                hadEverything = progress.lastChange == 0
-            }
-            if !hadEverything { self.losses += 1 }
-            self.routers[name]?.ended = nil
-            self.routers[name]?.position = progress.position
+            let router = RouterLife(name: name, incarnation: life.description)
+            let had = self.open.removeValue(forKey: router) ?? 0
+            if progress.lastChange > had { self.losses += 1 }
+            self.links[name]?.position = progress.position
         case .reached:
-            guard let position = router.position, progress.position > position else { return }
-            self.routers[name]?.position = progress.position
+            guard let position = link.position, progress.position > position else { return }
+            self.links[name]?.position = progress.position
         case .gap:
             self.losses += 1
         case .ends:
-            guard router.position != nil else { return }
-            self.routers[name]?.life = nil
-            self.routers[name]?.position = nil
+            guard link.position != nil else { return }
+            self.links[name] = nil
             self.endedLives.append((life, progress.position))
             if self.endedLives.count > Self.endedMax { self.endedLives.removeFirst() }
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Messaging
-internal import NIOCore
-internal import Placement
-internal import Wire
+package import Messaging
+package import NIOCore
+package import Placement
+package import Wire
 
 /// One sync of one session. Pure: what the routers say goes in, what to ask and to write comes out.
 ///
@@ -17,19 +17,25 @@ internal import Wire
 /// **Nothing comes twice, or out of order.** Live messages of a conversation that is not up to date yet are held, within
 /// a bound of bytes; at the bound they are left out, and the conversation is read on to the largest number that was.
 /// What is at or below the number that the session has is left out.
-struct SyncMachine {
-    struct Bounds: Sendable {
+package struct SyncMachine {
+    package struct Bounds: Sendable {
         /// Messages that one conversation may have to catch up with; with more it is told as too far.
-        var messagesPerConversationMax: Int
+        package var messagesPerConversationMax: Int
         /// Messages of one sync; conversations beyond are told as too far.
-        var messagesMax: Int
+        package var messagesMax: Int
         /// Bytes of live events that are held.
-        var heldBytesMax: Int
+        package var heldBytesMax: Int
         /// Pages that are read at the same time.
-        var readsMax = 4
+        package var readsMax = 4
+
+        package init(messagesPerConversationMax: Int, messagesMax: Int, heldBytesMax: Int) {
+            self.messagesPerConversationMax = messagesPerConversationMax
+            self.messagesMax = messagesMax
+            self.heldBytesMax = heldBytesMax
+        }
     }
 
-    enum Action: Equatable {
+    package enum Action: Equatable {
         /// Ask every linked router, then ``answered(_:)``.
         case ask
         /// Compare the heads of all of the user's conversations outside of these slots, then ``compared(_:)``.
@@ -43,25 +49,25 @@ struct SyncMachine {
         case fail(Failure)
     }
 
-    struct TooFar: Equatable {
-        var conversation: ConversationID
-        var headSeq: UInt64
-        var after: UInt64
+    package struct TooFar: Equatable {
+        package var conversation: ConversationID
+        package var headSeq: UInt64
+        package var after: UInt64
     }
 
-    struct Outcome: Equatable {
-        var changed = 0
-        var tooFar: [TooFar] = []
-        var removed: [ConversationID] = []
-        var updated: [ConversationID] = []
+    package struct Outcome: Equatable {
+        package var changed = 0
+        package var tooFar: [TooFar] = []
+        package var removed: [ConversationID] = []
+        package var updated: [ConversationID] = []
         /// Conversations of which it could not be found out, or not be read, what is missing.
-        var unavailable: [ConversationID] = []
-        var isFull = false
+        package var unavailable: [ConversationID] = []
+        package var isFull = false
         /// What the device has now, by the routers that answered.
-        var positions: [Incarnation: UInt64] = [:]
+        package var positions: [Incarnation: UInt64] = [:]
     }
 
-    enum Page {
+    package enum Page {
         case messages([Message], hasMore: Bool)
         /// The user is not in the conversation any more.
         case gone
@@ -69,14 +75,20 @@ struct SyncMachine {
     }
 
     /// A live event on its way to the session.
-    struct Live: Equatable {
-        var conversation: ConversationID
+    package struct Live: Equatable {
+        package var conversation: ConversationID
         /// 0 for an event that is no message.
-        var seq: UInt64
-        var frame: ByteBuffer
+        package var seq: UInt64
+        package var frame: ByteBuffer
+
+        package init(conversation: ConversationID, seq: UInt64, frame: ByteBuffer) {
+            self.conversation = conversation
+            self.seq = seq
+            self.frame = frame
+        }
     }
 
-    enum Verdict: Equatable {
+    package enum Verdict: Equatable {
         case write
         /// The machine has it, or it is not needed.
         case keep
@@ -107,7 +119,7 @@ struct SyncMachine {
     private let endedLives: [Incarnation: UInt64]
     private var phase = Phase.asking
     /// By conversation the last number that the session has.
-    private(set) var floors: [ConversationID: UInt64]
+    package private(set) var floors: [ConversationID: UInt64]
     private var tracks: [ConversationID: Track] = [:]
     /// Conversations that wait to be read, the next one last.
     private var queue: [ConversationID] = []
@@ -119,7 +131,7 @@ struct SyncMachine {
     private var outcome = Outcome()
     private var written: Set<ConversationID> = []
 
-    init(
+    package init(
         cursors: [ConversationID: UInt64],
         token: ResumeToken?,
         endedLives: [Incarnation: UInt64] = [:],
@@ -131,7 +143,7 @@ struct SyncMachine {
         self.bounds = bounds
     }
 
-    var isEnded: Bool {
+    package var isEnded: Bool {
         if case .ended = self.phase { true } else { false }
     }
 
@@ -140,10 +152,10 @@ struct SyncMachine {
 
     // MARK: - What changed
 
-    func start() -> [Action] { [.ask] }
+    package func start() -> [Action] { [.ask] }
 
     /// All linked routers have answered.
-    mutating func answered(_ answers: [ChangesSince]) -> [Action] {
+    package mutating func answered(_ answers: [ChangesSince]) -> [Action] {
         guard case .asking = self.phase else { return [] }
         self.outcome.positions = Dictionary(answers.map { ($0.life, $0.position) }, uniquingKeysWith: { max($0, $1) })
         let vouched = Self.vouched(answers, token: self.token, endedLives: self.endedLives)
@@ -158,7 +170,7 @@ struct SyncMachine {
     ///
     /// None when a life of the token does not answer: it may have sent something that never came, in slots that are
     /// others' by now; unless it ended in order and the device has had its last. None when the routers go by different views: one of them may not know yet that it lost slots.
-    static func vouched(
+    package static func vouched(
         _ answers: [ChangesSince],
         token: ResumeToken?,
         endedLives: [Incarnation: UInt64] = [:]
@@ -174,14 +186,14 @@ struct SyncMachine {
     }
 
     /// - Parameter unavailable: those whose owners or shards did not answer.
-    mutating func compared(_ changes: [ConversationChanged], unavailable: [ConversationID] = []) -> [Action] {
+    package mutating func compared(_ changes: [ConversationChanged], unavailable: [ConversationID] = []) -> [Action] {
         guard case .comparing = self.phase else { return [] }
         self.outcome.unavailable = unavailable
         return self.plan(changes)
     }
 
     /// The routers could not be asked, or the list of conversations not be read.
-    mutating func failed(_ failure: Failure) -> [Action] {
+    package mutating func failed(_ failure: Failure) -> [Action] {
         guard !self.isEnded else { return [] }
         self.end()
         return [.fail(failure)]
@@ -242,7 +254,7 @@ struct SyncMachine {
     // MARK: - Pages
 
     /// A page of messages after the number that was asked for, in ascending order.
-    mutating func pageRead(_ conversation: ConversationID, _ page: Page) -> [Action] {
+    package mutating func pageRead(_ conversation: ConversationID, _ page: Page) -> [Action] {
         guard case .reading = self.phase, let track = self.tracks[conversation], track.isBeingRead else { return [] }
         self.reads -= 1
         self.tracks[conversation]?.isBeingRead = false
@@ -281,7 +293,7 @@ struct SyncMachine {
         return actions
     }
 
-    mutating func writabilityChanged(_ isWritable: Bool) -> [Action] {
+    package mutating func writabilityChanged(_ isWritable: Bool) -> [Action] {
         self.isWritable = isWritable
         guard isWritable, case .reading = self.phase else { return [] }
         var actions: [Action] = []
@@ -317,7 +329,7 @@ struct SyncMachine {
 
     // MARK: - Live events
 
-    mutating func offer(_ live: Live) -> Verdict {
+    package mutating func offer(_ live: Live) -> Verdict {
         switch self.phase {
         case .ended:
             return self.isKnown(live) ? .keep : .write

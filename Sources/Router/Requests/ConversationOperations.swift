@@ -7,8 +7,8 @@ import Storage
 import Wire
 
 /// Requests that change a conversation or need its members as the owner knows them.
-enum ConversationOperations {
-    static func operation(_ call: Call) throws(FieldError) -> WriterOperation {
+package enum ConversationOperations {
+    package static func operation(_ call: Call) throws(FieldError) -> WriterOperation {
         switch call.kind {
         case .createConversation:
             let request = try CreateConversation(decoding: call.payload)

@@ -107,7 +107,7 @@ final class WriterThread: Sendable {
             case .load(let ids):
                 return .loaded(Array(try state.session.loadConversations(ids).values))
             case .lookBack(let keys):
-                return .lookedBack(try Self.stored(keys, state.session))
+                return .lookedBack(try state.session.stored(keys))
             case .append(let batch, let epoch):
                 let start = NIODeadline.now()
                 let outcome = try state.session.appendMessages(batch, epoch: epoch)
@@ -136,24 +136,6 @@ final class WriterThread: Sendable {
             }
             return .failed(error)
         }
-    }
-
-    /// Which of these are stored, as they are stored.
-    static func stored(
-        _ keys: [MessageKey],
-        _ store: any MessageStore
-    ) throws(StorageError) -> [MessageKey: Message] {
-        var messages: [MessageKey: Message] = [:]
-        for (key, place) in try store.findStored(keys) {
-            messages[key] = try store.readMessages(
-                key.conversation,
-                after: place.seq - 1,
-                before: nil,
-                limit: 1,
-                notBefore: 0
-            ).first { $0.seq == place.seq }
-        }
-        return messages
     }
 
     // MARK: - Effects

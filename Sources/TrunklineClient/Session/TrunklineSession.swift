@@ -63,6 +63,8 @@ package final class TrunklineSession {
         package var syncs = 0
         /// Parts of what syncs brought.
         package var syncPages = 0
+        /// Times a fresh token was shown on an open connection.
+        package var renewals = 0
 
         package init() {}
     }
@@ -88,6 +90,7 @@ package final class TrunklineSession {
     private var tick: RepeatedTask?
     private var refreshUnderWay: EventLoopFuture<Void>?
     var outbox: Outbox
+    var renewal = TokenRenewal()
     var cursors: [ConversationID: ConversationCursor] = [:]
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
@@ -174,6 +177,7 @@ package final class TrunklineSession {
         }
         own = socket
         self.phase = .opening(socket)
+        self.renewal = TokenRenewal()
         socket.open(token: self.credentials.accessToken, device: self.credentials.device, sync: true)
     }
 
@@ -263,6 +267,7 @@ package final class TrunklineSession {
         case .syncMessages(let page): self.receivedSyncMessages(page)
         case .synced(let command, let fields): self.receivedSynced(command, fields)
         case .resume(let token): if self.syncUnderWay == nil, !self.needsSync { self.resume = token }
+        case .prolonged(let result): self.receivedRenewal(result)
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
         }
@@ -271,6 +276,7 @@ package final class TrunklineSession {
     private func opened(_ socket: TrunklineSocket) {
         self.phase = .open(socket)
         self.failures = 0
+        self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
         self.emit(.connected(edge: self.edge))
         self.syncAll(isNewConnection: true)
@@ -298,6 +304,9 @@ package final class TrunklineSession {
             self.syncAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
+        case .error(nil, let failure) where failure.code == .tokenExpired:
+            self.renewal.ended(now: .now())
+            if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }
         default:
             break
         }
@@ -319,6 +328,7 @@ package final class TrunklineSession {
             self.emit(.failed(entry.request, error))
         }
         guard case .open(let socket) = self.phase else { return }
+        self.renewIfDue(socket, now: now)
         let silence = now - socket.lastHeard
         if silence >= self.settings.silence + self.settings.silence {
             socket.abandon(.timedOut, "Nothing came from the edge for \(silence.nanoseconds / 1_000_000) ms.")
