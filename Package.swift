@@ -136,11 +136,22 @@ let package = Package(
         ),
 
         module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        module("FaultModel", path: "Tests/FaultModel", ["Messaging"]),
+        .executableTarget(
+            name: "trunkline-faults",
+            dependencies: [
+                "ClientProtocol", "FaultModel", "Messaging", "TestSupport", "TrunklineClient", .argumentParser,
+                .nioCore, .nioPosix,
+            ],
+            path: "Tests/FaultRunner",
+            swiftSettings: settings
+        ),
         module(
             "Simulation",
             path: "Tests/Simulation",
             [
-                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage", "TestSupport",
+                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage",
+                "TestSupport",
                 "TrunklineClient", "Wire", .heap, .nioCore,
             ]
         ),
@@ -167,6 +178,7 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
+        tests("SimulationTests", ["Simulation", "TestSupport"]),
         tests(
             "RouterTests",
             ["Directory", "Messaging", "Placement", "Router", "Storage", "TestSupport", "Wire", .nioCore, .nioPosix]
@@ -195,6 +207,7 @@ let package = Package(
                 .nioPosix, .nioWebSocket,
             ]
         ),
+        tests("FaultModelTests", ["FaultModel", "Messaging", "TestSupport"]),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
         tests(
             "ClusterTests",

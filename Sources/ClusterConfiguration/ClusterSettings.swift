@@ -96,6 +96,8 @@ extension ClusterSettings {
         /// Reading connections of one router to one shard.
         package var shardReaders = 0
         package var cachedConversationsPerWriter = 0
+        /// Members of a conversation whose receipts all of them are told of.
+        package var receiptMembers = 0
         package var meshCreditItems = 0
         package var meshCreditBytes = 0
         package var meshQueueBytes = 0

@@ -10,6 +10,8 @@ package final class EdgeMetrics: Sendable {
     let sessionsOpened: Counter
     let submitsInFlight: Gauge
     let submitDuration: Histogram
+    let receipts: Counter
+    let receiptRequests: Counter
     let eventsReceived: Counter
     let deliveries: Counter
     let deliveryDelay: Histogram
@@ -42,6 +44,14 @@ package final class EdgeMetrics: Sendable {
         self.submitDuration = registry.histogram(
             "trunkline_edge_submit_duration_seconds",
             help: "From a message's arrival on a WebSocket until its answer was written."
+        )
+        self.receipts = registry.counter(
+            "trunkline_edge_receipts_total",
+            help: "Receipts taken from WebSockets."
+        )
+        self.receiptRequests = registry.counter(
+            "trunkline_edge_receipt_requests_total",
+            help: "Requests to routers that receipts were merged into."
         )
         self.eventsReceived = registry.counter(
             "trunkline_edge_events_received_total",

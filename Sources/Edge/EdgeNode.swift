@@ -76,18 +76,20 @@ package final class EdgeNode: WebSocketAcceptor {
             loops[entry.loop].post(.close(code), to: entry.session)
         }
         let life = EdgeLife(edge: node.name, incarnation: incarnation)
+        let announcer = Announcer(eventLoop: eventLoops[0], links: mesh, index: index)
         let keeper = RegistryKeeper(
             life: life,
             directory: directory,
             index: index,
             metrics: metrics,
             logger: logger,
-            onSuperseded: { _, _, entry in closeLocal(entry, .replaced) }
+            onSuperseded: { _, _, entry in closeLocal(entry, .replaced) },
+            onChange: { isComplete in announcer.registrationChanged(isComplete) }
         )
         let opener = SessionOpener(
             index: index,
             keeper: keeper,
-            announcer: Announcer(eventLoop: eventLoops[0], links: mesh, index: index),
+            announcer: announcer,
             closeLocal: closeLocal,
             closeElsewhere: { user, device, location in
                 // An earlier life of this edge has nothing to close any more.
@@ -112,6 +114,7 @@ package final class EdgeNode: WebSocketAcceptor {
                     metrics: metrics,
                     logger: logger
                 ),
+                linkUp: { announcer.tellRegistration() },
                 progress: RouterProgress(loops: loops),
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
@@ -137,6 +140,7 @@ package final class EdgeNode: WebSocketAcceptor {
         self.services = SessionServices(
             settings: self.settings,
             routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: eventLoops[0], metrics: metrics),
             verifier: verifier,
             admission: admission,
             opener: opener,

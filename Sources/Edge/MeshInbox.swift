@@ -18,6 +18,8 @@ final class MeshInbox: MeshDelegate {
     struct Receivers: Sendable {
         var routing: RoutingState
         var dispatcher: DeliveryDispatcher
+        /// There is a link to a router that knows nothing of this edge.
+        var linkUp: @Sendable () -> Void
         var progress: RouterProgress
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
@@ -35,7 +37,9 @@ final class MeshInbox: MeshDelegate {
     }
 
     func meshLinkUp(_ peer: PeerIdentity) {
-        self.receivers.withLock { $0 }?.progress.linkUp(peer)
+        guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        receivers.linkUp()
+        receivers.progress.linkUp(peer)
     }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
@@ -61,6 +65,7 @@ final class MeshInbox: MeshDelegate {
             switch NotificationKind(rawValue: kind) {
             case .deliver: receivers.dispatcher.deliverReceived(payload, from: peer.name)
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
+            case .receipts: receivers.dispatcher.receiptsReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
             case .deliveryProgress:
                 let progress = try DeliveryProgress(decoding: payload)

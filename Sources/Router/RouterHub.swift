@@ -185,8 +185,7 @@ extension RouterHub: MeshDelegate {
         do throws(FieldError) {
             switch kind {
             case .attachment:
-                let body = try Attachment(decoding: payload)
-                self.attachmentChanged(peer, attached: body.attached, detached: body.detached, parts)
+                self.attachmentChanged(peer, try Attachment(decoding: payload), parts)
             case .sessionUnknown:
                 let body = try SessionUnknown(decoding: payload)
                 for dispatcher in parts.dispatchers {
@@ -195,7 +194,7 @@ extension RouterHub: MeshDelegate {
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
                 parts.keepers.values.forEach { $0.wake() }
-            case .deliver, .conversationEvent, .sessionDisplaced, .deliveryProgress:
+            case .deliver, .conversationEvent, .receipts, .sessionDisplaced, .deliveryProgress:
                 break
             }
         } catch {
@@ -206,10 +205,10 @@ extension RouterHub: MeshDelegate {
         }
     }
 
-    private func attachmentChanged(_ peer: PeerIdentity, attached: [UserID], detached: [UserID], _ parts: Parts) {
+    private func attachmentChanged(_ peer: PeerIdentity, _ attachment: Attachment, _ parts: Parts) {
         guard peer.role == .edge else { return }
         for dispatcher in parts.dispatchers {
-            dispatcher.attachmentChanged(edge: peer.name, attached: attached, detached: detached)
+            dispatcher.attachmentChanged(edge: peer.name, attachment)
         }
     }
 

@@ -150,7 +150,11 @@ package final class RouterNode: Sendable {
                 links: self.links,
                 registry: registry,
                 dispatchers: self.dispatchers,
-                requests: RequestDispatcher(routing: self.routing, shards: self.services),
+                requests: RequestDispatcher(
+                    routing: self.routing,
+                    shards: self.services,
+                    receiptMembersMax: configuration.writerBounds.receiptMembersMax
+                ),
                 keepers: self.keepers,
                 requestTimeout: configuration.requestTimeout,
                 journal: journal,

@@ -84,6 +84,12 @@ enum Samples {
             ),
             .messageSent(2, Self.sent(isDuplicate: false)),
             .messageSent("\"\\\u{1}", Self.sent(isDuplicate: true)),
+            .receiptStored(
+                3,
+                ReceiptStored(conversationID: Self.conversation, watermarks: Watermarks(delivered: 9, read: 7))
+            ),
+            .messageDelivered(ReceiptEvent(conversationID: Self.conversation, userID: Self.other, seq: 9)),
+            .messageRead(ReceiptEvent(conversationID: Self.conversation, userID: Self.other, seq: UInt64(Int64.max))),
             .pong(18_446_744_073_709_551_615),
             .pong("p", resume: "AQ"),
             .synced("s", Synced(changed: 0, isFull: true)),

@@ -47,6 +47,10 @@ extension ClusterTests {
                 ("GET", "/api/conversations/\(group)/messages?after=0", nil),
                 ("GET", "/api/conversations/\(group)/messages?before=9&limit=1", nil),
                 ("GET", "/api/conversations/\(group)/messages?limit=0", nil),
+                ("PUT", "/api/messages/\(group).1/status", #"{"status":"read"}"#),
+                ("GET", "/api/messages/\(group).1/status", nil),
+                ("GET", "/api/messages/\(group).9/status", nil),
+                ("GET", "/api/conversations/\(group)/receipts", nil),
                 ("DELETE", "/api/conversations/\(group)/members/\(bob.id)", nil),
                 ("POST", "/api/conversations/\(group)/members", #"{"user_ids":["\#(bob.id)"]}"#),
                 ("DELETE", "/api/conversations/\(group)", nil),
@@ -88,6 +92,10 @@ extension ClusterTests {
             _ = try await adas.command("send_message", sendFields(group, "one", id: id))
             _ = try await adas.command("send_message", sendFields(group, "one", id: id))
             _ = try await adas.command("send_message", sendFields(group, "two", kind: "smell"))
+            for type in ["message_delivered", "message_read"] {
+                _ = try await bobs.command(type, #""conversation_id":"\#(group)","seq":1"#)
+                _ = try await adas.message("Ada is told of \(type)") { $0["type"]?.string == type }
+            }
             _ = try await adas.command("ping")
             adas.send(text: "nonsense")
             let path = "/api/conversations/\(group)"

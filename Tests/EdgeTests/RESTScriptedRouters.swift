@@ -20,9 +20,12 @@ final class ScriptedRouters: RouterCalls {
         var usedHashes: Set<[UInt8]> = []
         var conversations: [ConversationID: ConversationState] = [:]
         var messages: [ConversationID: [Message]] = [:]
+        var watermarks: [ConversationID: [UserID: Watermarks]] = [:]
         var calls: [RequestKind] = []
         /// What every call fails with, to see how it is told.
         var failure: Failure?
+        /// As if every conversation were too large for a list of its members' receipts.
+        var countsOnly = false
         var summaryQuestions: [[ConversationID]] = []
     }
 
@@ -123,6 +126,8 @@ final class ScriptedRouters: RouterCalls {
             try Self.answerAccount(kind, slot: slot, payload, &state)
         case .listConversations, .readMessages:
             try Self.answerRead(kind, slot: slot, payload, &state)
+        case .storeReceipts, .getReceipts, .getMessageStatus:
+            try Self.answerReceipt(kind, slot: slot, payload, &state)
         default:
             try Self.answerConversation(kind, slot: slot, payload, &state)
         }
@@ -280,7 +285,7 @@ final class ScriptedRouters: RouterCalls {
         return found.encoded()
     }
 
-    private static func conversation(
+    static func conversation(
         _ id: ConversationID,
         for user: UserID,
         _ slot: Slot,

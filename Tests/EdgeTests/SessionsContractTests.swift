@@ -50,6 +50,8 @@ struct SessionsContractTests {
             heartbeatMilliseconds: 30_000,
             limits: bounds
         )
+        let stored = ReceiptStored(conversationID: Self.id, watermarks: Watermarks(delivered: 2, read: 0))
+        let receipt = ReceiptEvent(conversationID: Self.id, userID: Self.user, seq: 1)
         return [
             .authenticated("1", authenticated), .messageSent(0, sent(false)), .messageSent("x", sent(true)), .pong("1"),
             .error("1", Failure(.overloaded, "m", retryAfterMilliseconds: 5)), .error(nil, Failure(.malformed, "m")),
@@ -76,7 +78,8 @@ struct SessionsContractTests {
             .conversationCreated(ConversationResponse(conversation, members: members), actor: Self.user),
             .conversationUpdated(ConversationHeader(conversation), actor: Self.user),
             .conversationDeleted(Self.id, actor: Self.user), .memberAdded(membership), .memberRemoved(membership),
-            .roleChanged(membership), .resync,
+            .roleChanged(membership), .resync, .receiptStored("1", stored), .messageDelivered(receipt),
+            .messageRead(receipt),
         ]
     }
 
@@ -100,6 +103,8 @@ struct SessionsContractTests {
         )
         let commands: [ClientCommand] = [
             .authenticate(.init(token: "t", deviceID: DeviceID(value: 1))), .sendMessage(request), .ping,
+            .messageDelivered(ReceiptRequest(conversationID: Self.id, seq: 1)),
+            .messageRead(ReceiptRequest(conversationID: Self.id, seq: 1)),
             .authenticate(.init(token: "t", deviceID: DeviceID(value: 1), sync: true)),
             .sync(SyncRequest(cursors: [:])), .sync(SyncRequest(cursors: [Self.id: 7], resume: "AQ", hasMore: true)),
         ]

@@ -96,19 +96,21 @@ struct SessionsFixture: Sendable {
             submitTimeout: .seconds(15)
         )
         let close: @Sendable (SessionIndex.Entry, CloseCode) -> Void = { loop.post(.close($1), to: $0.session) }
+        let announcer = Announcer(eventLoop: self.eventLoop, links: links, index: self.index)
         let keeper = RegistryKeeper(
             life: Self.life,
             directory: directory,
             index: self.index,
             metrics: metrics,
             logger: self.logger,
-            onSuperseded: { close($2, .replaced) }
+            onSuperseded: { close($2, .replaced) },
+            onChange: { announcer.registrationChanged($0) }
         )
         let log = self.log
         let opener = SessionOpener(
             index: self.index,
             keeper: keeper,
-            announcer: Announcer(eventLoop: self.eventLoop, links: links, index: self.index),
+            announcer: announcer,
             closeLocal: close,
             closeElsewhere: { _, _, location in log.add("displace on \(location.edge)") }
         )
@@ -120,6 +122,7 @@ struct SessionsFixture: Sendable {
         self.services = SessionServices(
             settings: settings,
             routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: self.eventLoop, metrics: metrics),
             verifier: verifier,
             admission: AdmissionControl(
                 rates,
@@ -142,6 +145,7 @@ struct SessionsFixture: Sendable {
             MeshInbox.Receivers(
                 routing: self.routing,
                 dispatcher: self.dispatcher,
+                linkUp: {},
                 progress: RouterProgress(loops: [loop]),
                 displaced: { _ in }
             )

@@ -81,6 +81,8 @@ struct ChangeJournalTests {
         let transport = ScriptedTransport(journal, linked: [Self.edge])
         let dispatcher = AudienceDispatcher(loop: group.next(), transport: transport)
         dispatcher.linksChanged([Self.edge])
+        // What the registry says of the edge holds: nothing is sent to it to be on the safe side.
+        dispatcher.attachmentChanged(edge: Self.edge.edge, Attachment(attached: [], detached: [], isRegistered: true))
         let list = members([1: .owner, 2: .member])
         let total: UInt64 = 60
         let pause = round % 4
@@ -100,7 +102,8 @@ struct ChangeJournalTests {
         let mesh = group.next()
         let answer = try await mesh.submit {
             transport.register(user(2), on: Self.edge)
-            dispatcher.attachmentChanged(edge: Self.edge.edge, attached: [user(2)], detached: [])
+            let attachment = Attachment(attached: [user(2)], detached: [], isRegistered: true)
+            dispatcher.attachmentChanged(edge: Self.edge.edge, attachment)
             return journal.answer(SyncChanges(user: user(2), life: Self.life, since: min(since, 1)), table: table)
         }.get()
         try await stored

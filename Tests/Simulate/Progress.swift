@@ -15,7 +15,8 @@ struct Progress {
     private var events = 0
     private var kinds: [String: Int] = [:]
 
-    mutating func note(_ outcome: Simulation.Outcome, of seeds: UInt64) {
+    /// Returns whether any seed has failed.
+    mutating func note(_ outcome: Simulation.Outcome, of seeds: UInt64) -> Bool {
         self.runs += 1
         self.messages += outcome.messages
         self.events += outcome.events
@@ -32,6 +33,7 @@ struct Progress {
             print("\(self.runs) of \(seeds) seeds, \(self.failed.count) failed")
             fflush(nil)
         }
+        return !self.failed.isEmpty
     }
 
     func finish(elapsed: Duration, defect: Defect?) throws {
@@ -41,7 +43,9 @@ struct Progress {
                 + "\(self.failed.count) seeds failed"
         )
         guard !self.failed.isEmpty else { return }
-        print("violations: \(self.kinds.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))")
+        print(
+            "violations: \(self.kinds.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))"
+        )
         throw ExitCode(1)
     }
 }

@@ -31,6 +31,12 @@ struct Simulate: ParsableCommand {
     @Option(help: "The first seed.")
     var from: UInt64 = 1
 
+    @Option(help: "From one seed to the next. Every eighth seed is a run without faults.")
+    var step: UInt64 = 1
+
+    @Flag(help: "End with the first seed that does not hold.")
+    var untilFailure = false
+
     @Option(help: "Run this seed alone.")
     var seed: UInt64?
 
@@ -75,16 +81,17 @@ struct Simulate: ParsableCommand {
     private func runMany() throws {
         let progress = Mutex(Progress())
         let next = Atomic<UInt64>(self.from)
-        let end = self.from + self.seeds
-        let defect = self.defect
+        let end = self.from + self.seeds * max(1, self.step)
+        let (defect, step, untilFailure, seeds) = (self.defect, max(1, self.step), self.untilFailure, self.seeds)
         let start = ContinuousClock.now
         let threads = (0..<max(1, self.threads)).compactMap { _ in
             PlainThread(name: "simulate") {
                 while true {
-                    let seed = next.add(1, ordering: .relaxed).oldValue
+                    let seed = next.add(step, ordering: .relaxed).oldValue
                     guard seed < end else { return }
                     let outcome = Simulation.run(seed: seed, defect: defect)
-                    progress.withLock { $0.note(outcome, of: end - self.from) }
+                    let hasFailed = progress.withLock { $0.note(outcome, of: seeds) }
+                    if hasFailed, untilFailure { return next.store(end, ordering: .relaxed) }
                 }
             }
         }

@@ -14,8 +14,8 @@ struct MigratorTests {
         let shard = try TestShard()
         let report = try shard.migrator().migrate(now: WallClock.now())
         #expect(report.changedNothing)
-        #expect(report.schemaVersion == 1)
-        #expect(try shard.count("schema_migrations") == 1)
+        #expect(report.schemaVersion == 2)
+        #expect(try shard.count("schema_migrations") == 2)
     }
 
     @Test("a new database: schema, identity, map, view and partitions")
@@ -28,7 +28,7 @@ struct MigratorTests {
         )
         let report = try Migrator(cluster: "test", shard: descriptor, shards: ["one", "two"])
             .migrate(now: WallClock.now())
-        #expect(report.appliedMigrations == ["1 initial schema"])
+        #expect(report.appliedMigrations == ["1 initial schema", "2 receipts"])
         #expect(report.wroteIdentity)
         #expect(report.wroteShardMap)
         #expect(report.createdPartitions.count == 2 * 10, "one week back, this one, eight ahead; two tables")
@@ -51,7 +51,7 @@ struct MigratorTests {
             try Migrator(cluster: "test", shard: descriptor, shards: ["one"]).migrate(now: WallClock.now())
         }
         #expect(reports.filter { $0.changedNothing }.count == 3)
-        #expect(reports.filter { $0.appliedMigrations.count == 1 && $0.wroteIdentity }.count == 1)
+        #expect(reports.filter { $0.appliedMigrations.count == 2 && $0.wroteIdentity }.count == 1)
     }
 
     @Test("a schema from the future is refused, and left as it is")
@@ -83,10 +83,31 @@ struct MigratorTests {
             isStorageError(error, .wrongDatabase) && "\(error)".contains("trunkline migrate")
         }
         let shard = try TestShard()
-        try shard.console().run(script: "UPDATE schema_migrations SET version = 0", deadline: .soon)
+        try shard.console().run(script: "UPDATE schema_migrations SET version = version - 2", deadline: .soon)
         #expect {
             try shard.session().readView()
         } throws: { isStorageError($0, .wrongDatabase) }
+    }
+
+    @Test("a database of the version before: the columns come, what is stored stays")
+    func receipts() throws {
+        let shard = try TestShard()
+        let state = try shard.session().makeConversation(members: 2)
+        try shard.console().run(
+            script: """
+                ALTER TABLE members DROP COLUMN delivered_seq;
+                ALTER TABLE conversations DROP COLUMN state_version;
+                DELETE FROM schema_migrations WHERE version = 2;
+                UPDATE members SET read_seq = 7
+                """,
+            deadline: .soon
+        )
+        #expect(try shard.migrator().migrate(now: WallClock.now()).appliedMigrations == ["2 receipts"])
+        let loaded = try shard.session().loadConversations([state.conversation.id])[state.conversation.id]
+        #expect(
+            loaded?.members.map(\.watermarks) == [Watermarks](repeating: Watermarks(delivered: 7, read: 7), count: 2)
+        )
+        #expect(loaded?.stateVersion == 0)
     }
 
     @Test("the database of another shard or cluster is refused by sessions and by migration")

@@ -22,6 +22,12 @@ package final class TestCluster: Sendable {
 
         package var isRouter: Bool { self.meshPort != nil }
         package var url: String { "http://127.0.0.1:\(self.httpPort)" }
+
+        package init(name: String, meshPort: UInt16?, httpPort: UInt16) {
+            self.name = name
+            self.meshPort = meshPort
+            self.httpPort = httpPort
+        }
     }
 
     package static let cluster = "test"

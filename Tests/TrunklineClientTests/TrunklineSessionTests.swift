@@ -347,4 +347,42 @@ struct TrunklineSessionTests {
             await http.shutDown()
         }
     }
+
+    @Test("what was handed over is acknowledged by itself and what was read when it is said, across cuts and refusals")
+    func receipts() async throws {
+        try await self.withCluster { cluster, _, http, group in
+            let device = try await self.device(http, group)
+            try await self.open(device)
+            for seq in 1...20 as ClosedRange<UInt64> {
+                cluster.broadcast(.newMessage(Fixtures.message(seq, "m\(seq)")))
+            }
+            try await eventually("all is delivered") { cluster.watermarks.delivered == 20 }
+            #expect(cluster.watermarks.read == 0)
+            cluster.change { faults in
+                faults.receiptsRefused = 2
+                faults.receiptsCut = 1
+            }
+            try await device.session.ask { $0.markRead(Fixtures.conversation, upTo: 12) }
+            try await eventually("it is read, and the device knows that this is stored") {
+                let known = try await device.session.ask {
+                    $0.watermarks(of: Fixtures.user, in: Fixtures.conversation)
+                }
+                return known == Watermarks(delivered: 20, read: 12)
+            }
+            #expect(device.connections == 2, "sent again on a new connection")
+            let friend = UserID.generate()
+            for seq in [3, 9, 4, 9] as [UInt64] {
+                let event = ReceiptEvent(conversationID: Fixtures.conversation, userID: friend, seq: seq)
+                cluster.broadcast(.messageRead(event))
+            }
+            cluster.broadcast(.resync)
+            try await eventually("the events have come") {
+                device.events.all.contains { if case .other(.resync) = $0 { true } else { false } }
+            }
+            let shown = device.events.all.compactMap { event -> UInt64? in
+                if case .receipt(_, friend, let watermarks) = event { watermarks.read } else { nil }
+            }
+            #expect(shown == [3, 9], "what is handed out only grows")
+        }
+    }
 }

@@ -6,6 +6,8 @@ package import Messaging
 package enum ClientCommand: Hashable, Sendable {
     case authenticate(Authenticate)
     case sendMessage(SendMessageRequest)
+    case messageDelivered(ReceiptRequest)
+    case messageRead(ReceiptRequest)
     case sync(SyncRequest)
     case ping
 
@@ -32,6 +34,8 @@ package enum ClientCommand: Hashable, Sendable {
     package enum Name: String, Sendable, CaseIterable {
         case authenticate
         case sendMessage = "send_message"
+        case messageDelivered = "message_delivered"
+        case messageRead = "message_read"
         case sync
         case ping
     }
@@ -40,6 +44,8 @@ package enum ClientCommand: Hashable, Sendable {
         switch self {
         case .authenticate: .authenticate
         case .sendMessage: .sendMessage
+        case .messageDelivered: .messageDelivered
+        case .messageRead: .messageRead
         case .sync: .sync
         case .ping: .ping
         }
@@ -110,6 +116,9 @@ extension CommandMessage {
                 object.identifier("client_message_id", fields.clientMessageID)
                 object.literal("kind", fields.kind.name)
                 object.string("body", fields.body)
+            case .messageDelivered(let fields), .messageRead(let fields):
+                object.identifier("conversation_id", fields.conversationID)
+                object.integer("seq", fields.seq)
             case .sync(let fields): fields.write(into: &object)
             case .ping:
                 break
@@ -149,6 +158,10 @@ private struct DecodedCommand: Decodable {
                 let request = try SendMessageRequest(from: decoder)
                 try request.validate()
                 command = .sendMessage(request)
+            case .messageDelivered:
+                command = .messageDelivered(try ReceiptRequest(from: decoder))
+            case .messageRead:
+                command = .messageRead(try ReceiptRequest(from: decoder))
             case .sync:
                 throw Failure(.invalidField, "The field `type` of a `sync` must stand before its other fields.")
             case .ping:

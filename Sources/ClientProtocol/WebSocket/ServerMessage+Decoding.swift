@@ -37,6 +37,7 @@ private struct DecodedMessage: Decodable {
         switch name {
         case .authenticated: self.message = .authenticated(try id(), try Authenticated(from: decoder))
         case .messageSent: self.message = .messageSent(try id(), try MessageSent(from: decoder))
+        case .receiptStored: self.message = .receiptStored(try id(), try ReceiptStored(from: decoder))
         case .pong:
             self.message = .pong(try id(), resume: try container.decodeIfPresent(String.self, forKey: .resume))
         case .synced: self.message = .synced(try id(), try Synced(from: decoder))
@@ -62,6 +63,8 @@ private struct DecodedMessage: Decodable {
         case .memberAdded: self.message = .memberAdded(try MembershipEvent(from: decoder))
         case .memberRemoved: self.message = .memberRemoved(try MembershipEvent(from: decoder))
         case .roleChanged: self.message = .roleChanged(try MembershipEvent(from: decoder))
+        case .messageDelivered: self.message = .messageDelivered(try ReceiptEvent(from: decoder))
+        case .messageRead: self.message = .messageRead(try ReceiptEvent(from: decoder))
         case .resync: self.message = .resync
         }
     }

@@ -21,27 +21,30 @@ extension ServerMessage {
         case .synced(_, let fields):
             fields.tooFar.count * 96 + (fields.removed.count + fields.updated.count + fields.unavailable.count) * 40
                 + (fields.resume?.utf8.count ?? 0)
-        case .authenticated, .messageSent, .pong, .conversationUpdated, .conversationDeleted, .roleChanged, .resync: 128
+        case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
+            .roleChanged, .messageDelivered, .messageRead, .resync:
+            128
         }
     }
 
     private func write(into object: inout JSONWriter.Object) {
         switch self {
-        case .authenticated(let id, _), .messageSent(let id, _), .pong(let id, _), .synced(let id, _),
+        case .authenticated(let id, _), .messageSent(let id, _), .receiptStored(let id, _), .pong(let id, _),
+            .synced(let id, _),
             .error(.some(let id), _):
             switch id {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
         case .error(nil, _), .newMessage, .syncMessages, .conversationCreated, .conversationUpdated,
-            .conversationDeleted,
-            .memberAdded, .memberRemoved, .roleChanged, .resync:
+            .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
             break
         }
         object.literal("type", self.name.rawValue)
         switch self {
         case .authenticated(_, let fields): fields.write(into: &object)
         case .messageSent(_, let fields): fields.write(into: &object)
+        case .receiptStored(_, let fields): fields.write(into: &object)
         case .pong(_, let resume):
             if let resume { object.string("resume", resume) }
         case .synced(_, let fields): fields.write(into: &object)
@@ -68,6 +71,10 @@ extension ServerMessage {
             object.identifier("conversation_id", event.conversationID)
             object.array("members", event.members) { $1.write(into: &$0) }
             object.identifier("actor_id", event.actorID)
+        case .messageDelivered(let event), .messageRead(let event):
+            object.identifier("conversation_id", event.conversationID)
+            object.identifier("user_id", event.userID)
+            object.integer("seq", event.seq)
         }
     }
 }
@@ -96,6 +103,14 @@ extension MessageSent {
         if self.isDuplicate {
             object.flag("duplicate", true)
         }
+    }
+}
+
+extension ReceiptStored {
+    fileprivate func write(into object: inout JSONWriter.Object) {
+        object.identifier("conversation_id", self.conversationID)
+        object.integer("delivered_seq", self.deliveredSeq)
+        object.integer("read_seq", self.readSeq)
     }
 }
 

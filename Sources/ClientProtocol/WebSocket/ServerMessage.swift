@@ -6,6 +6,7 @@ package import Messaging
 package enum ServerMessage: Hashable, Sendable {
     case authenticated(CommandID, Authenticated)
     case messageSent(CommandID, MessageSent)
+    case receiptStored(CommandID, ReceiptStored)
     /// With a fresh resume token while the session misses nothing.
     case pong(CommandID, resume: String? = nil)
     case synced(CommandID, Synced)
@@ -21,12 +22,15 @@ package enum ServerMessage: Hashable, Sendable {
     case memberAdded(MembershipEvent)
     case memberRemoved(MembershipEvent)
     case roleChanged(MembershipEvent)
+    case messageDelivered(ReceiptEvent)
+    case messageRead(ReceiptEvent)
     /// Live events were left out: ask with `sync` for what came after the own cursors.
     case resync
 
     package enum Name: String, Sendable, CaseIterable {
         case authenticated
         case messageSent = "message_sent"
+        case receiptStored = "receipt_stored"
         case pong
         case synced
         case error
@@ -38,6 +42,8 @@ package enum ServerMessage: Hashable, Sendable {
         case memberAdded = "member_added"
         case memberRemoved = "member_removed"
         case roleChanged = "role_changed"
+        case messageDelivered = "message_delivered"
+        case messageRead = "message_read"
         case resync
     }
 
@@ -45,6 +51,7 @@ package enum ServerMessage: Hashable, Sendable {
         switch self {
         case .authenticated: .authenticated
         case .messageSent: .messageSent
+        case .receiptStored: .receiptStored
         case .pong: .pong
         case .synced: .synced
         case .error: .error
@@ -56,6 +63,8 @@ package enum ServerMessage: Hashable, Sendable {
         case .memberAdded: .memberAdded
         case .memberRemoved: .memberRemoved
         case .roleChanged: .roleChanged
+        case .messageDelivered: .messageDelivered
+        case .messageRead: .messageRead
         case .resync: .resync
         }
     }

@@ -174,6 +174,13 @@ enum KeyTable {
             "Conversations that one writer keeps in memory; the one unused for longest goes."
         ),
         .integer(
+            "receipt_members",
+            \.limits.receiptMembers,
+            default: 64,
+            0...Limits.conversationMembersMax,
+            "Members of a conversation whose receipts all of them get; in larger ones receipts are counted on request."
+        ),
+        .integer(
             "mesh_credit_items",
             \.limits.meshCreditItems,
             default: 4096,

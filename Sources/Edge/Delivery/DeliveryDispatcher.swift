@@ -50,6 +50,16 @@ final class DeliveryDispatcher: Sendable {
         }
     }
 
+    func receiptsReceived(_ payload: ByteBuffer, from router: String) {
+        do throws(FieldError) {
+            for event in LiveEvent.receipts(try ReceiptsEvent(decoding: payload)) {
+                self.collect(event, from: router)
+            }
+        } catch {
+            self.malformed(error, from: router)
+        }
+    }
+
     func malformed(_ error: FieldError, from router: String) {
         self.metrics.malformedNotifications.increment()
         self.logger.warning(

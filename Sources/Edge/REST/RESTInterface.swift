@@ -66,6 +66,7 @@ package struct RESTInterface: Sendable {
             + ConversationRoutes.routes(environment.routers)
             + MemberRoutes.routes(environment.routers)
             + MessageRoutes.routes(environment.routers, now: { WallClock.now() })
+            + ReceiptRoutes.routes(environment.routers)
             + OperationRoutes.routes(environment)
         let router = Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
         router.add(

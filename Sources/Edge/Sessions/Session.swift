@@ -99,6 +99,7 @@ struct Session: Sendable {
         /// The open session goes on with a fresh token: say `authenticated` again.
         case prolonged(Owner)
         case submit(SendMessageRequest, Owner)
+        case receipt(Watermarks, ConversationID, Owner)
         /// To begin as soon as the session is open.
         case sync(SyncRequest, Owner)
         case answer(ServerMessage)
@@ -119,9 +120,11 @@ struct Session: Sendable {
             return .checkToken(fields)
         case (.open, .authenticate(let fields)):
             return .checkToken(fields)
-        case (.unauthenticated, .sendMessage), (.unauthenticated, .sync), (.unauthenticated, .ping):
+        case (.unauthenticated, .sendMessage), (.unauthenticated, .sync), (.unauthenticated, .messageDelivered),
+            (.unauthenticated, .messageRead), (.unauthenticated, .ping):
             return self.refuse(message.id, Failure(.unauthenticated, "Send `authenticate` first."), now: now)
-        case (.authenticating, .sendMessage), (.authenticating, .ping):
+        case (.authenticating, .sendMessage), (.authenticating, .messageDelivered), (.authenticating, .messageRead),
+            (.authenticating, .ping):
             return self.refuse(message.id, Failure(.unauthenticated, "Wait for `authenticated` first."), now: now)
         case (.authenticating, .authenticate):
             let failure = Failure(.alreadyAuthenticated, "This session is beginning: wait for `authenticated`.")
@@ -135,6 +138,12 @@ struct Session: Sendable {
                 return .answer(.error(message.id, .rateLimited(.sendsPerUser, after: self.sendsHeldUntil - now)))
             }
             return .submit(request, owner)
+        case (.open(let owner, _), .messageDelivered(let receipt)):
+            self.errorsInRow = 0
+            return .receipt(Watermarks(delivered: receipt.seq, read: 0), receipt.conversationID, owner)
+        case (.open(let owner, _), .messageRead(let receipt)):
+            self.errorsInRow = 0
+            return .receipt(Watermarks(delivered: receipt.seq, read: receipt.seq), receipt.conversationID, owner)
         case (.open, .ping):
             self.errorsInRow = 0
             return .answer(.pong(message.id))

@@ -108,7 +108,7 @@ extension SessionHandler {
 }
 
 extension Failure {
-    fileprivate static let stopping = Failure(
+    static let stopping = Failure(
         .unavailable,
         "This edge stops; connect to another one.",
         retryAfterMilliseconds: Self.standardRetryMilliseconds

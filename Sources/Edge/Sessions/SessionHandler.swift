@@ -28,6 +28,8 @@ final class SessionHandler: ChannelDuplexHandler {
     var session: Session
     private var assembler: MessageAssembler
     var submits: SubmitPipeline?
+    /// Receipts of the session that have no answer.
+    var receiptsInFlight = 0
     private(set) var context: ChannelHandlerContext?
     private var hasEnded = false
     private var needsFlush = false
@@ -165,6 +167,9 @@ final class SessionHandler: ChannelDuplexHandler {
         case .submit(let request, let owner):
             guard let id else { return }
             self.submit(request, owner: owner, id: id)
+        case .receipt(let watermarks, let conversation, let owner):
+            guard let id else { return }
+            self.store(watermarks, in: conversation, owner: owner, id: id)
         case .sync(let request, let owner):
             guard let id else { return }
             self.syncReceived(request, owner: owner, id: id)
@@ -254,6 +259,7 @@ final class SessionHandler: ChannelDuplexHandler {
         switch work {
         case .attemptEnded(let ticket, let outcome): self.attemptEnded(ticket, outcome)
         case .opened(let outcome): self.openingEnded(outcome)
+        case .receiptEnded(let id, let conversation, let result): self.receiptEnded(id, conversation, result)
         case .synced(let answer): self.syncAnswered(answer)
         case .close(let code): self.close(code)
         }

@@ -33,6 +33,7 @@ final class SessionLoop: Sendable {
     enum Work: Sendable {
         case attemptEnded(SubmitPipeline.Ticket, AttemptOutcome)
         case opened(SessionOpener.Outcome)
+        case receiptEnded(CommandID, ConversationID, Result<Watermarks, Failure>)
         case synced(SessionSync.Answer)
         case close(CloseCode)
     }

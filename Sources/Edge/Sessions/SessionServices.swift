@@ -9,6 +9,7 @@ import Synchronization
 final class SessionServices: Sendable {
     let settings: SessionSettings
     let routers: RouterClient
+    let receipts: ReceiptSender
     let metrics: EdgeMetrics
     let admission: AdmissionControl
     private let verifier: any TokenVerifier
@@ -23,6 +24,7 @@ final class SessionServices: Sendable {
     init(
         settings: SessionSettings,
         routers: RouterClient,
+        receipts: ReceiptSender,
         verifier: any TokenVerifier,
         admission: AdmissionControl,
         opener: SessionOpener,
@@ -30,6 +32,7 @@ final class SessionServices: Sendable {
     ) {
         self.settings = settings
         self.routers = routers
+        self.receipts = receipts
         self.verifier = verifier
         self.admission = admission
         self.opener = opener

@@ -93,7 +93,8 @@ extension NodeRunner {
             queuedBytesMax: max(1, limits.shardQueueBytes / writers),
             batchMessagesMax: limits.batchMessages,
             batchBytesMax: limits.batchBytes,
-            conversationsMax: limits.cachedConversationsPerWriter
+            conversationsMax: limits.cachedConversationsPerWriter,
+            receiptMembersMax: limits.receiptMembers
         )
     }
 }

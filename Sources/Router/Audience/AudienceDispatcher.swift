@@ -61,9 +61,14 @@ package final class AudienceDispatcher: Sendable {
     }
 
     /// From any thread.
-    package func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) {
+    package func attachmentChanged(edge: String, _ attachment: Attachment) {
         self.loop.execute {
-            self.state.value.audience.attachmentChanged(edge: edge, attached: attached, detached: detached)
+            self.state.value.audience.registrationChanged(edge: edge, isRegistered: attachment.isRegistered)
+            self.state.value.audience.attachmentChanged(
+                edge: edge,
+                attached: attachment.attached,
+                detached: attachment.detached
+            )
         }
     }
 
@@ -124,6 +129,15 @@ package final class AudienceDispatcher: Sendable {
         case .event(var event):
             event.recipients = recipients
             self.transport.notify(.conversationEvent, event.encoded(), edge: edge)
+        case .receipts(let entries, let isPrivate):
+            let here = Set(recipients)
+            let event = ReceiptsEvent(
+                conversation: parcel.conversation,
+                entries: isPrivate ? entries.filter { here.contains($0.user) } : entries,
+                recipients: recipients,
+                isPrivate: isPrivate
+            )
+            self.transport.notify(.receipts, event.encoded(), edge: edge)
         }
     }
 }

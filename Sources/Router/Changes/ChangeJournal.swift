@@ -61,19 +61,20 @@ package final class ChangeJournal: Sendable {
 
     // MARK: - Changes
 
-    /// Gives each parcel its position. To be called before any of them is handed on.
+    /// Gives each parcel its position; receipts have none. To be called before any of them is handed on.
     package func record(_ parcels: [Parcel]) -> [Parcel] {
         self.state.withLock { state in
             parcels.map { parcel in
+                guard let position = Self.record(parcel, &state.log) else { return parcel }
                 var parcel = parcel
-                parcel.position = Self.record(parcel, &state.log)
+                parcel.position = position
                 state.settled.began()
                 return parcel
             }
         }
     }
 
-    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64 {
+    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64? {
         switch parcel.content {
         case .message(let message):
             log.record(parcel.conversation, headSeq: message.seq, members: parcel.members)
@@ -86,6 +87,8 @@ package final class ChangeJournal: Sendable {
                 isDeleted: event.kind == .deleted,
                 isMessage: false
             )
+        case .receipts:
+            nil
         }
     }
 

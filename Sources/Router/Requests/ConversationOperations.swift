@@ -94,7 +94,7 @@ package enum ConversationOperations {
             return .failed(.noSuchConversation)
         }
         return OperationOutcome(
-            .ok(Wire.ConversationState(conversation: entry.conversation, members: entry.members.all))
+            .ok(Wire.ConversationState(conversation: entry.conversation, members: entry.currentMembers))
         )
     }
 

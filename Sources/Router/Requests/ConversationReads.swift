@@ -88,7 +88,8 @@ enum ConversationReads {
                 conversation: head.conversation,
                 own: head.member,
                 memberCount: UInt32(clamping: head.memberCount),
-                lastMessage: bytes <= Self.pageBytesMax ? head.lastMessage : nil
+                lastMessage: bytes <= Self.pageBytesMax ? head.lastMessage : nil,
+                stateVersion: head.stateVersion
             )
         }
         return .ok(ConversationSummaryList(summaries: summaries))

@@ -10,6 +10,7 @@ import Wire
 package final class RequestDispatcher: Sendable {
     private let routing: RoutingState
     private let shards: [String: ShardServices]
+    private let receiptMembersMax: Int
 
     /// What serves one shard.
     package struct ShardServices: Sendable {
@@ -27,9 +28,11 @@ package final class RequestDispatcher: Sendable {
         }
     }
 
-    package init(routing: RoutingState, shards: [String: ShardServices]) {
+    /// - Parameter receiptMembersMax: members of a conversation whose receipts are listed one by one.
+    package init(routing: RoutingState, shards: [String: ShardServices], receiptMembersMax: Int) {
         self.routing = routing
         self.shards = shards
+        self.receiptMembersMax = receiptMembersMax
     }
 
     package func dispatch(_ call: Call) {
@@ -57,6 +60,12 @@ package final class RequestDispatcher: Sendable {
             writer.perform(try UserOperations.operation(call))
         case .readMessages, .conversationSummaries, .compareHeads:
             try ConversationReads.perform(call, services.readers)
+        case .storeReceipts:
+            let receipts = try StoreReceipts(decoding: call.payload)
+            guard self.check(receipts.conversation.value, call) else { return }
+            writer.store(call, receipts)
+        case .getMessageStatus, .getReceipts:
+            try ReceiptReads.perform(call, services.readers, membersMax: self.receiptMembersMax)
         case .resolveUsername, .getCredentials, .listConversations, .getUsers:
             try UserReads.perform(call, services.readers)
         case .displaceSession, .syncChanges:

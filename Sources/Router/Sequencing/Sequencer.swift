@@ -93,7 +93,17 @@ package struct Sequencer: Sendable {
         package var slot: Slot
         package var conversation: Conversation
         package var members: MemberList
+        package var receipts = ReceiptBoard()
         var recent = RecentMessages()
+
+        /// The members with their watermarks as they are stored by now.
+        package var currentMembers: [Member] {
+            self.members.all.map { member in
+                var member = member
+                member.watermarks = self.receipts.watermarks(of: member)
+                return member
+            }
+        }
     }
 
     /// Conversations held; over it some are let go and loaded again when they are asked for.
@@ -116,16 +126,30 @@ package struct Sequencer: Sendable {
         return items.map(\.submit.conversation).filter { self.entries[$0] == nil && seen.insert($0).inserted }
     }
 
-    /// Takes a conversation as it stands in the database; replaces what was known but keeps the recent ids.
-    package mutating func loaded(slot: Slot, conversation: Conversation, members: MemberList) {
+    /// Takes a conversation as it stands in the database; replaces what was known but keeps the recent ids and receipts.
+    ///
+    /// - Parameter needed: conversations that are not let go for it.
+    package mutating func loaded(
+        slot: Slot,
+        conversation: Conversation,
+        members: MemberList,
+        needed: Set<ConversationID> = []
+    ) {
         if self.entries[conversation.id] == nil, self.entries.count >= self.conversationsMax {
             // Arbitrary ones: a dictionary has no order, and a wrong choice costs one read.
-            for id in Array(self.entries.keys.prefix(max(1, self.conversationsMax / 16))) {
+            let idle = self.entries.keys.lazy.filter { !needed.contains($0) }
+            for id in Array(idle.prefix(max(1, self.conversationsMax / 16))) {
                 self.entries[id] = nil
             }
         }
-        let recent = self.entries[conversation.id]?.recent ?? RecentMessages()
-        self.entries[conversation.id] = Entry(slot: slot, conversation: conversation, members: members, recent: recent)
+        let before = self.entries[conversation.id]
+        self.entries[conversation.id] = Entry(
+            slot: slot,
+            conversation: conversation,
+            members: members,
+            receipts: before?.receipts.kept(for: members) ?? ReceiptBoard(),
+            recent: before?.recent ?? RecentMessages()
+        )
     }
 
     package mutating func forget(_ conversations: some Sequence<ConversationID>) {
@@ -213,6 +237,11 @@ package struct Sequencer: Sendable {
     /// The database knows this client message id: the next plan answers it as a duplicate.
     package mutating func found(_ id: SenderMessageID, in conversation: ConversationID, at place: StoredPlace) {
         self.entries[conversation]?.recent.remember(id, at: place)
+    }
+
+    /// Takes what is stored for a member. Returns what the others have not been told yet.
+    mutating func tell(_ stored: Watermarks, of user: UserID, in conversation: ConversationID) -> Watermarks? {
+        self.entries[conversation]?.receipts.tell(stored, of: user)
     }
 
     private static func refusal(of item: Item, entry: Entry, now: UnixMilliseconds) -> Failure? {

@@ -24,6 +24,7 @@ package struct Writer {
     package enum Work: Sendable {
         case submit(Ticket, Slot, Submit, deadline: NIODeadline)
         case operation(Ticket, Slot, deadline: NIODeadline)
+        case receipts(Ticket, Slot, StoreReceipts, deadline: NIODeadline)
     }
 
     /// To be carried out on the shard's database, and to be answered by ``resume(_:_:)``.
@@ -33,6 +34,7 @@ package struct Writer {
         case append(MessageBatch, epoch: UInt64)
         /// Run ``perform(_:on:epoch:now:)``.
         case operate(Ticket, epoch: UInt64)
+        case storeReceipts(ReceiptBatch, epoch: UInt64)
         case readView
     }
 
@@ -42,6 +44,8 @@ package struct Writer {
         case lookedBack([MessageKey: Message])
         case appended(AppendOutcome)
         case operated(OperationOutcome)
+        /// Of each member of the batch the watermarks as they are stored now; who is absent is no member.
+        case receiptsStored([MemberKey: Watermarks])
         /// The view was read, and what is owned follows from it.
         case viewRead
         case failed(StorageError)
@@ -55,6 +59,7 @@ package struct Writer {
         /// What has to be stored before is not: to be sent again after that.
         case outOfOrder(Ticket)
         case operated(Ticket, Reply, outbox: [Int64])
+        case receiptsStored(Ticket, ReceiptsStored)
         case deliver([Parcel])
     }
 
@@ -77,13 +82,14 @@ package struct Writer {
         }
     }
 
-    /// Submits that go through one transaction together, or one operation.
-    private enum Segment {
+    /// Submits or receipts that go through one transaction together, or one operation.
+    enum Segment {
         case messages(Round)
         case operation(Run)
+        case receipts(ReceiptRound)
     }
 
-    private struct Round {
+    struct Round {
         var pending: [Sequencer.Item]
         var unsettled: Set<Ticket> = []
         var mustLookBack = false
@@ -91,35 +97,39 @@ package struct Writer {
         var absent: Set<ConversationID> = []
     }
 
-    private struct Run {
+    struct Run {
         var ticket: Ticket
         var slot: Slot
         var attempts = 0
     }
 
-    private enum Phase {
+    enum Phase {
         case idle
         case loading(Round, epoch: UInt64)
         case lookingBack(Round, epoch: UInt64)
         case appending(Round, Sequencer.Plan)
         case operating(Run)
+        case loadingForReceipts(ReceiptRound, epoch: UInt64)
+        case storingReceipts(ReceiptRound, ReceiptPlan)
         case readingView(Segment)
     }
 
-    /// How often an operation is begun again because the view changed under it.
-    private static let operationAttemptsMax = 3
-
-    private var sequencer: Sequencer
+    /// In conversations with more members receipts are told to the member's own devices alone.
+    let receiptMembersMax: Int
+    var sequencer: Sequencer
     /// The epoch under which the sequencer's conversations are known to be right.
     private var epoch: UInt64 = 0
-    private var deadlines: [Ticket: NIODeadline] = [:]
+    var deadlines: [Ticket: NIODeadline] = [:]
     /// Submits whose transaction may have committed.
     private var unsettled: [Sequencer.Item] = []
-    private var waiting: [Segment] = []
-    private var phase = Phase.idle
+    var waiting: [Segment] = []
+    var phase = Phase.idle
 
-    /// - Parameter conversationsMax: conversations that are kept in memory.
-    package init(conversationsMax: Int) {
+    /// - Parameters:
+    ///   - conversationsMax: conversations that are kept in memory.
+    ///   - receiptMembersMax: members of a conversation whose receipts all of them are told of.
+    package init(conversationsMax: Int, receiptMembersMax: Int = 64) {
+        self.receiptMembersMax = receiptMembersMax
         self.sequencer = Sequencer(conversationsMax: conversationsMax)
     }
 
@@ -129,10 +139,11 @@ package struct Writer {
     // MARK: - Work
 
     /// Takes work; only when the last turn had no call. Runs of submits share a transaction, and operations between them
-    /// keep their place.
+    /// keep their place. Receipts come last, all in one: messages matter more, and no order of receipts does.
     package mutating func begin(_ work: [Work], _ circumstances: Circumstances) -> Turn {
         guard case .idle = self.phase else { preconditionFailure("a writer does one thing at a time") }
         var items: [Sequencer.Item] = []
+        var receipts: [ReceiptRequest] = []
         for piece in work {
             switch piece {
             case .submit(let ticket, let slot, let submit, let deadline):
@@ -143,11 +154,17 @@ package struct Writer {
                 self.appendRound(items)
                 items = []
                 self.waiting.append(.operation(Run(ticket: ticket, slot: slot)))
+            case .receipts(let ticket, let slot, let body, let deadline):
+                self.deadlines[ticket] = deadline
+                receipts.append(ReceiptRequest(ticket: ticket, slot: slot, body: body))
             }
         }
         self.appendRound(items)
         if self.waiting.isEmpty, self.hasUnsettled {
             self.waiting.append(.messages(Round(pending: [])))
+        }
+        if !receipts.isEmpty {
+            self.waiting.append(.receipts(ReceiptRound(requests: receipts)))
         }
         var turn = Turn()
         self.next(circumstances, &turn)
@@ -168,6 +185,13 @@ package struct Writer {
             self.failed(round, error, &turn)
         case (.operating(let run), .failed(let error)):
             self.failed(run, error, &turn)
+        case (.loadingForReceipts(let round, _), .failed(let error)),
+            (.storingReceipts(let round, _), .failed(let error)):
+            self.failed(round, error, circumstances, &turn)
+        case (.loadingForReceipts(let round, let epoch), .loaded(let states)):
+            self.loaded(states, round, epoch: epoch, &turn)
+        case (.storingReceipts(_, let plan), .receiptsStored(let stored)):
+            self.stored(stored, plan, &turn)
         case (.loading(let round, let epoch), .loaded(let states)):
             self.loaded(states, round, epoch: epoch, circumstances, &turn)
         case (.lookingBack(let round, let epoch), .lookedBack(let found)):
@@ -220,6 +244,7 @@ package struct Writer {
         switch segment {
         case .messages(let round): self.advance(round, circumstances, &turn)
         case .operation(let run): self.advance(run, circumstances, &turn)
+        case .receipts(let round): self.advance(round, circumstances, &turn)
         }
     }
 }
@@ -252,7 +277,7 @@ extension Writer {
         _ circumstances: Circumstances,
         _ turn: inout Turn
     ) {
-        self.sequencer.loaded(states)
+        self.sequencer.loaded(states, needed: Set(round.pending.map(\.submit.conversation)))
         var round = round
         round.absent.formUnion(self.sequencer.unknownConversations(in: round.pending))
         self.lookBackOrPlan(round, epoch: epoch, circumstances, &turn)
@@ -412,73 +437,17 @@ extension Writer {
         self.answer(items.map { ($0.ticket, .failed(failure)) }, &turn)
     }
 
-    private func deliver(_ parcels: [Parcel], _ turn: inout Turn) {
+    func deliver(_ parcels: [Parcel], _ turn: inout Turn) {
         guard !parcels.isEmpty else { return }
         turn.effects.append(.deliver(parcels))
     }
 }
 
-// MARK: - Operations
+// MARK: - The view
 
 extension Writer {
-    private mutating func advance(_ run: Run, _ circumstances: Circumstances, _ turn: inout Turn) {
-        guard let deadline = self.deadlines[run.ticket], deadline > circumstances.now else {
-            return self.fail(run, .writerTooLate, &turn)
-        }
-        guard let epoch = self.adoptView(circumstances.ownership) else {
-            return self.fail(run, .noView, &turn)
-        }
-        guard circumstances.ownership.isOwn(run.slot), run.attempts < Self.operationAttemptsMax else {
-            self.deadlines[run.ticket] = nil
-            turn.effects.append(.moved(run.ticket))
-            return
-        }
-        var run = run
-        run.attempts += 1
-        self.phase = .operating(run)
-        turn.call = .operate(run.ticket, epoch: epoch)
-    }
-
-    /// What ``DatabaseCall/operate(_:epoch:)`` asks for.
-    package mutating func perform(
-        _ operation: WriterOperation,
-        on store: any ShardStore,
-        epoch: UInt64,
-        now: UnixMilliseconds
-    ) throws(StorageError) -> OperationOutcome {
-        var scope = WriterScope(
-            store: store,
-            epoch: epoch,
-            slot: operation.call.slot,
-            now: now,
-            sequencer: self.sequencer
-        )
-        // One owner at a time, so that the conversations are changed in place and not copied.
-        self.sequencer = Sequencer(conversationsMax: 0)
-        defer { self.sequencer = scope.sequencer }
-        return try operation.run(&scope)
-    }
-
-    private mutating func failed(_ run: Run, _ error: StorageError, _ turn: inout Turn) {
-        guard error.code != .staleEpoch else {
-            self.phase = .readingView(.operation(run))
-            turn.call = .readView
-            return
-        }
-        if error.code == .outcomeUnknown {
-            // What the operation was about has changed or not: read it again when it is asked for.
-            self.sequencer.forgetAll()
-        }
-        self.fail(run, Failure(error), &turn)
-    }
-
-    private mutating func fail(_ run: Run, _ failure: Failure, _ turn: inout Turn) {
-        self.deadlines[run.ticket] = nil
-        turn.effects.append(.failed(run.ticket, failure))
-    }
-
     /// The epoch to act under, after forgetting what another router may have changed meanwhile.
-    private mutating func adoptView(_ ownership: SlotOwnership) -> UInt64? {
+    mutating func adoptView(_ ownership: SlotOwnership) -> UInt64? {
         guard let view = ownership.view else { return nil }
         if view.epoch != self.epoch {
             if view.epoch == self.epoch + 1 {

@@ -77,13 +77,17 @@ extension Sequencer {
         self.loaded(try store.loadConversations(ids).values)
     }
 
-    /// Takes conversations as they stand in the database.
-    mutating func loaded(_ states: some Sequence<Storage.ConversationState>) {
+    /// Takes conversations as they stand in the database. Room for them is made among those that are not needed.
+    mutating func loaded(
+        _ states: some Sequence<Storage.ConversationState>,
+        needed: Set<ConversationID> = []
+    ) {
         for state in states {
             self.loaded(
                 slot: Slot(of: state.conversation.id.value),
                 conversation: state.conversation,
-                members: MemberList(state.members, version: state.membersVersion)
+                members: MemberList(state.members, version: state.membersVersion),
+                needed: needed
             )
         }
     }

@@ -53,7 +53,10 @@ final class WriterThread: Sendable {
     func run() {
         var state = State(
             session: ShardSession(self.configuration),
-            writer: Writer(conversationsMax: self.bounds.conversationsMax)
+            writer: Writer(
+                conversationsMax: self.bounds.conversationsMax,
+                receiptMembersMax: self.bounds.receiptMembersMax
+            )
         )
         while true {
             let timeout = state.writer.hasUnsettled ? Self.settleIntervalMilliseconds : Self.idleMilliseconds
@@ -95,6 +98,10 @@ final class WriterThread: Sendable {
                 state.calls[ticket] = operation.call
                 state.operations[ticket] = operation
                 return .operation(ticket, operation.call.slot, deadline: operation.call.deadline)
+            case .receipts(let call, let receipts):
+                self.metrics.receiptsReceived(receipts.entries.count)
+                state.calls[ticket] = call
+                return .receipts(ticket, call.slot, receipts, deadline: call.deadline)
             }
         }
     }
@@ -121,6 +128,10 @@ final class WriterThread: Sendable {
                 return .operated(
                     try state.writer.perform(operation, on: state.session, epoch: epoch, now: now)
                 )
+            case .storeReceipts(let batch, let epoch):
+                let stored = try state.session.storeReceipts(batch, epoch: epoch)
+                self.metrics.receiptsCommitted(batch.rowCount)
+                return .receiptsStored(stored)
             case .readView:
                 self.metrics.fenced()
                 self.effects.viewRefused(shard: self.shard)
@@ -147,8 +158,9 @@ final class WriterThread: Sendable {
                 self.metrics.accepted(duplicate: accepted.duplicate)
                 self.take(ticket, &state)?.answer(accepted)
             case .failed(let ticket, let failure):
-                if state.operations[ticket] == nil { self.metrics.refused(failure.code) }
-                self.take(ticket, &state)?.fail(failure)
+                guard let call = self.take(ticket, &state) else { continue }
+                if call.kind == .submit { self.metrics.refused(failure.code) }
+                call.fail(failure)
             case .moved(let ticket):
                 self.take(ticket, &state)?.moved(self.routing.news)
             case .outOfOrder(let ticket):
@@ -160,6 +172,8 @@ final class WriterThread: Sendable {
                     continue
                 }
                 self.effects.outboxGrew(shard: self.shard, entries: outbox) { call.answer(reply) }
+            case .receiptsStored(let ticket, let stored):
+                self.take(ticket, &state)?.answer(stored)
             case .deliver(let parcels):
                 self.effects.deliver(parcels)
             }

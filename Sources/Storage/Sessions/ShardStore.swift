@@ -7,7 +7,7 @@ import Placement
 ///
 /// ``ShardSession`` is the real one. Every call may throw each ``StorageError``, and a write that throws
 /// ``StorageError/Code/outcomeUnknown`` may have been applied.
-package protocol ShardStore: MessageStore, ConversationStore, UserStore {}
+package protocol ShardStore: MessageStore, ConversationStore, ReceiptStore, UserStore {}
 
 /// Messages and the view that fences them.
 package protocol MessageStore: AnyObject {
@@ -66,6 +66,11 @@ package protocol ConversationStore: AnyObject {
         epoch: UInt64,
         outbox: OutboxBuilder
     ) throws(StorageError) -> ConversationChange
+}
+
+/// How far members have come.
+package protocol ReceiptStore: AnyObject {
+    func storeReceipts(_ batch: ReceiptBatch, epoch: UInt64) throws(StorageError) -> [MemberKey: Watermarks]
 }
 
 /// Users, their devices, names and lists of conversations.

@@ -82,6 +82,11 @@ package struct Outbox: Sendable {
         self.commands.removeValue(forKey: command).flatMap { self.entries.removeValue(forKey: $0) }
     }
 
+    /// The message that was sent with a command that has no answer yet.
+    package func request(of command: UInt64) -> SendMessageRequest? {
+        self.commands[command].flatMap { self.entries[$0]?.request }
+    }
+
     package enum RefusalAction: Sendable {
         /// Call ``pauseEnded(now:)`` at that time.
         case retry(at: NIODeadline)

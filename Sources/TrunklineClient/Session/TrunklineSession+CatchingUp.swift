@@ -54,9 +54,9 @@ extension TrunklineSession {
         guard let verdict = self.cursors[conversation]?.change(receive) else { return }
         switch verdict {
         case .deliver:
-            self.emit(.message(message, arrival))
+            self.handOver(message, arrival)
             while let ready = self.cursors[conversation]?.popReady() {
-                self.emit(.message(ready.message, ready.arrival))
+                self.handOver(ready.message, ready.arrival)
             }
             if !self.gaps.isEmpty, self.cursors[conversation]?.hasGap == false { self.gaps[conversation] = nil }
         case .wait(let opensGap):
@@ -66,6 +66,11 @@ extension TrunklineSession {
         case .overflow:
             self.catchUp(conversation)
         }
+    }
+
+    private func handOver(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival) {
+        self.emit(.message(message, arrival))
+        self.handedOver(message)
     }
 
     // MARK: - Gaps
@@ -163,7 +168,7 @@ extension TrunklineSession {
             })
         else { return }
         for range in outcome.skipped { self.emit(.skipped(conversation, range)) }
-        for arrived in outcome.deliver { self.emit(.message(arrived.message, arrived.arrival)) }
+        for arrived in outcome.deliver { self.handOver(arrived.message, arrived.arrival) }
         if !self.gaps.isEmpty, self.cursors[conversation]?.hasGap == false { self.gaps[conversation] = nil }
         self.carryOut(outcome.action, conversation)
     }

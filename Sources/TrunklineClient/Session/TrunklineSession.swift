@@ -27,6 +27,8 @@ package final class TrunklineSession {
         package var silence = TimeAmount.seconds(5)
         /// Pages that are asked for at once.
         package var pagesUnderWayMax = 4
+        /// Whether the cluster is told by itself that messages were handed over.
+        package var acknowledgesDelivery = true
         package var reconnect = BackOff()
         package var retry = BackOff(first: .milliseconds(100), longest: .seconds(2))
 
@@ -41,10 +43,16 @@ package final class TrunklineSession {
         case message(DeliveredMessage, ArrivedMessage.Arrival)
         /// An own message is stored. `attempts` is 0 when the answer came after the session gave the message up.
         case acknowledged(MessageSent, attempts: Int)
+        /// An own message was refused for now; it is sent again after a pause.
+        case refused(SendMessageRequest, TrunklineError)
         /// An own message is given up. Unless the error had no effect it may be stored all the same.
         case failed(SendMessageRequest, TrunklineError)
         /// These messages do not exist for this device.
         case skipped(ConversationID, ClosedRange<UInt64>)
+        /// A member, the own user included, has come so far. For each member the numbers only grow.
+        case receipt(ConversationID, UserID, Watermarks)
+        /// An own receipt is given up.
+        case receiptFailed(ConversationID, TrunklineError)
         case other(ServerMessage)
         /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
         case ended(TrunklineError)
@@ -95,6 +103,8 @@ package final class TrunklineSession {
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
     var pageQueue: [ConversationID] = []
+    var receipts = ReceiptTracker()
+    var receiptsAreScheduled = false
     /// The command that asks for what was missed and has no answer yet.
     var syncUnderWay: UInt64?
     /// Something may have been missed that no sync was asked for yet.
@@ -261,13 +271,15 @@ package final class TrunklineSession {
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
-        case .refused(let command, let failure):
-            let error = TrunklineError(failure)
-            if !self.receivedSyncRefusal(command, error) { self.receivedRefusal(command, error) }
+        case .receiptStored(let command, let fields): self.receivedReceiptAnswer(command, fields)
         case .syncMessages(let page): self.receivedSyncMessages(page)
         case .synced(let command, let fields): self.receivedSynced(command, fields)
         case .resume(let token): if self.syncUnderWay == nil, !self.needsSync { self.resume = token }
         case .prolonged(let result): self.receivedRenewal(result)
+        case .refused(let command, let failure):
+            let error = TrunklineError(failure)
+            if self.receivedReceiptRefusal(command, error) || self.receivedSyncRefusal(command, error) { return }
+            self.receivedRefusal(command, error)
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
         }
@@ -281,11 +293,13 @@ package final class TrunklineSession {
         self.emit(.connected(edge: self.edge))
         self.syncAll(isNewConnection: true)
         self.sendWaiting()
+        self.sendReceipts()
     }
 
     private func closed(_ closure: SocketClosure) {
         if case .open = self.phase { self.statistics.disconnections += 1 }
         self.outbox.disconnected()
+        self.receipts.disconnected()
         switch closure.advice {
         case .reconnect:
             self.pauseAndConnect(closure.error)
@@ -304,6 +318,12 @@ package final class TrunklineSession {
             self.syncAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
+        case .messageDelivered(let event):
+            let watermarks = Watermarks(delivered: event.seq, read: 0)
+            return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
+        case .messageRead(let event):
+            let watermarks = Watermarks(delivered: event.seq, read: event.seq)
+            return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
         case .error(nil, let failure) where failure.code == .tokenExpired:
             self.renewal.ended(now: .now())
             if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }

@@ -36,7 +36,9 @@ package final class TrunklineSocket {
         case authenticated(Authenticated)
         /// The answer to ``send(_:)`` with that id.
         case sent(UInt64, MessageSent)
-        /// The other answer to it.
+        /// The answer to ``send(_:isRead:)`` with that id.
+        case receiptStored(UInt64, ReceiptStored)
+        /// The other answer to both.
         case refused(UInt64, Failure)
         /// The answer to ``authenticate(token:)``: the session goes on, or what speaks against the token.
         case prolonged(Result<Authenticated, Failure>)
@@ -220,6 +222,16 @@ package final class TrunklineSocket {
         return command
     }
 
+    /// Sends a receipt. Returns the id that its answer carries, or nil as ``send(_:)`` does.
+    package func send(_ receipt: ReceiptRequest, isRead: Bool) -> UInt64? {
+        guard case .open = self.state, self.hasRoom else { return nil }
+        let command = self.takeCommandID()
+        self.outstanding.insert(command)
+        let fields: ClientCommand = isRead ? .messageRead(receipt) : .messageDelivered(receipt)
+        self.write(.text, CommandMessage(id: .number(command), command: fields).encoded())
+        return command
+    }
+
     /// Asks for what was missed. Returns the id that the answer carries, or nil as ``send(_:)`` does.
     ///
     /// - Parameter cursorsPerPart: so that each part fits ``frameBytesMax``.
@@ -357,6 +369,9 @@ package final class TrunklineSocket {
         case .messageSent(.number(let command), let fields):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.sent(command, fields))
+        case .receiptStored(.number(let command), let fields):
+            guard self.outstanding.remove(command) != nil else { return }
+            self.onEvent(.receiptStored(command, fields))
         case .error(.number(let command), let failure):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.refused(command, failure))
@@ -368,9 +383,9 @@ package final class TrunklineSocket {
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.synced(command, fields))
         case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
-            .memberRemoved, .roleChanged, .resync:
+            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
             self.onEvent(.other(message))
-        case .authenticated, .messageSent, .synced, .error:
+        case .authenticated, .messageSent, .receiptStored, .synced, .error:
             break
         }
     }

@@ -16,6 +16,11 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     case removeMember = 8
     case readMessages = 9
 
+    // Slot of the conversation, about receipts.
+    case storeReceipts = 14
+    case getMessageStatus = 15
+    case getReceipts = 16
+
     // Slot of the username.
     case registerUser = 20
     case resolveUsername = 21
@@ -49,6 +54,7 @@ package enum NotificationKind: UInt16, Sendable, CaseIterable {
     case conversationEvent = 2
     case routing = 3
     case sessionDisplaced = 4
+    case receipts = 8
     case deliveryProgress = 10
 
     // From an edge to routers.

@@ -48,7 +48,10 @@ package final class SimulatedOperator: SimulatedNode {
             guard let self, !isDone else { return }
             isDone = true
             // To remove somebody who is no member any more is refused: what a repeat is told that did it the first time.
-            if case .failure(let failure) = result, failure.code != .notFound { return again() }
+            if case .failure(let failure) = result, ![.notFound, .unknownUser].contains(failure.code) {
+                self.world.note("operator: \(kind) \(member) has to be repeated: \(failure.code.name)")
+                return again()
+            }
             self.world.note("operator: \(kind) \(member) is done")
             if kind == .removeMember { self.cluster.noteRemoved(member, from: conversation) }
             self.changes += 1

@@ -11,7 +11,7 @@ import Router
 import Wire
 
 /// An edge whose decisions are the product's (``SubmitPipeline``, ``SessionIndex``, ``EdgeRegistration``,
-/// ``DeliveryContinuity``, ``AttemptOutcome``) and whose sockets and links are simulated.
+/// ``RouterPositions``, ``AttemptOutcome``) and whose sockets and links are simulated.
 package final class SimulatedEdge: SimulatedNode {
     private static let submitTimeout = TimeAmount.seconds(15)
     private static let requestTimeout = TimeAmount.seconds(5)
@@ -42,7 +42,7 @@ package final class SimulatedEdge: SimulatedNode {
     private var routing = Edge.RoutingState()
     private var index = SessionIndex()
     private var registration = EdgeRegistration()
-    private var continuity = DeliveryContinuity()
+    private var positions = RouterPositions()
     private var sessions: [SessionID: Session] = [:]
     private var pending: [UInt64: Pending] = [:]
 
@@ -54,8 +54,10 @@ package final class SimulatedEdge: SimulatedNode {
     }
 
     override func crashed() {
-        for session in self.sessions.values.sorted(by: { $0.id < $1.id }) { session.link.breakDown("\(self.name) crashed") }
-        for link in self.cluster.links(of: self) { link.breakDown("\(self.name) crashed") }
+        for session in self.sessions.values.sorted(by: { $0.id < $1.id }) {
+            session.link.breakDown("\(self.name) crashed")
+        }
+        for link in self.cluster.links(of: self) { link.forget(self) }
         self.sessions = [:]
         self.pending = [:]
     }
@@ -65,7 +67,7 @@ package final class SimulatedEdge: SimulatedNode {
         self.routing = Edge.RoutingState()
         self.index = SessionIndex()
         self.registration = EdgeRegistration()
-        self.continuity = DeliveryContinuity()
+        self.positions = RouterPositions()
         self.tick()
     }
 
@@ -77,9 +79,12 @@ package final class SimulatedEdge: SimulatedNode {
             break
         case .renewMarker:
             let life = self.edgeLife
-            self.cluster.registry.call(from: self) { $0.renewComplete(life) } completion: { [weak self] stands in
+            self.cluster.registry.call(from: self) {
+                $0.renewComplete(life)
+            } completion: { [weak self] stands in
                 guard let stands else { return }
                 self?.registration.markerRenewed(stands: stands)
+                self?.announce()
             }
         case .refill:
             self.refill()
@@ -95,10 +100,13 @@ package final class SimulatedEdge: SimulatedNode {
         } completion: { [weak self] result in
             guard let self else { return }
             guard let result else { return self.carryOut(self.registration.refillEnded(succeeded: false)) }
-            self.cluster.registry.call(from: self) { $0.setComplete(life, run: result.run) } completion: {
+            self.cluster.registry.call(from: self) {
+                $0.setComplete(life, run: result.run)
+            } completion: {
                 [weak self] done in
                 guard let self else { return }
                 self.carryOut(self.registration.refillEnded(succeeded: done != nil))
+                self.announce()
                 for entry in result.newer where entry.location.life != life {
                     guard let current = self.index.current(entry.user, entry.device),
                         registrations.contains(where: { $0.location.session == current.session }),
@@ -113,7 +121,10 @@ package final class SimulatedEdge: SimulatedNode {
     private func carryOut(_ action: EdgeRegistration.FailureAction) {
         guard action == .clearMarker else { return }
         let life = self.edgeLife
-        self.cluster.registry.call(from: self) { $0.clearComplete(life) } completion: { _ in }
+        self.cluster.registry.call(from: self) {
+            $0.clearComplete(life)
+        } completion: { _ in
+        }
     }
 
     // MARK: - Sessions
@@ -134,7 +145,7 @@ package final class SimulatedEdge: SimulatedNode {
                 self.displace(replaced, device)
             }
             if self.world.defect != .loseAttachAnnouncement || !self.world.chance(0.1) {
-                self.announce(Attachment(attached: [device.user], detached: []))
+                self.announce(attached: [device.user])
             }
             session.isOpen = true
             link.send(from: self) { device.opened(link) }
@@ -171,7 +182,12 @@ package final class SimulatedEdge: SimulatedNode {
         self.close(session, .replaced)
     }
 
-    private func announce(_ attachment: Attachment) {
+    private func announce(attached: [UserID] = [], detached: [UserID] = []) {
+        let attachment = Attachment(
+            attached: attached,
+            detached: detached,
+            isRegistered: self.registration.isComplete
+        )
         for router in self.cluster.routers {
             self.cluster.link(self, router)?.send(from: self) { router.attachmentReceived(attachment, from: self.name) }
         }
@@ -198,10 +214,13 @@ package final class SimulatedEdge: SimulatedNode {
         switch self.index.release(user, device, session.id) {
         case .superseded: return
         case .released: break
-        case .releasedLast: self.announce(Attachment(attached: [], detached: [user]))
+        case .releasedLast: self.announce(detached: [user])
         }
         let location = SessionLocation(edge: self.name, incarnation: self.edgeLife.incarnation, session: session.id)
-        self.cluster.registry.call(from: self) { $0.unregister(user, device, location) } completion: { _ in }
+        self.cluster.registry.call(from: self) {
+            $0.unregister(user, device, location)
+        } completion: { _ in
+        }
     }
 
     // MARK: - Submits
@@ -350,25 +369,32 @@ package final class SimulatedEdge: SimulatedNode {
     // MARK: - From the routers
 
     func linkUp(_ router: SimulatedRouter) {
-        self.carryOut(self.continuity.linkUp(router.own))
+        self.announce()
+        self.progressed { $0.linkUp(router.name, router.incarnation) }
     }
 
-    func linkDown(_ router: SimulatedRouter, life: RouterLife) {
+    func linkDown(_ router: SimulatedRouter) {
         let lost = self.pending.filter { $0.value.router === router }
         for (id, pending) in lost.sorted(by: { $0.key < $1.key }) {
             self.pending[id] = nil
             pending.complete(.retry(mayHaveArrived: true))
         }
-        self.continuity.linkDown(life)
+        self.progressed { $0.linkDown(router.name) }
+    }
+
+    func progressReceived(_ progress: DeliveryProgress, from router: String, _ life: Incarnation) {
+        self.progressed { $0.received(progress, from: router, life) }
     }
 
     override func routingReceived(_ news: RoutingNews) {
         guard self.routing.adopt(news) else { return }
-        self.carryOut(self.continuity.ownersChanged(self.routing.owners))
+        self.progressed { $0.ownersChanged(self.routing.owners) }
     }
 
-    private func carryOut(_ action: DeliveryContinuity.Action) {
-        guard action == .resync else { return }
+    private func progressed(_ change: (inout RouterPositions) -> Void) {
+        let losses = self.positions.snapshot.losses
+        change(&self.positions)
+        guard self.positions.snapshot.losses > losses else { return }
         self.world.note("\(self.name) has its sessions resync")
         for session in self.sessions.values.sorted(by: { $0.id < $1.id }) where session.isOpen {
             session.link.send(from: self) { session.device.resync(session.link) }

@@ -8,12 +8,13 @@ import Router
 import Storage
 import Wire
 
-/// A router whose decisions are the product's (``Writer``, ``Audience``, ``ViewSeat``, ``ConversationOperations``) and whose
-/// threads, links and connections are simulated.
+/// A router whose decisions are the product's (``Writer``, ``Audience``, ``ChangeJournal``, ``ViewSeat``,
+/// ``ConversationOperations``) and whose threads, links and connections are simulated.
 package final class SimulatedRouter: SimulatedNode {
     /// The product's defaults.
     private static let keeperInterval = UInt64.milliseconds(250)
     private static let leaseInterval = UInt64.milliseconds(500)
+    private static let progressInterval = UInt64.milliseconds(500)
     private static let policy = ViewPolicy(
         suspectAfter: .milliseconds(500),
         suspectWithoutLeaseAfter: .seconds(2)
@@ -24,6 +25,7 @@ package final class SimulatedRouter: SimulatedNode {
     private(set) var routing: Router.RoutingState
     private var witnesses: WitnessBoard
     private var audience = Audience()
+    private var journal: ChangeJournal
     private var seats: [String: ViewSeat] = [:]
     private var keeperConnections: [String: ShardConnection] = [:]
     private var writers: [String: SimulatedWriter] = [:]
@@ -37,6 +39,7 @@ package final class SimulatedRouter: SimulatedNode {
         self.incarnation = cluster.world.identifier()
         self.routing = Router.RoutingState(own: RouterLife(name: name, incarnation: "")) { _ in }
         self.witnesses = WitnessBoard(now: cluster.world.instant)
+        self.journal = ChangeJournal(own: RouterLife(name: name, incarnation: ""), life: self.incarnation)
         super.init(name: name, world: cluster.world)
         self.begin()
     }
@@ -48,7 +51,7 @@ package final class SimulatedRouter: SimulatedNode {
     }
 
     override func crashed() {
-        for link in self.cluster.links(of: self) { link.breakDown("\(self.name) crashed") }
+        for link in self.cluster.links(of: self) { link.forget(self) }
     }
 
     override func started() {
@@ -59,10 +62,11 @@ package final class SimulatedRouter: SimulatedNode {
         self.incarnation = self.world.identifier()
         let life = self.life
         let own = Confined(Weak(router: self))
-        self.routing = Router.RoutingState(
-            own: RouterLife(name: self.name, incarnation: self.incarnation.description)
-        ) { news in
+        let router = RouterLife(name: self.name, incarnation: self.incarnation.description)
+        self.journal = ChangeJournal(own: router, life: self.incarnation)
+        self.routing = Router.RoutingState(own: router) { news in
             guard let router = own.value.router, router.life == life else { return }
+            router.journal.routingChanged(router.routing.snapshot)
             router.tellAll(news)
         }
         self.routing.adopt(self.cluster.map)
@@ -86,6 +90,7 @@ package final class SimulatedRouter: SimulatedNode {
             self.keep(name)
         }
         self.renewLease()
+        self.tellProgress()
     }
 
     // MARK: - Views and leases
@@ -153,7 +158,9 @@ package final class SimulatedRouter: SimulatedNode {
     }
 
     var hasLeft: Bool {
-        self.routing.snapshot.views.values.allSatisfy { $0.member(named: self.name) != self.own || $0.members.count == 1 }
+        self.routing.snapshot.views.values.allSatisfy {
+            $0.member(named: self.name) != self.own || $0.members.count == 1
+        }
     }
 
     // MARK: - Links
@@ -162,6 +169,7 @@ package final class SimulatedRouter: SimulatedNode {
         if let edge = peer as? SimulatedEdge {
             self.edges[edge.name] = edge.edgeLife
             self.audience.linksChanged(Set(self.edges.values))
+            self.tell(self.journal.beginning, edge)
         } else {
             self.witnesses.linkUp(peer.name)
         }
@@ -226,6 +234,7 @@ package final class SimulatedRouter: SimulatedNode {
     }
 
     func attachmentReceived(_ attachment: Attachment, from edge: String) {
+        self.audience.registrationChanged(edge: edge, isRegistered: attachment.isRegistered)
         self.audience.attachmentChanged(edge: edge, attached: attachment.attached, detached: attachment.detached)
     }
 
@@ -237,6 +246,7 @@ package final class SimulatedRouter: SimulatedNode {
 
     /// As the dispatcher's event loop takes them up: a moment later, in order.
     func deliver(_ parcels: [Parcel]) {
+        let parcels = self.journal.record(parcels)
         self.later(.microseconds(10)) { [weak self] in
             guard let self else { return }
             for parcel in parcels {
@@ -249,7 +259,9 @@ package final class SimulatedRouter: SimulatedNode {
         for action in actions {
             switch action {
             case .lookUp(let conversation, let token, let users):
-                self.cluster.registry.call(from: self) { $0.answer(about: users) } completion: { [weak self] answer in
+                self.cluster.registry.call(from: self) {
+                    $0.answer(about: users)
+                } completion: { [weak self] answer in
                     guard let self else { return }
                     self.carryOut(
                         self.audience.lookedUp(
@@ -262,9 +274,8 @@ package final class SimulatedRouter: SimulatedNode {
                 }
             case .send(let edge, let parcel, let recipients, let isBroadcast):
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
-            case .finished:
-                // Parcels have no positions here.
-                break
+            case .finished(let position):
+                self.journal.finished([position])
             }
         }
     }
@@ -287,7 +298,31 @@ package final class SimulatedRouter: SimulatedNode {
         case .event(var event):
             event.recipients = recipients
             isSent = link.send(from: self) { [event] in edge.eventReceived(event) }
+        case .receipts:
+            // No simulated device sends receipts.
+            return
         }
-        if !isSent { self.unsent += 1 }
+        guard !isSent else { return }
+        self.unsent += 1
+        self.journal.missed(by: edgeName)
+    }
+
+    // MARK: - How far the edges have come
+
+    private func tellProgress() {
+        for name in self.edges.keys.sorted() {
+            guard let edge = self.cluster.edge(name) else { continue }
+            let progress = self.journal.takeProgress(of: name)
+            if !self.tell(progress, edge), progress.kind == .gap { self.journal.missed(by: name) }
+        }
+        self.later(Self.progressInterval) { [weak self] in self?.tellProgress() }
+    }
+
+    @discardableResult
+    private func tell(_ progress: DeliveryProgress, _ edge: SimulatedEdge) -> Bool {
+        let life = self.incarnation
+        return self.cluster.link(self, edge)?.send(from: self) {
+            edge.progressReceived(progress, from: self.name, life)
+        } ?? false
     }
 }

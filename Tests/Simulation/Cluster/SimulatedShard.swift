@@ -107,6 +107,23 @@ package final class SimulatedShard: ShardStore {
         return .stored(stale: stale)
     }
 
+    package func storeReceipts(
+        _ batch: ReceiptBatch,
+        epoch: UInt64
+    ) throws(StorageError) -> [MemberKey: Watermarks] {
+        try self.fence(epoch)
+        var stored: [MemberKey: Watermarks] = [:]
+        for (key, watermarks) in batch.rows {
+            guard let row = self.rows[key.conversation], !row.isDeleted,
+                let place = row.state.members.firstIndex(where: { $0.user == key.user })
+            else { continue }
+            let after = row.state.members[place].watermarks.union(watermarks)
+            self.rows[key.conversation]?.state.members[place].watermarks = after
+            stored[key] = after
+        }
+        return stored
+    }
+
     package func findStored(_ keys: [MessageKey]) throws(StorageError) -> [MessageKey: StoredMessage] {
         guard self.world.defect != .forgetDeduplication else { return [:] }
         var found: [MessageKey: StoredMessage] = [:]

@@ -110,16 +110,28 @@ final class SimulatedWriter {
         case .load(let ids):
             self.connection.call(writes: false) { (shard) throws(StorageError) in
                 try shard.loadConversations(ids).values.sorted { $0.conversation.id < $1.conversation.id }
-            } completion: { [weak self] in self?.resume($0) { .loaded($0) } }
+            } completion: { [weak self] in
+                self?.resume($0) { .loaded($0) }
+            }
         case .lookBack(let keys):
             self.connection.call(writes: false) { (shard) throws(StorageError) in
                 try shard.stored(keys)
-            } completion: { [weak self] in self?.resume($0) { .lookedBack($0) } }
+            } completion: { [weak self] in
+                self?.resume($0) { .lookedBack($0) }
+            }
         case .append(let batch, let epoch):
             if self.world.defect == .acknowledgeBeforeCommit { self.acknowledgeNow(batch) }
             self.connection.call(writes: true) { (shard) throws(StorageError) in
                 try shard.appendMessages(batch, epoch: epoch)
-            } completion: { [weak self] in self?.resume($0) { .appended($0) } }
+            } completion: { [weak self] in
+                self?.resume($0) { .appended($0) }
+            }
+        case .storeReceipts(let batch, let epoch):
+            self.connection.call(writes: true) { (shard) throws(StorageError) in
+                try shard.storeReceipts(batch, epoch: epoch)
+            } completion: { [weak self] in
+                self?.resume($0) { .receiptsStored($0) }
+            }
         case .operate(let ticket, let epoch):
             self.operate(ticket, epoch: epoch)
         case .readView:
@@ -158,6 +170,7 @@ final class SimulatedWriter {
         case .moved(let ticket): self.take(ticket)?.moved(self.router.routing.news)
         case .outOfOrder(let ticket): self.take(ticket)?.outOfOrder()
         case .operated(let ticket, let reply, _): self.take(ticket)?.answer(reply)
+        case .receiptsStored(let ticket, let stored): self.take(ticket)?.answer(stored)
         case .deliver(let parcels): self.router.deliver(parcels)
         }
     }

@@ -153,6 +153,12 @@ package final class SimulatedLink {
         node.later(.microseconds(100), run)
     }
 
+    /// A node crashed: what it knew is gone, told or not.
+    func forget(_ node: SimulatedNode) {
+        self.breakDown("\(node.name) crashed")
+        if node === self.nodes.0 { self.isKnownUp.0 = false } else { self.isKnownUp.1 = false }
+    }
+
     private func redial() {
         self.world.scheduler.schedule(after: self.world.duration(.milliseconds(20)...(.milliseconds(200)))) {
             [weak self] in

@@ -22,6 +22,10 @@ final class StubCluster: Sendable {
         var closesFor: [String: UInt16] = [:]
         /// Commands but the first are not answered.
         var isSilent = false
+        /// So many receipts are stored and not answered: the connection is cut instead.
+        var receiptsCut = 0
+        /// So many receipts are answered with `overloaded`.
+        var receiptsRefused = 0
         /// As an edge of an earlier version.
         var knowsNoSync = false
         /// A device that misses more is told so.
@@ -32,6 +36,8 @@ final class StubCluster: Sendable {
         var history: [DeliveredMessage] = []
         var connections: [(connection: StubConnection, device: DeviceID)] = []
         var tokens: [String] = []
+        /// Of the one user that all devices belong to.
+        var watermarks = Watermarks.zero
         var syncs: [SyncRequest] = []
         var faults = Faults()
     }
@@ -39,6 +45,7 @@ final class StubCluster: Sendable {
     private let state = Mutex(State())
 
     var history: [DeliveredMessage] { self.state.withLock { $0.history } }
+    var watermarks: Watermarks { self.state.withLock { $0.watermarks } }
     /// The tokens that were shown, in order.
     var tokens: [String] { self.state.withLock { $0.tokens } }
 
@@ -76,10 +83,37 @@ final class StubCluster: Sendable {
             connection.send(.authenticated(command.id, Fixtures.authenticated(inFlight: 10)))
         case .sendMessage(let request):
             self.store(request, command.id, connection)
+        case .messageDelivered(let receipt):
+            self.store(Watermarks(delivered: receipt.seq, read: 0), command.id, connection)
+        case .messageRead(let receipt):
+            self.store(Watermarks(delivered: receipt.seq, read: receipt.seq), command.id, connection)
         case .sync(let request):
             self.sync(request, command.id, connection)
         case .ping:
             if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
+        }
+    }
+
+    private func store(_ watermarks: Watermarks, _ id: CommandID, _ connection: StubConnection) {
+        let (stored, isRefused, isCut) = self.state.withLock { state in
+            let isRefused = state.faults.receiptsRefused > 0
+            guard !isRefused else {
+                state.faults.receiptsRefused -= 1
+                return (state.watermarks, true, false)
+            }
+            state.watermarks.formUnion(watermarks)
+            let isCut = state.faults.receiptsCut > 0
+            if isCut { state.faults.receiptsCut -= 1 }
+            return (state.watermarks, false, isCut)
+        }
+        if isRefused {
+            connection.send(.error(id, Failure(.overloaded, "later", retryAfterMilliseconds: 1)))
+        } else if isCut {
+            connection.cut()
+        } else {
+            connection.send(
+                .receiptStored(id, ReceiptStored(conversationID: Fixtures.conversation, watermarks: stored))
+            )
         }
     }
 
@@ -93,7 +127,8 @@ final class StubCluster: Sendable {
             return connection.send(.error(id, Failure(.unknownType, "What is `sync`?")))
         }
         guard let after = request.cursors[Fixtures.conversation] else { return }
-        let head = UInt64(history.count)
+        // A test may have sent messages that no history has.
+        let head = max(after, UInt64(history.count))
         guard head - after <= faults.syncMessagesMax else {
             let tooFar = Synced.TooFar(conversationID: Fixtures.conversation, headSeq: head, after: after)
             return connection.send(.synced(id, Synced(changed: 0, tooFar: [tooFar], isFull: true, resume: "r\(head)")))
