@@ -179,7 +179,10 @@ let package = Package(
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
         tests("SimulationTests", ["Simulation", "TestSupport"]),
-        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Storage", "Wire", .nioCore]),
+        tests(
+            "RouterTests",
+            ["Directory", "Messaging", "Placement", "Router", "Storage", "TestSupport", "Wire", .nioCore, .nioPosix]
+        ),
         tests(
             "EdgeTests",
             [

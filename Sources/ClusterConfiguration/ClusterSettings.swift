@@ -81,6 +81,12 @@ extension ClusterSettings {
         package var websocketFrameBytes = 0
         package var httpBodyBytes = 0
         package var submitsInFlightPerSession = 0
+        package var syncMessagesPerConversation = 0
+        package var syncMessages = 0
+        package var syncHeldBytes = 0
+        package var syncsUnderWay = 0
+        /// Conversations of one router.
+        package var changedConversations = 0
         package var shardQueueMessages = 0
         package var shardQueueBytes = 0
         package var batchMessages = 0

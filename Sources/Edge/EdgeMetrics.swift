@@ -19,6 +19,7 @@ package final class EdgeMetrics: Sendable {
     let deliveriesDropped: Counter
     let resyncs: Counter
     let recipientsAbsent: Counter
+    let sync: SyncMetrics
     let malformedNotifications: Counter
     let registrationsFailed: Counter
     let registryRefills: Counter
@@ -73,6 +74,7 @@ package final class EdgeMetrics: Sendable {
             help: "Events dropped because too many waited for an event loop; its sessions are told to resync."
         )
         self.resyncs = registry.counter("trunkline_edge_resyncs_total", help: "Times a session was told to resync.")
+        self.sync = SyncMetrics(registry)
         self.recipientsAbsent = registry.counter(
             "trunkline_edge_recipients_absent_total",
             help: "Recipients of messages that had no session here."

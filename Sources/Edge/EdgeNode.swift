@@ -115,12 +115,10 @@ package final class EdgeNode: WebSocketAcceptor {
                     logger: logger
                 ),
                 linkUp: { announcer.tellRegistration() },
-                resyncAll: {
-                    for loop in loops { loop.resyncAll() }
-                },
                 settle: { users in
                     .andAllComplete(loops.map { $0.settle(users) }, on: eventLoops[0])
                 },
+                progress: RouterProgress(loops: loops),
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),

@@ -20,16 +20,14 @@ final class MeshInbox: MeshDelegate {
         var dispatcher: DeliveryDispatcher
         /// There is a link to a router that knows nothing of this edge.
         var linkUp: @Sendable () -> Void
-        /// Tells every session of this edge to ask for what it may have missed.
-        var resyncAll: @Sendable () -> Void
         /// Completes when what was handed to the sessions of these users before has left this process.
         var settle: @Sendable ([UserID]) -> EventLoopFuture<Void>
+        var progress: RouterProgress
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
 
     private let receivers = Mutex<Receivers?>(nil)
-    private let continuity = Mutex(DeliveryContinuity())
     private let logger: Logger
 
     init(logger: Logger) {
@@ -41,24 +39,20 @@ final class MeshInbox: MeshDelegate {
     }
 
     func meshLinkUp(_ peer: PeerIdentity) {
-        self.receivers.withLock { $0 }?.linkUp()
-        self.carryOut(self.continuity.withLock { $0.linkUp(RouterLife(peer)) })
+        guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        receivers.linkUp()
+        receivers.progress.linkUp(peer)
     }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
-        self.continuity.withLock { $0.linkDown(RouterLife(peer)) }
-        self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+        guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        receivers.dispatcher.readComplete(from: peer.name)
+        receivers.progress.linkDown(peer)
     }
 
     /// The edge has taken a newer view.
     func ownersChanged(_ owners: Set<RouterLife>) {
-        self.carryOut(self.continuity.withLock { $0.ownersChanged(owners) })
-    }
-
-    private func carryOut(_ action: DeliveryContinuity.Action) {
-        guard action == .resync, let receivers = self.receivers.withLock({ $0 }) else { return }
-        self.logger.notice("A link was interrupted; all sessions are told to resync")
-        receivers.resyncAll()
+        self.receivers.withLock { $0 }?.progress.ownersChanged(owners)
     }
 
     /// Routers ask edges one thing: whether what they sent has gone out.
@@ -93,6 +87,11 @@ final class MeshInbox: MeshDelegate {
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
             case .receipts: receivers.dispatcher.receiptsReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
+            case .deliveryProgress:
+                let progress = try DeliveryProgress(decoding: payload)
+                // The event loops get what came before first.
+                receivers.dispatcher.readComplete(from: peer.name)
+                receivers.progress.received(progress, from: peer)
             case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
             // What a later version sends is passed over (contract C9); what edges send comes from no router.
             case .attachment, .sessionUnknown, nil: break
@@ -104,11 +103,5 @@ final class MeshInbox: MeshDelegate {
 
     func meshReadComplete(from peer: PeerIdentity) {
         self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
-    }
-}
-
-extension RouterLife {
-    fileprivate init(_ peer: PeerIdentity) {
-        self.init(name: peer.name, incarnation: peer.incarnation.description)
     }
 }

@@ -26,6 +26,8 @@ package final class RouterHub: Sendable {
         var requests: RequestDispatcher
         var keepers: [String: ShardKeeper]
         var requestTimeout: Duration
+        var journal: ChangeJournal
+        var teller: ProgressTeller
     }
 
     private let attached = Mutex<Parts?>(nil)
@@ -46,6 +48,7 @@ package final class RouterHub: Sendable {
     /// Everybody linked hears of a new map or view.
     func routingChanged(_ news: RoutingNews) {
         guard let parts = self.parts else { return }
+        parts.journal.routingChanged(parts.routing.snapshot)
         let payload = news.encoded()
         for peer in parts.mesh.peers {
             parts.mesh.notify(
@@ -90,6 +93,9 @@ extension RouterHub: MeshDelegate {
         switch peer.role {
         case .edge:
             self.tellEdges(parts)
+            // The audiences know of the link by now, so what is recorded after this position comes over it.
+            self.notify(.deliveryProgress, parts.journal.beginning.encoded(), edge: peer.name)
+            parts.teller.linked(peer.name)
         case .router:
             parts.witnesses.linkUp(peer.name)
         }
@@ -128,6 +134,9 @@ extension RouterHub: MeshDelegate {
         if kind == .displaceSession {
             return self.displace(request, parts)
         }
+        if kind == .syncChanges {
+            return self.answerChanges(request, parts)
+        }
         guard let slot = Slot(request.slot) else {
             return self.refuse(request, Failure(.internal, "There is no slot \(request.slot)."))
         }
@@ -143,6 +152,17 @@ extension RouterHub: MeshDelegate {
 
     private func refuse(_ request: InboundRequest, _ failure: Failure) {
         request.reply(status: ResponseStatus.failed.rawValue, payload: FailureBody(failure).encoded())
+    }
+
+    /// At once, from memory: an announcement that came before over the same link was handed on before.
+    private func answerChanges(_ request: InboundRequest, _ parts: Parts) {
+        do throws(FieldError) {
+            let question = try SyncChanges(decoding: request.payload)
+            let answer = parts.journal.answer(question, table: parts.routing.snapshot)
+            request.reply(status: ResponseStatus.ok.rawValue, payload: answer.encoded())
+        } catch {
+            self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
     }
 
     /// Passes the news that a device has a newer session on to the edge that has the older one.
@@ -175,7 +195,7 @@ extension RouterHub: MeshDelegate {
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
                 parts.keepers.values.forEach { $0.wake() }
-            case .deliver, .conversationEvent, .receipts, .sessionDisplaced:
+            case .deliver, .conversationEvent, .receipts, .sessionDisplaced, .deliveryProgress:
                 break
             }
         } catch {
@@ -199,6 +219,8 @@ extension RouterHub: MeshDelegate {
 extension RouterHub: WriterEffects {
     package func deliver(_ parcels: [Parcel]) {
         guard let parts = self.parts else { return }
+        // Before any of them can be sent: see ``ChangeJournal``.
+        let parcels = parts.journal.record(parcels)
         guard parts.dispatchers.count > 1 else {
             parts.dispatchers.first?.deliver(parcels)
             return
@@ -243,8 +265,12 @@ extension RouterHub: AudienceTransport {
     package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
         guard let parts = self.parts else { return }
         let outcome = parts.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .durable)
-        if !outcome.isQueued {
-            parts.links.countUnsent()
-        }
+        guard !outcome.isQueued else { return }
+        parts.links.countUnsent()
+        parts.journal.missed(by: edge)
+    }
+
+    package func finished(_ positions: [UInt64]) {
+        self.parts?.journal.finished(positions)
     }
 }

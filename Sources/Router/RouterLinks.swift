@@ -28,7 +28,7 @@ final class RouterLinks: Sendable {
     /// The nodes with a link.
     var names: Set<String> { self.state.withLock { $0.routers.union($0.edges.map(\.edge)) } }
 
-    /// Deliveries that no link took; their receivers find them by their gap in `seq`.
+    /// Deliveries that no link took; their edge is told of the gap, see ``ChangeJournal/missed(by:)``.
     var unsentDeliveries: UInt64 { self.unsent.load(ordering: .relaxed) }
 
     func countUnsent() {

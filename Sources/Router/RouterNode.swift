@@ -38,6 +38,8 @@ package final class RouterNode: Sendable {
         package var leaseReadIntervalJudging: Duration = .milliseconds(100)
         /// How long a request from this router to another may take.
         package var requestTimeout: Duration
+        /// Conversations whose last change is remembered for devices that were away.
+        package var changedConversationsMax = ChangeLog.Bounds().conversationsMax
 
         var life: RouterLife {
             RouterLife(name: self.name, incarnation: self.incarnation.description)
@@ -85,6 +87,8 @@ package final class RouterNode: Sendable {
     let links = RouterLinks()
     let mesh: MeshNode
     let hub: RouterHub
+    let journal: ChangeJournal
+    private let teller: ProgressTeller
     private let dispatchers: [AudienceDispatcher]
     private let services: [String: RequestDispatcher.ShardServices]
     private let keepers: [String: ShardKeeper]
@@ -118,6 +122,24 @@ package final class RouterNode: Sendable {
         self.routing = RoutingState(own: configuration.life) { news in hub.routingChanged(news) }
         let loops = Array(group.makeIterator())
         self.dispatchers = loops.map { AudienceDispatcher(loop: $0, transport: hub) }
+        var bounds = ChangeLog.Bounds()
+        bounds.conversationsMax = configuration.changedConversationsMax
+        let journal = ChangeJournal(own: configuration.life, life: configuration.incarnation, bounds: bounds)
+        self.journal = journal
+        let (links, mesh) = (self.links, self.mesh)
+        self.teller = ProgressTeller(
+            loop: loops[0],
+            journal: journal,
+            edges: { links.edges.map(\.edge) },
+            send: { edge, payload in
+                mesh.notify(
+                    kind: NotificationKind.deliveryProgress.rawValue,
+                    payload: payload,
+                    to: edge,
+                    class: .durable
+                )
+            }
+        )
         self.services = Self.services(configuration, routing: self.routing, hub: hub, metrics: metrics, logger: logger)
         self.keepers = Self.keepers(
             configuration,
@@ -141,7 +163,9 @@ package final class RouterNode: Sendable {
                     receiptMembersMax: configuration.writerBounds.receiptMembersMax
                 ),
                 keepers: self.keepers,
-                requestTimeout: configuration.requestTimeout
+                requestTimeout: configuration.requestTimeout,
+                journal: journal,
+                teller: self.teller
             )
         )
         RouterMetrics.register(in: metrics, node: self)
@@ -235,6 +259,7 @@ package final class RouterNode: Sendable {
         let address = try await self.mesh.listen(host: self.configuration.meshHost, port: self.configuration.meshPort)
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
         self.mesh.setPeers(self.configuration.peers)
+        self.teller.start()
         for keeper in self.keepers.values {
             keeper.start()
         }
@@ -289,6 +314,7 @@ package final class RouterNode: Sendable {
             try? await Task.sleep(for: .milliseconds(20))
         }
         self.tasks.withLock { $0 }.forEach { $0.cancel() }
+        self.teller.stop()
         await withCheckedContinuation { continuation in
             let services = self.services.values
             let keepers = self.keepers.values
@@ -304,7 +330,22 @@ package final class RouterNode: Sendable {
         for service in self.services.values {
             await service.readers.shutdown()
         }
+        await self.endDeliveries(until: end)
         await self.mesh.shutdown()
+    }
+
+    /// Tells the edges that they got everything, so that no session has to compare because of this router's end.
+    private func endDeliveries(until end: ContinuousClock.Instant) async {
+        var edges = Set(self.links.edges.map(\.edge))
+        while !edges.isEmpty {
+            for edge in edges {
+                guard let ending = self.journal.ending(for: edge) else { continue }
+                self.hub.notify(.deliveryProgress, ending.encoded(), edge: edge)
+                edges.remove(edge)
+            }
+            guard !edges.isEmpty, ContinuousClock.now < end else { return }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
     }
 
     // MARK: - Leases

@@ -18,9 +18,12 @@ struct CommandMessageTests {
     func roundTrip() throws {
         let commands: [ClientCommand] = [
             .authenticate(.init(token: "a.b\"c", deviceID: Samples.device)),
+            .authenticate(.init(token: "t", deviceID: Samples.device, sync: true)),
             .sendMessage(Self.send),
             .messageDelivered(ReceiptRequest(conversationID: Samples.conversation, seq: 1)),
             .messageRead(ReceiptRequest(conversationID: Samples.conversation, seq: UInt64(Int64.max))),
+            .sync(SyncRequest(cursors: [:])),
+            .sync(SyncRequest(cursors: [Samples.conversation: UInt64(Int64.max)], resume: "a\"b", hasMore: true)),
             .ping,
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))

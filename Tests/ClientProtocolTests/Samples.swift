@@ -91,6 +91,27 @@ enum Samples {
             .messageDelivered(ReceiptEvent(conversationID: Self.conversation, userID: Self.other, seq: 9)),
             .messageRead(ReceiptEvent(conversationID: Self.conversation, userID: Self.other, seq: UInt64(Int64.max))),
             .pong(18_446_744_073_709_551_615),
+            .pong("p", resume: "AQ"),
+            .synced("s", Synced(changed: 0, isFull: true)),
+            .synced(
+                3,
+                Synced(
+                    changed: 2,
+                    tooFar: [Synced.TooFar(conversationID: Self.conversation, headSeq: 9, after: 1)],
+                    removed: [Self.conversation, Self.conversation],
+                    updated: [Self.conversation],
+                    isFull: false,
+                    resume: "AQ"
+                )
+            ),
+            .syncMessages(
+                SyncMessages(
+                    conversationID: Self.conversation,
+                    messages: [Self.delivered(body: "a"), Self.delivered(body: "\"")],
+                    headSeq: 42,
+                    hasMore: true
+                )
+            ),
             .error("x", Failure(.overloaded, "Too many.", retryAfterMilliseconds: 100)),
             .error(nil, Failure(.malformed, "This is not valid JSON.")),
             .newMessage(Self.delivered(body: "Grüße, 世界 👋\n\"quoted\" \\ \u{0}\u{1F}\u{7F}\u{2028}")),

@@ -190,6 +190,8 @@ struct DeliveryTests {
         let delivery = SessionLoop.Delivery(
             frame: frame,
             recipients: [UserID(value: 77)],
+            conversation: ConversationID(value: 5),
+            seq: 1,
             excluded: nil,
             messageCreatedAt: nil
         )

@@ -55,7 +55,26 @@ struct SessionsContractTests {
         return [
             .authenticated("1", authenticated), .messageSent(0, sent(false)), .messageSent("x", sent(true)), .pong("1"),
             .error("1", Failure(.overloaded, "m", retryAfterMilliseconds: 5)), .error(nil, Failure(.malformed, "m")),
-            .newMessage(DeliveredMessage(Self.message)),
+            .newMessage(DeliveredMessage(Self.message)), .pong("1", resume: "AQ"),
+            .syncMessages(
+                SyncMessages(
+                    conversationID: Self.id,
+                    messages: [DeliveredMessage(Self.message)],
+                    headSeq: 3,
+                    hasMore: false
+                )
+            ),
+            .synced(
+                "1",
+                Synced(
+                    changed: 1,
+                    tooFar: [Synced.TooFar(conversationID: Self.id, headSeq: 3, after: 0)],
+                    removed: [Self.id],
+                    updated: [Self.id],
+                    isFull: true,
+                    resume: "AQ"
+                )
+            ),
             .conversationCreated(ConversationResponse(conversation, members: members), actor: Self.user),
             .conversationUpdated(ConversationHeader(conversation), actor: Self.user),
             .conversationDeleted(Self.id, actor: Self.user), .memberAdded(membership), .memberRemoved(membership),
@@ -86,6 +105,8 @@ struct SessionsContractTests {
             .authenticate(.init(token: "t", deviceID: DeviceID(value: 1))), .sendMessage(request), .ping,
             .messageDelivered(ReceiptRequest(conversationID: Self.id, seq: 1)),
             .messageRead(ReceiptRequest(conversationID: Self.id, seq: 1)),
+            .authenticate(.init(token: "t", deviceID: DeviceID(value: 1), sync: true)),
+            .sync(SyncRequest(cursors: [:])), .sync(SyncRequest(cursors: [Self.id: 7], resume: "AQ", hasMore: true)),
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))
         for command in commands {

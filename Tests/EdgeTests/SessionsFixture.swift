@@ -70,10 +70,11 @@ struct SessionsFixture: Sendable {
         messageBytesMax: Int = 128 << 10,
         submitsInFlightMax: Int = 8,
         sessionsMax: Int = 100,
+        syncHeldBytes: Int = 256 << 10,
         rates: ClusterSettings.Rates = ClusterSettings.Rates(),
         verifier: any TokenVerifier = PlainTokens()
     ) {
-        let settings = SessionSettings(
+        var settings = SessionSettings(
             sessionsMax: sessionsMax,
             unsentBytesMax: unsentBytesMax,
             messageBytesMax: messageBytesMax,
@@ -83,6 +84,7 @@ struct SessionsFixture: Sendable {
             heartbeat: .seconds(30),
             silence: .seconds(75)
         )
+        settings.sync.heldBytesMax = syncHeldBytes
         let links = ScriptedLinks(log: self.log)
         let directory = ScriptedDirectory(log: self.log)
         let metrics = EdgeMetrics(self.registry)
@@ -144,8 +146,8 @@ struct SessionsFixture: Sendable {
                 routing: self.routing,
                 dispatcher: self.dispatcher,
                 linkUp: {},
-                resyncAll: {},
                 settle: { loop.settle($0) },
+                progress: RouterProgress(loops: [loop]),
                 displaced: { _ in }
             )
         )

@@ -169,6 +169,50 @@ struct TrunklineSessionTests {
         }
     }
 
+    @Test("a reconnect catches up with one sync that carries the cursor and the resume token, without pages over REST")
+    func syncs() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let (anna, ben) = (try await self.device(http, group), try await self.device(http, group, edge: 1))
+            try await self.open(anna)
+            try await self.open(ben)
+            try await anna.send((0..<20).map { "a\($0)" })
+            try await eventually("all arrived") { ben.seqs.count == 20 }
+            edges[1].connections[0].cut()
+            cluster.change { $0.losesLive = Set((20..<50).map { "a\($0)" }) }
+            try await anna.send((20..<50).map { "a\($0)" })
+            try await eventually("stored") { anna.acknowledged == 50 }
+            try await eventually("it came back") { ben.connections == 2 }
+            cluster.broadcast(.resync)
+            try await eventually("all arrived") { ben.seqs.count == 50 }
+            #expect(ben.seqs == Array(1...50))
+            #expect(try await ben.session.ask { $0.statistics.pagesFetched } == 0)
+            #expect(cluster.syncs.contains { $0.cursors[Fixtures.conversation] == 20 && $0.resume == "r0" })
+            for device in [anna, ben] { try await device.session.ask { $0.close() } }
+        }
+    }
+
+    @Test(
+        "what a sync does not bring is paged over REST: too far, or an edge that knows no sync",
+        arguments: [false, true]
+    )
+    func syncsOverREST(knowsNoSync: Bool) async throws {
+        try await self.withCluster { cluster, _, http, group in
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            try await anna.send((0..<30).map { "a\($0)" })
+            try await eventually("stored") { anna.acknowledged == 30 }
+            cluster.change { faults in
+                faults.knowsNoSync = knowsNoSync
+                faults.syncMessagesMax = 10
+            }
+            let ben = try await self.device(http, group, edge: 1)
+            try await eventually("all arrived") { ben.seqs.count == 30 }
+            #expect(ben.seqs == Array(1...30))
+            #expect(try await ben.session.ask { $0.statistics.pagesFetched } > 0)
+            for device in [anna, ben] { try await device.session.ask { $0.close() } }
+        }
+    }
+
     @Test("a message that is to be tried again is, with the same id; one that cannot succeed is given up")
     func refusals() async throws {
         try await self.withCluster { cluster, edges, http, group in

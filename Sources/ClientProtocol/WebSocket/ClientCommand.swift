@@ -8,21 +8,26 @@ package enum ClientCommand: Hashable, Sendable {
     case sendMessage(SendMessageRequest)
     case messageDelivered(ReceiptRequest)
     case messageRead(ReceiptRequest)
+    case sync(SyncRequest)
     case ping
 
     /// The fields of `authenticate`.
     package struct Authenticate: Codable, Hashable, Sendable {
         package var token: String
         package var deviceID: DeviceID
+        /// Present, and then true, when live events are to wait until the session was brought up to date by `sync`.
+        package var sync: Bool?
 
-        package init(token: String, deviceID: DeviceID) {
+        package init(token: String, deviceID: DeviceID, sync: Bool = false) {
             self.token = token
             self.deviceID = deviceID
+            self.sync = sync ? true : nil
         }
 
         private enum CodingKeys: String, CodingKey {
             case token
             case deviceID = "device_id"
+            case sync
         }
     }
 
@@ -31,6 +36,7 @@ package enum ClientCommand: Hashable, Sendable {
         case sendMessage = "send_message"
         case messageDelivered = "message_delivered"
         case messageRead = "message_read"
+        case sync
         case ping
     }
 
@@ -40,6 +46,7 @@ package enum ClientCommand: Hashable, Sendable {
         case .sendMessage: .sendMessage
         case .messageDelivered: .messageDelivered
         case .messageRead: .messageRead
+        case .sync: .sync
         case .ping: .ping
         }
     }
@@ -74,6 +81,13 @@ extension CommandMessage {
     ///
     /// - Throws: with `malformed`, `unknown_type`, `missing_field`, `invalid_field` or `too_large`.
     package init(json: some Collection<UInt8>) throws(RejectedCommand) {
+        switch SyncScanner.scan(json) {
+        case .notSync: break
+        case .sync(let id, let request):
+            self.init(id: id, command: .sync(request))
+            return
+        case .rejected(let rejected): throw rejected
+        }
         let decoded: DecodedCommand
         do {
             decoded = try JSONBody.decode(DecodedCommand.self, from: json)
@@ -96,6 +110,7 @@ extension CommandMessage {
             case .authenticate(let fields):
                 object.string("token", fields.token)
                 object.identifier("device_id", fields.deviceID)
+                if fields.sync == true { object.flag("sync", true) }
             case .sendMessage(let fields):
                 object.identifier("conversation_id", fields.conversationID)
                 object.identifier("client_message_id", fields.clientMessageID)
@@ -104,6 +119,7 @@ extension CommandMessage {
             case .messageDelivered(let fields), .messageRead(let fields):
                 object.identifier("conversation_id", fields.conversationID)
                 object.integer("seq", fields.seq)
+            case .sync(let fields): fields.write(into: &object)
             case .ping:
                 break
             }
@@ -146,6 +162,8 @@ private struct DecodedCommand: Decodable {
                 command = .messageDelivered(try ReceiptRequest(from: decoder))
             case .messageRead:
                 command = .messageRead(try ReceiptRequest(from: decoder))
+            case .sync:
+                throw Failure(.invalidField, "The field `type` of a `sync` must stand before its other fields.")
             case .ping:
                 command = .ping
             }

@@ -19,6 +19,7 @@ private struct DecodedMessage: Decodable {
         case type
         case code
         case message
+        case resume
         case retryAfterMilliseconds = "retry_after_ms"
         case conversation
         case conversationID = "conversation_id"
@@ -37,7 +38,9 @@ private struct DecodedMessage: Decodable {
         case .authenticated: self.message = .authenticated(try id(), try Authenticated(from: decoder))
         case .messageSent: self.message = .messageSent(try id(), try MessageSent(from: decoder))
         case .receiptStored: self.message = .receiptStored(try id(), try ReceiptStored(from: decoder))
-        case .pong: self.message = .pong(try id())
+        case .pong:
+            self.message = .pong(try id(), resume: try container.decodeIfPresent(String.self, forKey: .resume))
+        case .synced: self.message = .synced(try id(), try Synced(from: decoder))
         case .error:
             let failure = Failure(
                 try container.decode(ErrorCode.self, forKey: .code),
@@ -47,6 +50,7 @@ private struct DecodedMessage: Decodable {
             self.message = .error(try container.decodeIfPresent(CommandID.self, forKey: .id), failure)
         case .newMessage:
             self.message = .newMessage(try container.decode(DeliveredMessage.self, forKey: .message))
+        case .syncMessages: self.message = .syncMessages(try SyncMessages(from: decoder))
         case .conversationCreated:
             let conversation = try container.decode(ConversationResponse.self, forKey: .conversation)
             self.message = .conversationCreated(conversation, actor: try actor())

@@ -17,6 +17,10 @@ extension ServerMessage {
         case .conversationCreated(let conversation, _): conversation.members.count * 80
         case .memberAdded(let event), .memberRemoved(let event): event.members.count * 80
         case .error(_, let failure): failure.message.utf8.count
+        case .syncMessages(let page): page.messages.reduce(0) { $0 + $1.body.utf8.count + 320 }
+        case .synced(_, let fields):
+            fields.tooFar.count * 96 + (fields.removed.count + fields.updated.count + fields.unavailable.count) * 40
+                + (fields.resume?.utf8.count ?? 0)
         case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
             .roleChanged, .messageDelivered, .messageRead, .resync:
             128
@@ -25,14 +29,15 @@ extension ServerMessage {
 
     private func write(into object: inout JSONWriter.Object) {
         switch self {
-        case .authenticated(let id, _), .messageSent(let id, _), .receiptStored(let id, _), .pong(let id),
+        case .authenticated(let id, _), .messageSent(let id, _), .receiptStored(let id, _), .pong(let id, _),
+            .synced(let id, _),
             .error(.some(let id), _):
             switch id {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
-        case .error(nil, _), .newMessage, .conversationCreated, .conversationUpdated, .conversationDeleted,
-            .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
+        case .error(nil, _), .newMessage, .syncMessages, .conversationCreated, .conversationUpdated,
+            .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
             break
         }
         object.literal("type", self.name.rawValue)
@@ -40,7 +45,11 @@ extension ServerMessage {
         case .authenticated(_, let fields): fields.write(into: &object)
         case .messageSent(_, let fields): fields.write(into: &object)
         case .receiptStored(_, let fields): fields.write(into: &object)
-        case .pong, .resync: break
+        case .pong(_, let resume):
+            if let resume { object.string("resume", resume) }
+        case .synced(_, let fields): fields.write(into: &object)
+        case .syncMessages(let page): page.write(into: &object)
+        case .resync: break
         case .error(_, let failure):
             object.literal("code", failure.code.name)
             object.string("message", failure.message)
@@ -106,7 +115,7 @@ extension ReceiptStored {
 }
 
 extension DeliveredMessage {
-    fileprivate func write(into object: inout JSONWriter.Object) {
+    func write(into object: inout JSONWriter.Object) {
         object.messageID("message_id", self.messageID)
         object.identifier("conversation_id", self.conversationID)
         object.integer("seq", self.seq)

@@ -7,11 +7,15 @@ package enum ServerMessage: Hashable, Sendable {
     case authenticated(CommandID, Authenticated)
     case messageSent(CommandID, MessageSent)
     case receiptStored(CommandID, ReceiptStored)
-    case pong(CommandID)
+    /// With a fresh resume token while the session misses nothing.
+    case pong(CommandID, resume: String? = nil)
+    case synced(CommandID, Synced)
     /// Without an id when what came was not understood far enough to have one.
     case error(CommandID?, Failure)
 
     case newMessage(DeliveredMessage)
+    /// Part of what a `sync` brings, before its `synced`.
+    case syncMessages(SyncMessages)
     case conversationCreated(ConversationResponse, actor: UserID)
     case conversationUpdated(ConversationHeader, actor: UserID)
     case conversationDeleted(ConversationID, actor: UserID)
@@ -20,7 +24,7 @@ package enum ServerMessage: Hashable, Sendable {
     case roleChanged(MembershipEvent)
     case messageDelivered(ReceiptEvent)
     case messageRead(ReceiptEvent)
-    /// Live events were left out because the client was too slow: ask for what came after the own cursor.
+    /// Live events were left out: ask with `sync` for what came after the own cursors.
     case resync
 
     package enum Name: String, Sendable, CaseIterable {
@@ -28,8 +32,10 @@ package enum ServerMessage: Hashable, Sendable {
         case messageSent = "message_sent"
         case receiptStored = "receipt_stored"
         case pong
+        case synced
         case error
         case newMessage = "new_message"
+        case syncMessages = "sync_messages"
         case conversationCreated = "conversation_created"
         case conversationUpdated = "conversation_updated"
         case conversationDeleted = "conversation_deleted"
@@ -47,8 +53,10 @@ package enum ServerMessage: Hashable, Sendable {
         case .messageSent: .messageSent
         case .receiptStored: .receiptStored
         case .pong: .pong
+        case .synced: .synced
         case .error: .error
         case .newMessage: .newMessage
+        case .syncMessages: .syncMessages
         case .conversationCreated: .conversationCreated
         case .conversationUpdated: .conversationUpdated
         case .conversationDeleted: .conversationDeleted

@@ -90,6 +90,41 @@ enum KeyTable {
             "Messages of one session that wait for their answer; more are refused as overloaded."
         ),
         .integer(
+            "sync_messages_per_conversation",
+            \.limits.syncMessagesPerConversation,
+            default: 1000,
+            1...1_000_000,
+            "Messages that a sync brings of one conversation; with more missing it tells where to page from."
+        ),
+        .integer(
+            "sync_messages",
+            \.limits.syncMessages,
+            default: 10_000,
+            1...10_000_000,
+            "Messages that one sync brings; for conversations beyond it tells where to page from."
+        ),
+        .size(
+            "sync_held_bytes",
+            \.limits.syncHeldBytes,
+            default: 256 << 10,
+            0...64 << 20,
+            "Live events held for one session while it is brought up to date; what is beyond is read again."
+        ),
+        .integer(
+            "syncs_under_way",
+            \.limits.syncsUnderWay,
+            default: 64,
+            1...100_000,
+            "Questions to routers that one edge has under way for syncs; more wait for their turn."
+        ),
+        .integer(
+            "changed_conversations",
+            \.limits.changedConversations,
+            default: 65_536,
+            16...16_777_216,
+            "Conversations whose last change a router remembers, so that a sync looks at what changed only."
+        ),
+        .integer(
             "shard_queue_messages",
             \.limits.shardQueueMessages,
             default: 20_000,

@@ -80,6 +80,8 @@ final class DeliveryDispatcher: Sendable {
                     SessionLoop.Delivery(
                         frame: event.frame,
                         recipients: recipients,
+                        conversation: event.conversation,
+                        seq: event.seq,
                         excluded: event.excluded,
                         messageCreatedAt: event.messageCreatedAt
                     )

@@ -10,6 +10,10 @@ struct LiveEvent: Sendable {
     /// The whole WebSocket frame; the same bytes go to every session.
     var frame: ByteBuffer
     var recipients: [UserID]
+    /// What it is about.
+    var conversation: ConversationID
+    /// Of the message; 0 for other events.
+    var seq: UInt64
     /// The device that caused it and was answered already.
     var excluded: DeviceID?
     /// Whether the router should hear of recipients who have no session here.
@@ -20,6 +24,8 @@ struct LiveEvent: Sendable {
     init(_ deliver: Deliver) {
         self.frame = ServerFrame.text(.newMessage(DeliveredMessage(deliver.message)))
         self.recipients = deliver.recipients
+        self.conversation = deliver.message.conversation
+        self.seq = deliver.message.seq
         self.excluded = deliver.message.senderDevice
         self.absenceIsNews = !deliver.isBroadcast
         self.messageCreatedAt = deliver.message.createdAt
@@ -29,6 +35,8 @@ struct LiveEvent: Sendable {
     init(_ event: ConversationEvent) {
         self.frame = ServerFrame.text(Self.message(event))
         self.recipients = event.recipients
+        self.conversation = event.conversation.id
+        self.seq = 0
         self.absenceIsNews = false
     }
 
@@ -40,18 +48,30 @@ struct LiveEvent: Sendable {
     static func receipts(_ event: ReceiptsEvent) -> [LiveEvent] {
         let entries = event.entries.filter { $0.watermarks.delivered > 0 }
         guard !event.isPrivate else {
-            return entries.map { LiveEvent(frame: Self.frames($0, event.conversation), recipients: [$0.user]) }
+            return entries.map {
+                LiveEvent(
+                    frame: Self.frames($0, event.conversation),
+                    recipients: [$0.user],
+                    conversation: event.conversation
+                )
+            }
         }
         return stride(from: 0, to: entries.count, by: Self.joinedReceiptsMax).map { start in
             let part = entries[start..<min(start + Self.joinedReceiptsMax, entries.count)]
             let frames = part.map { Self.frames($0, event.conversation) }
-            return LiveEvent(frame: Self.joined(frames), recipients: event.recipients)
+            return LiveEvent(
+                frame: Self.joined(frames),
+                recipients: event.recipients,
+                conversation: event.conversation
+            )
         }
     }
 
-    private init(frame: ByteBuffer, recipients: [UserID]) {
+    private init(frame: ByteBuffer, recipients: [UserID], conversation: ConversationID) {
         self.frame = frame
         self.recipients = recipients
+        self.conversation = conversation
+        self.seq = 0
         self.absenceIsNews = false
     }
 

@@ -100,6 +100,8 @@ struct Session: Sendable {
         case prolonged(Owner)
         case submit(SendMessageRequest, Owner)
         case receipt(Watermarks, ConversationID, Owner)
+        /// To begin as soon as the session is open.
+        case sync(SyncRequest, Owner)
         case answer(ServerMessage)
         case answerAndClose(ServerMessage, CloseCode)
         case ignore
@@ -118,8 +120,8 @@ struct Session: Sendable {
             return .checkToken(fields)
         case (.open, .authenticate(let fields)):
             return .checkToken(fields)
-        case (.unauthenticated, .sendMessage), (.unauthenticated, .messageDelivered), (.unauthenticated, .messageRead),
-            (.unauthenticated, .ping):
+        case (.unauthenticated, .sendMessage), (.unauthenticated, .sync), (.unauthenticated, .messageDelivered),
+            (.unauthenticated, .messageRead), (.unauthenticated, .ping):
             return self.refuse(message.id, Failure(.unauthenticated, "Send `authenticate` first."), now: now)
         case (.authenticating, .sendMessage), (.authenticating, .messageDelivered), (.authenticating, .messageRead),
             (.authenticating, .ping):
@@ -127,6 +129,9 @@ struct Session: Sendable {
         case (.authenticating, .authenticate):
             let failure = Failure(.alreadyAuthenticated, "This session is beginning: wait for `authenticated`.")
             return self.refuse(message.id, failure, now: now)
+        case (.authenticating(_, let owner), .sync(let request)), (.open(let owner, _), .sync(let request)):
+            self.errorsInRow = 0
+            return .sync(request, owner)
         case (.open(let owner, _), .sendMessage(let request)):
             self.errorsInRow = 0
             guard now >= self.sendsHeldUntil else {
@@ -359,6 +364,11 @@ struct Session: Sendable {
     /// An event could not be written because too much is unsent.
     mutating func eventLeftOut() {
         self.isBehind = true
+    }
+
+    /// What was left out so far will be in the answer to a sync.
+    mutating func syncBegan() {
+        self.isBehind = false
     }
 
     /// Returns whether the client has to be told to resynchronize.

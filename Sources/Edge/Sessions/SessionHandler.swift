@@ -23,12 +23,14 @@ final class SessionHandler: ChannelDuplexHandler {
 
     let loop: SessionLoop
     let services: SessionServices
-    private var session: Session
+    /// Nil for a client that does not use `sync`.
+    var sync: SessionSync?
+    var session: Session
     private var assembler: MessageAssembler
     var submits: SubmitPipeline?
     /// Receipts of the session that have no answer.
     var receiptsInFlight = 0
-    private var context: ChannelHandlerContext?
+    private(set) var context: ChannelHandlerContext?
     private var hasEnded = false
     private var needsFlush = false
     private var hasHeldRead = false
@@ -72,6 +74,7 @@ final class SessionHandler: ChannelDuplexHandler {
         let owner = self.session.connectionClosed()
         self.loop.remove(self, of: owner?.user)
         self.device = nil
+        self.sync = nil
         if let submits = self.submits {
             self.services.metrics.submitsInFlight.add(-Int64(submits.count))
             self.submits = nil
@@ -96,6 +99,7 @@ final class SessionHandler: ChannelDuplexHandler {
         case .sendClose(let code): self.writeClose(code)
         case .closeConnection: self.context?.close(promise: nil)
         }
+        self.syncTicked(now: now)
         self.flushIfNeeded()
     }
 
@@ -148,6 +152,7 @@ final class SessionHandler: ChannelDuplexHandler {
     private func carryOut(_ action: Session.CommandAction, id: CommandID?) {
         switch action {
         case .ignore: break
+        case .answer(.pong(let id, _)): self.send(.pong(id, resume: self.resumeToken))
         case .answer(let message): self.send(message)
         case .answerAndClose(let message, let code):
             self.send(message)
@@ -165,6 +170,9 @@ final class SessionHandler: ChannelDuplexHandler {
         case .receipt(let watermarks, let conversation, let owner):
             guard let id else { return }
             self.store(watermarks, in: conversation, owner: owner, id: id)
+        case .sync(let request, let owner):
+            guard let id else { return }
+            self.syncReceived(request, owner: owner, id: id)
         }
     }
 
@@ -218,6 +226,7 @@ final class SessionHandler: ChannelDuplexHandler {
             if begins, !self.session.holdsTurn { admission.turnIsFree() }
             return self.carryOut(self.session.tokenRefused(id, error, now: now), id: id)
         }
+        if begins, fields.sync == true { self.sync = SessionSync() }
         let end = now + .milliseconds(owner.millisecondsLeft(at: WallClock.now()))
         self.carryOut(self.session.tokenAccepted(id, owner, until: end, now: now), id: id)
     }
@@ -236,6 +245,7 @@ final class SessionHandler: ChannelDuplexHandler {
             self.send(.authenticated(id, self.services.settings.authenticated(owner, self.id)))
             self.device = owner.device
             self.loop.opened(self, for: owner.user)
+            self.syncOpened(owner)
         case .refused(let failure, let code):
             self.carryOut(self.session.openingRefused(failure, code, now: self.now), id: nil)
         case .superseded:
@@ -250,15 +260,19 @@ final class SessionHandler: ChannelDuplexHandler {
         case .attemptEnded(let ticket, let outcome): self.attemptEnded(ticket, outcome)
         case .opened(let outcome): self.openingEnded(outcome)
         case .receiptEnded(let id, let conversation, let result): self.receiptEnded(id, conversation, result)
+        case .synced(let answer): self.syncAnswered(answer)
         case .close(let code): self.close(code)
         }
     }
 
     /// Writes the offered events, those that there is room for. Returns how many were.
-    func writeOffered(_ frames: inout JoinedFrames) -> Int {
+    func writeOffered(_ frames: inout JoinedFrames, _ deliveries: [SessionLoop.Delivery]) -> Int {
         let places = self.offered
         self.offered = []
         guard let context = self.context, self.session.openOwner != nil else { return 0 }
+        if let sync = self.sync, sync.looksAtEvents {
+            return places.count { self.writeLive(deliveries[$0], sync) }
+        }
         for buffer in frames.buffers(at: places) {
             // Only what the socket does not take counts as unsent.
             if !context.channel.isWritable { self.flushIfNeeded() }
@@ -275,7 +289,9 @@ final class SessionHandler: ChannelDuplexHandler {
     /// Events for this session were dropped on their way to it.
     func eventsWereDropped() {
         guard let context = self.context, self.session.openOwner != nil else { return }
+        guard !(self.sync?.isAwaited ?? false) else { return }
         self.session.eventLeftOut()
+        self.sync?.isCurrent = false
         guard context.channel.isWritable else { return }
         self.resyncIfBehind()
         self.flushIfNeeded()
@@ -313,6 +329,7 @@ final class SessionHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.syncWritabilityChanged(context.channel.isWritable)
         if context.channel.isWritable {
             self.resyncIfBehind()
             self.flushIfNeeded()
@@ -324,10 +341,12 @@ final class SessionHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    private func resyncIfBehind() {
-        guard self.session.becameWritable() else { return }
+    func resyncIfBehind() {
+        // A sync that is under way ends first.
+        guard !(self.sync?.isRunning ?? false), self.session.becameWritable() else { return }
         self.services.metrics.resyncs.increment()
         self.send(.resync)
+        self.sync?.await(until: self.now + SessionSync.patience)
     }
 
     func send(_ message: ServerMessage) {
@@ -335,7 +354,7 @@ final class SessionHandler: ChannelDuplexHandler {
         self.write(ServerFrame.text(message))
     }
 
-    private func write(_ bytes: ByteBuffer) {
+    func write(_ bytes: ByteBuffer) {
         guard let context = self.context else { return }
         context.write(self.wrapOutboundOut(bytes), promise: nil)
         self.needsFlush = true

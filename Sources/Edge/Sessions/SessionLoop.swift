@@ -22,6 +22,9 @@ final class SessionLoop: Sendable {
     struct Delivery: Sendable {
         var frame: ByteBuffer
         var recipients: [UserID]
+        var conversation: ConversationID
+        /// Of the message; 0 for other events.
+        var seq: UInt64
         var excluded: DeviceID?
         var messageCreatedAt: UnixMilliseconds?
     }
@@ -31,6 +34,7 @@ final class SessionLoop: Sendable {
         case attemptEnded(SubmitPipeline.Ticket, AttemptOutcome)
         case opened(SessionOpener.Outcome)
         case receiptEnded(CommandID, ConversationID, Result<Watermarks, Failure>)
+        case synced(SessionSync.Answer)
         case close(CloseCode)
     }
 
@@ -39,6 +43,7 @@ final class SessionLoop: Sendable {
         var deliveries: [Delivery] = []
         var deliveryBytes = 0
         var hasOverflowed = false
+        var positions: RouterPositions.Snapshot?
         var isScheduled = false
     }
 
@@ -46,6 +51,7 @@ final class SessionLoop: Sendable {
         var handlers: [SessionID: SessionHandler] = [:]
         var open: [UserID: [SessionHandler]] = [:]
         var sweep: RepeatedTask?
+        var positions = RouterPositions.Snapshot()
     }
 
     /// The place among the edge's loops.
@@ -86,9 +92,12 @@ final class SessionLoop: Sendable {
         if dropped > 0 { self.metrics.deliveriesDropped.increment(by: UInt64(dropped)) }
     }
 
-    /// Events for sessions of this loop may have been lost on their way to the edge: all are told to resync.
-    func resyncAll() {
-        self.put { $0.hasOverflowed = true }
+    /// How far the edge has come; takes effect behind the events that were delivered before.
+    func post(_ positions: RouterPositions.Snapshot) {
+        self.put { inbox in
+            guard positions.version > inbox.positions?.version ?? 0 else { return }
+            inbox.positions = positions
+        }
     }
 
     /// How long a session's socket may take to accept what was delivered before somebody waits for it no more.
@@ -154,6 +163,9 @@ final class SessionLoop: Sendable {
 
     // MARK: - On the event loop
 
+    /// How far the edge has come with what the routers send it.
+    var positions: RouterPositions.Snapshot { self.table.value.positions }
+
     func add(_ handler: SessionHandler) {
         self.table.value.handlers[handler.id] = handler
         self.metrics.sessions.add(1)
@@ -195,11 +207,18 @@ final class SessionLoop: Sendable {
         for handler in touched {
             handler.flushIfNeeded()
         }
-        if taken.hasOverflowed {
+        if self.take(taken.positions) || taken.hasOverflowed {
             for handlers in Array(self.table.value.open.values) {
                 for handler in handlers { handler.eventsWereDropped() }
             }
         }
+    }
+
+    /// Returns whether something was lost for the sessions.
+    private func take(_ positions: RouterPositions.Snapshot?) -> Bool {
+        guard let positions, positions.version > self.table.value.positions.version else { return false }
+        defer { self.table.value.positions = positions }
+        return positions.losses > self.table.value.positions.losses
     }
 
     private func offer(_ deliveries: [Delivery], touched: inout [SessionHandler]) {
@@ -216,7 +235,7 @@ final class SessionLoop: Sendable {
         var frames = JoinedFrames(deliveries.map(\.frame))
         var written = 0
         for handler in receivers {
-            written += handler.writeOffered(&frames)
+            written += handler.writeOffered(&frames, deliveries)
         }
         touched += receivers
         self.metrics.deliveries.increment(by: UInt64(written))

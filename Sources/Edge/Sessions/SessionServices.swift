@@ -14,6 +14,8 @@ final class SessionServices: Sendable {
     let admission: AdmissionControl
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
+    /// Lets a bounded number of syncs ask the routers at a time.
+    let syncGate: SyncGate
     private let connections = Atomic(0)
     private let draining = Atomic(false)
     /// Sessions whose end the registry has not been told yet.
@@ -34,6 +36,7 @@ final class SessionServices: Sendable {
         self.verifier = verifier
         self.admission = admission
         self.opener = opener
+        self.syncGate = SyncGate(permits: settings.sync.asksMax)
         self.metrics = metrics
     }
 

@@ -14,7 +14,7 @@ extension NodeRunner {
             throw OperationsError("\(self.node.name) has no mesh address", remedy: "add one in cluster.yaml")
         }
         let timeouts = self.settings.timeouts
-        let configuration = RouterNode.Configuration(
+        var configuration = RouterNode.Configuration(
             name: self.node.name,
             incarnation: parts.incarnation,
             mesh: self.meshSettings,
@@ -37,6 +37,7 @@ extension NodeRunner {
             leaseReadInterval: timeouts.leaseRenewal,
             requestTimeout: timeouts.request
         )
+        configuration.changedConversationsMax = self.settings.limits.changedConversations
         let router = RouterNode(
             configuration,
             registry: SessionRegistry(connection: parts.registry, cluster: self.settings.cluster),

@@ -22,6 +22,8 @@ package struct Parcel: Sendable {
     package var members: MemberList
     /// Users who are told though they are not members any more.
     package var formerMembers: [UserID]
+    /// That of the change in the router's ``ChangeLog``; 0 when it has none.
+    package var position: UInt64 = 0
 
     package init(
         conversation: ConversationID,
@@ -78,6 +80,8 @@ package struct Audience {
         case lookUp(ConversationID, token: UInt64, users: [UserID])
         case send(edge: String, parcel: Parcel, recipients: [UserID], isBroadcast: Bool)
         case settle([UserID], completion: @Sendable () -> Void)
+        /// Everything about the change with this position stands before.
+        case finished(position: UInt64)
     }
 
     /// What the registry said.
@@ -346,6 +350,7 @@ package struct Audience {
                 actions.append(.send(edge: edge, parcel: parcel, recipients: parcel.formerMembers, isBroadcast: true))
             }
         }
+        if parcel.position > 0 { actions.append(.finished(position: parcel.position)) }
         return actions
     }
 
@@ -360,6 +365,6 @@ package struct Audience {
                 recipients: parcel.recipients(among: parcel.members.users) + parcel.formerMembers,
                 isBroadcast: true
             )
-        }
+        } + (parcel.position > 0 ? [.finished(position: parcel.position)] : [])
     }
 }

@@ -14,6 +14,8 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
     /// The completion comes when what was put on the links before cannot reach these users any more; on any thread.
     func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void)
+    /// Changes with these positions were put on the links before.
+    func finished(_ positions: [UInt64])
 }
 
 /// Carries out an ``Audience`` on one event loop.
@@ -90,8 +92,10 @@ package final class AudienceDispatcher: Sendable {
         var sent: UInt64 = 0
         var broadcast: UInt64 = 0
         var lookUps: UInt64 = 0
+        var finished: [UInt64] = []
         for action in actions {
             switch action {
+            case .finished(let position): finished.append(position)
             case .lookUp(let conversation, let token, let users):
                 lookUps += 1
                 self.transport.lookUp(users) { answer in
@@ -109,6 +113,7 @@ package final class AudienceDispatcher: Sendable {
                 self.transport.settle(users, completion: completion)
             }
         }
+        if !finished.isEmpty { self.transport.finished(finished) }
         let conversations = self.state.value.audience.conversationCount
         let waiting = self.state.value.audience.waitingCount
         self.counts.withLock { counts in

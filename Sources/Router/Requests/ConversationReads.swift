@@ -17,6 +17,16 @@ enum ConversationReads {
         case .conversationSummaries:
             let request = try ConversationSummaries(decoding: call.payload)
             readers.answer(call) { (session) throws(StorageError) in try Self.summaries(request, session) }
+        case .compareHeads:
+            let request = try CompareHeads(decoding: call.payload)
+            readers.answer(call) { (session) throws(StorageError) in
+                let cursors = Dictionary(
+                    zip(request.conversations, request.cursors),
+                    uniquingKeysWith: { first, _ in first }
+                )
+                let changed = try session.changedHeads(user: request.user, cursors: cursors)
+                return .ok(ChangedHeads(changed: changed.map(ConversationChanged.init)))
+            }
         default:
             preconditionFailure("\(call.kind) is not a read of a conversation")
         }
@@ -83,6 +93,18 @@ enum ConversationReads {
             )
         }
         return .ok(ConversationSummaryList(summaries: summaries))
+    }
+}
+
+extension ConversationChanged {
+    init(_ head: ChangedHead) {
+        self.init(
+            conversation: head.conversation,
+            headSeq: head.headSeq,
+            joinedSeq: head.joinedSeq,
+            membersVersion: head.membersVersion,
+            isRemoved: head.isRemoved
+        )
     }
 }
 

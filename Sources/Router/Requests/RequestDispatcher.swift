@@ -58,7 +58,7 @@ package final class RequestDispatcher: Sendable {
             writer.perform(try ConversationOperations.operation(call))
         case .registerUser, .putDevice, .rotateRefreshToken, .revokeDevice, .applyOutbox:
             writer.perform(try UserOperations.operation(call))
-        case .readMessages, .conversationSummaries:
+        case .readMessages, .conversationSummaries, .compareHeads:
             try ConversationReads.perform(call, services.readers)
         case .storeReceipts:
             let receipts = try StoreReceipts(decoding: call.payload)
@@ -68,7 +68,7 @@ package final class RequestDispatcher: Sendable {
             try ReceiptReads.perform(call, services.readers, membersMax: self.receiptMembersMax)
         case .resolveUsername, .getCredentials, .listConversations, .getUsers:
             try UserReads.perform(call, services.readers)
-        case .displaceSession, .settleDeliveries:
+        case .displaceSession, .settleDeliveries, .syncChanges:
             call.fail(Failure(.internal, "This request is not addressed to a slot."))
         }
     }

@@ -25,21 +25,14 @@ extension TrunklineSession {
         self.cursors.values.reduce(into: ConversationCursor.Statistics()) { $0 += $1.statistics }
     }
 
-    /// Whether pages are asked for.
-    package var isCatchingUp: Bool { self.pagesUnderWay > 0 }
+    /// Whether something that was missed is asked for.
+    package var isCatchingUp: Bool { self.pagesUnderWay > 0 || self.syncUnderWay != nil || self.needsSync }
 
     /// Asks over REST for what is missing at the end.
     package func catchUp(_ conversation: ConversationID) {
         self.eventLoop.preconditionInEventLoop()
         guard let action = self.cursors[conversation]?.catchUp() else { return }
         self.carryOut(action, conversation)
-    }
-
-    func catchUpAll(isNewConnection: Bool) {
-        for conversation in Array(self.cursors.keys) {
-            if isNewConnection { self.cursors[conversation]?.connected() }
-            self.catchUp(conversation)
-        }
     }
 
     // MARK: - Messages

@@ -8,7 +8,7 @@ package import NIOCore
 ///
 ///     waiting ──▶ refreshing ──▶ opening ──authenticated──▶ open ──closed──▶ waiting … or ended
 ///
-/// After each connection it sends again what has no answer, and asks over REST for what came meanwhile; so what is
+/// After each connection it sends again what has no answer, and asks for what came meanwhile; so what is
 /// handed over is, per conversation, every message once and in the order of `seq`, the own ones included.
 ///
 /// Belongs to one event loop: every method is called there, every event arrives there.
@@ -68,6 +68,9 @@ package final class TrunklineSession {
         package var resyncs = 0
         package var pagesFetched = 0
         package var pagesFailed = 0
+        package var syncs = 0
+        /// Parts of what syncs brought.
+        package var syncPages = 0
         /// Times a fresh token was shown on an open connection.
         package var renewals = 0
 
@@ -102,6 +105,12 @@ package final class TrunklineSession {
     var pageQueue: [ConversationID] = []
     var receipts = ReceiptTracker()
     var receiptsAreScheduled = false
+    /// The command that asks for what was missed and has no answer yet.
+    var syncUnderWay: UInt64?
+    /// Something may have been missed that no sync was asked for yet.
+    var needsSync = false
+    /// From the last sync, or a ping since: with it the next one is cheap.
+    var resume: String?
     var gapCheckIsScheduled = false
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
@@ -179,7 +188,7 @@ package final class TrunklineSession {
         own = socket
         self.phase = .opening(socket)
         self.renewal = TokenRenewal()
-        socket.open(token: self.credentials.accessToken, device: self.credentials.device)
+        socket.open(token: self.credentials.accessToken, device: self.credentials.device, sync: true)
     }
 
     private func refreshFailed(_ error: TrunklineError) {
@@ -263,10 +272,13 @@ package final class TrunklineSession {
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
         case .receiptStored(let command, let fields): self.receivedReceiptAnswer(command, fields)
+        case .syncMessages(let page): self.receivedSyncMessages(page)
+        case .synced(let command, let fields): self.receivedSynced(command, fields)
+        case .resume(let token): if self.syncUnderWay == nil, !self.needsSync { self.resume = token }
         case .prolonged(let result): self.receivedRenewal(result)
         case .refused(let command, let failure):
             let error = TrunklineError(failure)
-            guard !self.receivedReceiptRefusal(command, error) else { return }
+            if self.receivedReceiptRefusal(command, error) || self.receivedSyncRefusal(command, error) { return }
             self.receivedRefusal(command, error)
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
@@ -279,7 +291,7 @@ package final class TrunklineSession {
         self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
         self.emit(.connected(edge: self.edge))
-        self.catchUpAll(isNewConnection: true)
+        self.syncAll(isNewConnection: true)
         self.sendWaiting()
         self.sendReceipts()
     }
@@ -303,7 +315,7 @@ package final class TrunklineSession {
         switch message {
         case .resync:
             self.statistics.resyncs += 1
-            self.catchUpAll(isNewConnection: false)
+            self.syncAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
         case .messageDelivered(let event):

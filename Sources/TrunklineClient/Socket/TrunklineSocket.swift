@@ -43,6 +43,12 @@ package final class TrunklineSocket {
         /// The answer to ``authenticate(token:)``: the session goes on, or what speaks against the token.
         case prolonged(Result<Authenticated, Failure>)
         case message(DeliveredMessage)
+        /// Part of what a sync brings.
+        case syncMessages(SyncMessages)
+        /// The answer to ``sync(_:cursorsPerPart:)`` with that id.
+        case synced(UInt64, Synced)
+        /// A fresh resume token.
+        case resume(String)
         /// Any other event of the cluster; errors without an id are among them.
         case other(ServerMessage)
         /// The last event; comes exactly once.
@@ -68,6 +74,8 @@ package final class TrunklineSocket {
     private var assembler: FrameAssembler
     private var outstanding: Set<UInt64> = []
     private var outstandingMax: Int
+    /// Bytes of one message that the edge takes; known once the session is open.
+    package private(set) var frameBytesMax = 0
     private var nextCommand: UInt64 = 1
     private var unsent = ByteBuffer()
     private var flushIsScheduled = false
@@ -107,11 +115,13 @@ package final class TrunklineSocket {
     // MARK: - Opening
 
     /// Connects and authenticates; call once.
-    package func open(token: String, device: DeviceID) {
+    ///
+    /// - Parameter sync: live events wait until ``sync(_:cursorsPerPart:)`` has brought the device up to date.
+    package func open(token: String, device: DeviceID, sync: Bool = false) {
         self.eventLoop.preconditionInEventLoop()
         guard case .idle = self.state else { return }
         self.state = .connecting(nil)
-        self.credentials = ClientCommand.Authenticate(token: token, deviceID: device)
+        self.credentials = ClientCommand.Authenticate(token: token, deviceID: device, sync: sync)
         self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: self.settings.openTimeout) {
             self.fail(.timedOut, "The edge did not open the session in time.")
         }
@@ -222,6 +232,28 @@ package final class TrunklineSocket {
         return command
     }
 
+    /// Asks for what was missed. Returns the id that the answer carries, or nil as ``send(_:)`` does.
+    ///
+    /// - Parameter cursorsPerPart: so that each part fits ``frameBytesMax``.
+    package func sync(_ request: SyncRequest, cursorsPerPart: Int) -> UInt64? {
+        guard case .open = self.state, self.hasRoom else { return nil }
+        let command = self.takeCommandID()
+        self.outstanding.insert(command)
+        var rest = Array(request.cursors)[...]
+        repeat {
+            let part = rest.prefix(max(1, cursorsPerPart))
+            rest = rest.dropFirst(part.count)
+            let isLast = rest.isEmpty
+            let fields = SyncRequest(
+                cursors: Dictionary(uniqueKeysWithValues: part.map { ($0.key, $0.value) }),
+                resume: isLast ? request.resume : nil,
+                hasMore: !isLast
+            )
+            self.write(.text, CommandMessage(id: .number(command), command: .sync(fields)).encoded())
+        } while !rest.isEmpty
+        return command
+    }
+
     /// Shows the edge that this client is alive, and brings an answer that moves ``lastHeard``.
     package func ping() {
         guard case .open = self.state else { return }
@@ -311,6 +343,7 @@ package final class TrunklineSocket {
         case .authenticated(.number(command), let fields):
             self.state = .open(channel)
             self.openTimeout?.cancel()
+            self.frameBytesMax = fields.limits.frameBytes
             self.outstandingMax = max(1, min(self.settings.outstandingCommandsMax, fields.limits.inFlight))
             self.onEvent(.authenticated(fields))
         case .error(.number(command), let failure) where self.waits(for: failure):
@@ -342,12 +375,17 @@ package final class TrunklineSocket {
         case .error(.number(let command), let failure):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.refused(command, failure))
-        case .pong:
-            break
+        case .pong(_, let resume):
+            if let resume { self.onEvent(.resume(resume)) }
+        case .syncMessages(let page):
+            self.onEvent(.syncMessages(page))
+        case .synced(.number(let command), let fields):
+            guard self.outstanding.remove(command) != nil else { return }
+            self.onEvent(.synced(command, fields))
         case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
             .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
             self.onEvent(.other(message))
-        case .authenticated, .messageSent, .receiptStored, .error:
+        case .authenticated, .messageSent, .receiptStored, .synced, .error:
             break
         }
     }

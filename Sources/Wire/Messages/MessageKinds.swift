@@ -35,6 +35,7 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     // Several slots of one owner; the frame carries the first one.
     case getUsers = 40
     case conversationSummaries = 41
+    case compareHeads = 44
 
     // Slot that an outbox entry is addressed to; from router to router.
     case applyOutbox = 50
@@ -44,6 +45,9 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
 
     // From a router to edges.
     case settleDeliveries = 61
+
+    // To each router, about itself.
+    case syncChanges = 70
 }
 
 /// What a notification frame tells. Numbers are never used again for something else.
@@ -54,6 +58,7 @@ package enum NotificationKind: UInt16, Sendable, CaseIterable {
     case routing = 3
     case sessionDisplaced = 4
     case receipts = 8
+    case deliveryProgress = 10
 
     // From an edge to routers.
     case attachment = 20

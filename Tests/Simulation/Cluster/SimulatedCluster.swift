@@ -60,15 +60,7 @@ package final class SimulatedCluster {
         guard let edge = node as? SimulatedEdge, let router = peer as? SimulatedRouter else {
             return SimulatedLink.Ends(up: {}, down: {})
         }
-        // The life that the link was to, not the one that there is when it breaks.
-        var life = router.own
-        return SimulatedLink.Ends(
-            up: {
-                life = router.own
-                edge.linkUp(router)
-            },
-            down: { edge.linkDown(router, life: life) }
-        )
+        return SimulatedLink.Ends(up: { edge.linkUp(router) }, down: { edge.linkDown(router) })
     }
 
     private static func pair(_ first: SimulatedNode, _ second: SimulatedNode) -> String {

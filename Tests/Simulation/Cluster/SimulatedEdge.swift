@@ -11,7 +11,7 @@ import Router
 import Wire
 
 /// An edge whose decisions are the product's (``SubmitPipeline``, ``SessionIndex``, ``EdgeRegistration``,
-/// ``DeliveryContinuity``, ``AttemptOutcome``) and whose sockets and links are simulated.
+/// ``RouterPositions``, ``AttemptOutcome``) and whose sockets and links are simulated.
 package final class SimulatedEdge: SimulatedNode {
     private static let submitTimeout = TimeAmount.seconds(15)
     private static let requestTimeout = TimeAmount.seconds(5)
@@ -42,7 +42,7 @@ package final class SimulatedEdge: SimulatedNode {
     private var routing = Edge.RoutingState()
     private var index = SessionIndex()
     private var registration = EdgeRegistration()
-    private var continuity = DeliveryContinuity()
+    private var positions = RouterPositions()
     private var sessions: [SessionID: Session] = [:]
     private var pending: [UInt64: Pending] = [:]
 
@@ -67,7 +67,7 @@ package final class SimulatedEdge: SimulatedNode {
         self.routing = Edge.RoutingState()
         self.index = SessionIndex()
         self.registration = EdgeRegistration()
-        self.continuity = DeliveryContinuity()
+        self.positions = RouterPositions()
         self.tick()
     }
 
@@ -370,25 +370,31 @@ package final class SimulatedEdge: SimulatedNode {
 
     func linkUp(_ router: SimulatedRouter) {
         self.announce()
-        self.carryOut(self.continuity.linkUp(router.own))
+        self.progressed { $0.linkUp(router.name, router.incarnation) }
     }
 
-    func linkDown(_ router: SimulatedRouter, life: RouterLife) {
+    func linkDown(_ router: SimulatedRouter) {
         let lost = self.pending.filter { $0.value.router === router }
         for (id, pending) in lost.sorted(by: { $0.key < $1.key }) {
             self.pending[id] = nil
             pending.complete(.retry(mayHaveArrived: true))
         }
-        self.continuity.linkDown(life)
+        self.progressed { $0.linkDown(router.name) }
+    }
+
+    func progressReceived(_ progress: DeliveryProgress, from router: String, _ life: Incarnation) {
+        self.progressed { $0.received(progress, from: router, life) }
     }
 
     override func routingReceived(_ news: RoutingNews) {
         guard self.routing.adopt(news) else { return }
-        self.carryOut(self.continuity.ownersChanged(self.routing.owners))
+        self.progressed { $0.ownersChanged(self.routing.owners) }
     }
 
-    private func carryOut(_ action: DeliveryContinuity.Action) {
-        guard action == .resync else { return }
+    private func progressed(_ change: (inout RouterPositions) -> Void) {
+        let losses = self.positions.snapshot.losses
+        change(&self.positions)
+        guard self.positions.snapshot.losses > losses else { return }
         self.world.note("\(self.name) has its sessions resync")
         for session in self.sessions.values.sorted(by: { $0.id < $1.id }) where session.isOpen {
             session.link.send(from: self) { session.device.resync(session.link) }

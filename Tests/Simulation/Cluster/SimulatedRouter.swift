@@ -8,12 +8,13 @@ import Router
 import Storage
 import Wire
 
-/// A router whose decisions are the product's (``Writer``, ``Audience``, ``ViewSeat``, ``ConversationOperations``) and whose
-/// threads, links and connections are simulated.
+/// A router whose decisions are the product's (``Writer``, ``Audience``, ``ChangeJournal``, ``ViewSeat``,
+/// ``ConversationOperations``) and whose threads, links and connections are simulated.
 package final class SimulatedRouter: SimulatedNode {
     /// The product's defaults.
     private static let keeperInterval = UInt64.milliseconds(250)
     private static let leaseInterval = UInt64.milliseconds(500)
+    private static let progressInterval = UInt64.milliseconds(500)
     private static let policy = ViewPolicy(
         suspectAfter: .milliseconds(500),
         staleLeaseAfter: .milliseconds(750),
@@ -25,6 +26,7 @@ package final class SimulatedRouter: SimulatedNode {
     private(set) var routing: Router.RoutingState
     private var witnesses: WitnessBoard
     private var audience = Audience()
+    private var journal: ChangeJournal
     private var seats: [String: ViewSeat] = [:]
     private var keeperConnections: [String: ShardConnection] = [:]
     private var writers: [String: SimulatedWriter] = [:]
@@ -38,6 +40,7 @@ package final class SimulatedRouter: SimulatedNode {
         self.incarnation = cluster.world.identifier()
         self.routing = Router.RoutingState(own: RouterLife(name: name, incarnation: "")) { _ in }
         self.witnesses = WitnessBoard(now: cluster.world.instant)
+        self.journal = ChangeJournal(own: RouterLife(name: name, incarnation: ""), life: self.incarnation)
         super.init(name: name, world: cluster.world)
         self.begin()
     }
@@ -60,10 +63,11 @@ package final class SimulatedRouter: SimulatedNode {
         self.incarnation = self.world.identifier()
         let life = self.life
         let own = Confined(Weak(router: self))
-        self.routing = Router.RoutingState(
-            own: RouterLife(name: self.name, incarnation: self.incarnation.description)
-        ) { news in
+        let router = RouterLife(name: self.name, incarnation: self.incarnation.description)
+        self.journal = ChangeJournal(own: router, life: self.incarnation)
+        self.routing = Router.RoutingState(own: router) { news in
             guard let router = own.value.router, router.life == life else { return }
+            router.journal.routingChanged(router.routing.snapshot)
             router.tellAll(news)
         }
         self.routing.adopt(self.cluster.map)
@@ -87,6 +91,7 @@ package final class SimulatedRouter: SimulatedNode {
             self.keep(name)
         }
         self.renewLease()
+        self.tellProgress()
     }
 
     // MARK: - Views and leases
@@ -165,6 +170,7 @@ package final class SimulatedRouter: SimulatedNode {
         if let edge = peer as? SimulatedEdge {
             self.edges[edge.name] = edge.edgeLife
             self.audience.linksChanged(Set(self.edges.values))
+            self.tell(self.journal.beginning, edge)
         } else {
             self.witnesses.linkUp(peer.name)
         }
@@ -241,6 +247,7 @@ package final class SimulatedRouter: SimulatedNode {
 
     /// As the dispatcher's event loop takes them up: a moment later, in order.
     func deliver(_ parcels: [Parcel]) {
+        let parcels = self.journal.record(parcels)
         self.later(.microseconds(10)) { [weak self] in
             guard let self else { return }
             for parcel in parcels {
@@ -270,6 +277,8 @@ package final class SimulatedRouter: SimulatedNode {
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
             case .settle(_, let completion):
                 completion()
+            case .finished(let position):
+                self.journal.finished([position])
             }
         }
     }
@@ -296,6 +305,27 @@ package final class SimulatedRouter: SimulatedNode {
             // No simulated device sends receipts.
             return
         }
-        if !isSent { self.unsent += 1 }
+        guard !isSent else { return }
+        self.unsent += 1
+        self.journal.missed(by: edgeName)
+    }
+
+    // MARK: - How far the edges have come
+
+    private func tellProgress() {
+        for name in self.edges.keys.sorted() {
+            guard let edge = self.cluster.edge(name) else { continue }
+            let progress = self.journal.takeProgress(of: name)
+            if !self.tell(progress, edge), progress.kind == .gap { self.journal.missed(by: name) }
+        }
+        self.later(Self.progressInterval) { [weak self] in self?.tellProgress() }
+    }
+
+    @discardableResult
+    private func tell(_ progress: DeliveryProgress, _ edge: SimulatedEdge) -> Bool {
+        let life = self.incarnation
+        return self.cluster.link(self, edge)?.send(from: self) {
+            edge.progressReceived(progress, from: self.name, life)
+        } ?? false
     }
 }

@@ -26,6 +26,10 @@ final class StubCluster: Sendable {
         var receiptsCut = 0
         /// So many receipts are answered with `overloaded`.
         var receiptsRefused = 0
+        /// As an edge of an earlier version.
+        var knowsNoSync = false
+        /// A device that misses more is told so.
+        var syncMessagesMax: UInt64 = 1000
     }
 
     private struct State {
@@ -34,6 +38,7 @@ final class StubCluster: Sendable {
         var tokens: [String] = []
         /// Of the one user that all devices belong to.
         var watermarks = Watermarks.zero
+        var syncs: [SyncRequest] = []
         var faults = Faults()
     }
 
@@ -43,6 +48,9 @@ final class StubCluster: Sendable {
     var watermarks: Watermarks { self.state.withLock { $0.watermarks } }
     /// The tokens that were shown, in order.
     var tokens: [String] { self.state.withLock { $0.tokens } }
+
+    /// The syncs that were asked for, in order.
+    var syncs: [SyncRequest] { self.state.withLock { $0.syncs } }
 
     func change(_ body: (inout Faults) -> Void) {
         self.state.withLock { body(&$0.faults) }
@@ -79,6 +87,8 @@ final class StubCluster: Sendable {
             self.store(Watermarks(delivered: receipt.seq, read: 0), command.id, connection)
         case .messageRead(let receipt):
             self.store(Watermarks(delivered: receipt.seq, read: receipt.seq), command.id, connection)
+        case .sync(let request):
+            self.sync(request, command.id, connection)
         case .ping:
             if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
         }
@@ -105,6 +115,40 @@ final class StubCluster: Sendable {
                 .receiptStored(id, ReceiptStored(conversationID: Fixtures.conversation, watermarks: stored))
             )
         }
+    }
+
+    private func sync(_ request: SyncRequest, _ id: CommandID, _ connection: StubConnection) {
+        let (faults, history) = self.state.withLock { state in
+            state.syncs.append(request)
+            return (state.faults, state.history)
+        }
+        guard !faults.isSilent, !request.hasMore else { return }
+        guard !faults.knowsNoSync else {
+            return connection.send(.error(id, Failure(.unknownType, "What is `sync`?")))
+        }
+        guard let after = request.cursors[Fixtures.conversation] else { return }
+        // A test may have sent messages that no history has.
+        let head = max(after, UInt64(history.count))
+        guard head - after <= faults.syncMessagesMax else {
+            let tooFar = Synced.TooFar(conversationID: Fixtures.conversation, headSeq: head, after: after)
+            return connection.send(.synced(id, Synced(changed: 0, tooFar: [tooFar], isFull: true, resume: "r\(head)")))
+        }
+        var rest = history.filter { $0.seq > after }[...]
+        while !rest.isEmpty {
+            let page = Array(rest.prefix(Self.pageRows))
+            rest = rest.dropFirst(page.count)
+            connection.send(
+                .syncMessages(
+                    SyncMessages(
+                        conversationID: Fixtures.conversation,
+                        messages: page,
+                        headSeq: head,
+                        hasMore: !rest.isEmpty
+                    )
+                )
+            )
+        }
+        connection.send(.synced(id, Synced(changed: after < head ? 1 : 0, isFull: true, resume: "r\(head)")))
     }
 
     private enum Reaction {

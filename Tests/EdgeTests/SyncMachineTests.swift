@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClientProtocol
+import Messaging
+import NIOCore
+import Placement
+import TestSupport
+import Testing
+import Wire
+
+@testable import Edge
+
+private let oneLife = Incarnation(value: 100)
+private let otherLife = Incarnation(value: 200)
+
+private func all() -> SlotSet {
+    var slots = SlotSet()
+    for number in 0..<Slot.count { if let slot = Slot(number) { slots.insert(slot) } }
+    return slots
+}
+
+private func answer(
+    _ life: Incarnation,
+    position: UInt64 = 50,
+    complete: SlotSet = all(),
+    routing: UInt64 = 1,
+    hasForgotten: Bool = false,
+    _ changed: [ConversationChanged] = []
+) -> ChangesSince {
+    ChangesSince(
+        life: life,
+        position: position,
+        routing: routing,
+        complete: complete,
+        hasForgotten: hasForgotten,
+        changed: changed
+    )
+}
+
+private func answer(
+    complete: SlotSet = all(),
+    routing: UInt64 = 1,
+    _ changed: [ConversationChanged] = []
+) -> ChangesSince {
+    answer(oneLife, complete: complete, routing: routing, changed)
+}
+
+private func change(
+    _ number: UInt64,
+    head: UInt64,
+    joined: UInt64 = 0,
+    version: UInt64 = 1,
+    isRemoved: Bool = false,
+    isUpdated: Bool = false
+) -> ConversationChanged {
+    ConversationChanged(
+        conversation: ConversationID(value: UInt128(number)),
+        headSeq: head,
+        joinedSeq: joined,
+        membersVersion: version,
+        isRemoved: isRemoved,
+        isUpdated: isUpdated
+    )
+}
+
+private func id(_ number: UInt64) -> ConversationID { ConversationID(value: UInt128(number)) }
+
+private func message(_ number: UInt64, _ seq: UInt64) -> Message {
+    Message(
+        conversation: id(number),
+        seq: seq,
+        sender: UserID(value: 1),
+        senderDevice: DeviceID(value: 1),
+        clientMessageID: ClientMessageID(value: UInt128(seq)),
+        kind: .text,
+        body: "b",
+        createdAt: 1
+    )
+}
+
+private func live(_ number: UInt64, _ seq: UInt64) -> SyncMachine.Live {
+    var frame = ByteBuffer(integer: number)
+    frame.writeInteger(seq)
+    return SyncMachine.Live(conversation: id(number), seq: seq, frame: frame)
+}
+
+@Suite("The course of a sync")
+struct SyncMachineTests {
+    private func machine(
+        _ cursors: [UInt64: UInt64],
+        token: ResumeToken? = ResumeToken(positions: [oneLife: 10]),
+        perConversation: Int = 100,
+        total: Int = 1000,
+        held: Int = 1 << 20
+    ) -> SyncMachine {
+        SyncMachine(
+            cursors: Dictionary(uniqueKeysWithValues: cursors.map { (id($0.key), $0.value) }),
+            token: token,
+            bounds: SyncMachine.Bounds(
+                messagesPerConversationMax: perConversation,
+                messagesMax: total,
+                heldBytesMax: held
+            )
+        )
+    }
+
+    @Test("With a token only what changed is read, up to the head that was told, and nothing is compared")
+    func changesOnly() {
+        var machine = self.machine([1: 3, 2: 9, 3: 1])
+        #expect(machine.start() == [.ask])
+        let result1 = machine.answered([answer([change(1, head: 5)])])
+        #expect(result1 == [.read(id(1), after: 3)])
+        // The page is newer than the answer: what is beyond comes live.
+        let actions = machine.pageRead(id(1), .messages((4...7).map { message(1, $0) }, hasMore: false))
+        #expect(actions.count == 2)
+        #expect(actions[0] == .write(conversation: id(1), (4...5).map { message(1, $0) }, headSeq: 5, hasMore: false))
+        guard case .finish(let outcome) = actions[1] else {
+            Issue.record("not finished: \(actions)")
+            return
+        }
+        #expect(outcome.changed == 1)
+        #expect(!outcome.isFull)
+        #expect(outcome.positions == [oneLife: 50])
+        let result2 = machine.offer(live(1, 5))
+        #expect(result2 == .keep)
+        let result3 = machine.offer(live(1, 6))
+        #expect(result3 == .write)
+    }
+
+    @Test("No router vouches without a token, for another life's, when one forgot, or when they disagree")
+    func vouching() {
+        let token = ResumeToken(positions: [oneLife: 10, otherLife: 20])
+        let both = [answer(), answer(otherLife, complete: SlotSet())]
+        #expect(SyncMachine.vouched(both, token: token).count == Slot.count)
+        #expect(SyncMachine.vouched(both, token: nil).isEmpty)
+        #expect(SyncMachine.vouched([answer()], token: token).isEmpty)
+        #expect(SyncMachine.vouched([answer()], token: token, endedLives: [otherLife: 20]).count == Slot.count)
+        #expect(SyncMachine.vouched([answer()], token: token, endedLives: [otherLife: 21]).isEmpty)
+        #expect(SyncMachine.vouched([answer(), answer(otherLife, routing: 2)], token: token).isEmpty)
+        #expect(SyncMachine.vouched([answer(), answer(otherLife, hasForgotten: true)], token: token).isEmpty)
+        #expect(SyncMachine.vouched(both + [answer(Incarnation(value: 3))], token: token).count == Slot.count)
+    }
+
+    @Test("Slots that nobody vouches for are compared, and what the comparison says counts there")
+    func comparison() {
+        var machine = self.machine([1: 3, 2: 2])
+        let result4 = machine.answered([answer(complete: SlotSet(), [change(1, head: 9)])])
+        #expect(result4 == [.compare(except: SlotSet())])
+        let actions = machine.compared([
+            change(2, head: 4), change(3, head: 6, joined: 5), change(9, head: 0, isRemoved: true),
+        ])
+        #expect(actions == [.read(id(3), after: 5), .read(id(2), after: 2)])
+    }
+
+    @Test("Of what two routers know of one conversation the newer members and the larger head count")
+    func formerOwner() {
+        var machine = self.machine([1: 3])
+        let actions = machine.answered([
+            answer([change(1, head: 8, version: 4)]),
+            answer(otherLife, [change(1, head: 6, version: 5, isUpdated: true)]),
+        ])
+        #expect(actions == [.read(id(1), after: 3)])
+    }
+
+    @Test("What is too far is said with what is missing, the smallest gaps are closed first")
+    func tooFar() {
+        var machine = self.machine([1: 0, 2: 0, 3: 0, 4: 5], perConversation: 10, total: 14)
+        let actions = machine.answered([
+            answer([change(1, head: 11), change(2, head: 9), change(3, head: 4), change(4, head: 7)])
+        ])
+        #expect(actions == [.read(id(4), after: 5), .read(id(3), after: 0)])
+        _ = machine.pageRead(id(4), .messages([message(4, 6), message(4, 7)], hasMore: false))
+        let last = machine.pageRead(id(3), .messages((1...4).map { message(3, $0) }, hasMore: false)).last
+        guard case .finish(let outcome) = last else {
+            Issue.record("not finished")
+            return
+        }
+        #expect(outcome.tooFar.map(\.conversation) == [id(2), id(1)])
+        #expect(outcome.tooFar.map(\.headSeq) == [9, 11])
+        #expect(outcome.tooFar.map(\.after) == [0, 0])
+    }
+
+    @Test("Removed and updated conversations are told, and one that is left while its page is read")
+    func removed() {
+        var machine = self.machine([1: 3, 2: 3, 3: 3])
+        let actions = machine.answered([
+            answer([change(1, head: 5, isRemoved: true), change(2, head: 3, isUpdated: true), change(3, head: 4)])
+        ])
+        #expect(actions == [.read(id(3), after: 3)])
+        guard case .finish(let outcome) = machine.pageRead(id(3), .gone).last else {
+            Issue.record("not finished")
+            return
+        }
+        #expect(outcome.removed == [id(1), id(3)])
+        #expect(outcome.updated == [id(2)])
+    }
+
+    @Test("What cannot be compared or read is told, and keeps nothing else from being brought up to date")
+    func unavailable() {
+        var machine = self.machine([1: 3, 2: 1], token: nil)
+        _ = machine.answered([answer(complete: SlotSet())])
+        let reads = machine.compared([change(1, head: 5), change(2, head: 2)], unavailable: [id(9)])
+        #expect(reads == [.read(id(2), after: 1), .read(id(1), after: 3)])
+        let result5 = machine.pageRead(id(1), .failed(Failure(.unavailable, "away")))
+        #expect(result5.isEmpty)
+        let last = machine.pageRead(id(2), .messages([message(2, 2)], hasMore: false)).last
+        guard case .finish(let outcome) = last else {
+            Issue.record("not finished")
+            return
+        }
+        #expect(outcome.unavailable == [id(9), id(1)])
+        #expect(outcome.changed == 1)
+        #expect(machine.isEnded)
+    }
+
+    @Test("Nothing is read while the session has no room, and what comes live meanwhile waits, in order")
+    func backPressure() {
+        var machine = self.machine([1: 0, 2: 0])
+        _ = machine.writabilityChanged(false)
+        let result6 = machine.answered([answer([change(1, head: 2)])])
+        #expect(result6.isEmpty)
+        let result7 = machine.offer(live(2, 1))
+        #expect(result7 == .keep)
+        let result8 = machine.offer(live(2, 2))
+        #expect(result8 == .keep)
+        let actions = machine.writabilityChanged(true)
+        #expect(actions == [.release([live(2, 1).frame, live(2, 2).frame]), .read(id(1), after: 0)])
+    }
+
+    /// A world of one router: messages are stored, recorded, and sent live or not, as the order of events has it.
+    @Test("Random courses: a client that only appends has every message once and in order", arguments: 0..<40)
+    func random(seed: Int) {
+        var random = SeededRandom(seed: UInt64(seed))
+        for _ in 0..<25 { self.course(seed, using: &random) }
+    }
+
+    private func course(_ seed: Int, using random: inout SeededRandom) {
+        let numbers = 1...5 as ClosedRange<UInt64>
+        var heads: [UInt64: UInt64] = [:]
+        var device: [UInt64: [UInt64]] = [:]
+        for number in numbers {
+            heads[number] = UInt64.random(in: 0...30, using: &random)
+            let cursor = UInt64.random(in: 0...(heads[number] ?? 0), using: &random)
+            device[number] = cursor > 0 ? Array(1...cursor) : []
+        }
+        let isFull = Bool.random(using: &random)
+        var machine = self.machine(
+            Dictionary(uniqueKeysWithValues: device.map { ($0.key, UInt64($0.value.count)) }),
+            perConversation: 1000,
+            total: 100_000,
+            held: Int.random(in: 0...1500, using: &random)
+        )
+        // Sent by the router and not yet at the edge; stored messages that were sent before the question too.
+        var onTheWay: [SyncMachine.Live] = []
+        for number in numbers where (heads[number] ?? 0) > 0 && Bool.random(using: &random) {
+            onTheWay.append(live(number, heads[number] ?? 0))
+        }
+        var reads: [ConversationID: UInt64] = [:]
+        var isWritable = true
+        var isFinished = false
+        func carryOut(_ actions: [SyncMachine.Action]) {
+            for action in actions {
+                switch action {
+                case .ask, .fail: break
+                case .compare: break
+                case .read(let conversation, let after): reads[conversation] = after
+                case .write(let conversation, let messages, _, _):
+                    device[UInt64(conversation.value), default: []] += messages.map(\.seq)
+                case .release(let frames):
+                    for var frame in frames {
+                        let number = frame.readInteger(as: UInt64.self) ?? 0
+                        device[number, default: []].append(frame.readInteger(as: UInt64.self) ?? 0)
+                    }
+                case .finish: isFinished = true
+                }
+            }
+        }
+        func changes() -> [ConversationChanged] { heads.map { change($0.key, head: $0.value) } }
+        carryOut(machine.start())
+        var stage = 0
+        var steps = 0
+        while !(isFinished && onTheWay.isEmpty && steps > 120) {
+            steps += 1
+            switch UInt8.random(in: 0..<8, using: &random) {
+            case 0, 1:
+                guard steps < 120 else { break }
+                let number = UInt64.random(in: numbers, using: &random)
+                heads[number, default: 0] += 1
+                // Before the question nothing of it comes to this session.
+                onTheWay.append(live(number, heads[number] ?? 0))
+            case 2, 3:
+                guard !onTheWay.isEmpty else { break }
+                let next = onTheWay.removeFirst()
+                if machine.offer(next) == .write {
+                    device[UInt64(next.conversation.value), default: []].append(next.seq)
+                }
+            case 4:
+                isWritable.toggle()
+                carryOut(machine.writabilityChanged(isWritable))
+            default:
+                if stage == 0 {
+                    carryOut(machine.answered([answer(complete: isFull ? SlotSet() : all(), changes())]))
+                    stage = isFull ? 1 : 2
+                } else if stage == 1 {
+                    carryOut(machine.compared(changes()))
+                    stage = 2
+                } else if let (conversation, after) = reads.randomElement(using: &random) {
+                    reads[conversation] = nil
+                    let head = heads[UInt64(conversation.value)] ?? 0
+                    let rows = UInt64.random(in: 1...8, using: &random)
+                    let last = min(head, after + rows)
+                    let page = after < last ? ((after + 1)...last).map { message(UInt64(conversation.value), $0) } : []
+                    carryOut(machine.pageRead(conversation, .messages(page, hasMore: last < head)))
+                }
+            }
+            if steps == 5000 {
+                Issue.record("seed \(seed): it does not end")
+                return
+            }
+            if steps > 4000, !isWritable {
+                isWritable = true
+                carryOut(machine.writabilityChanged(true))
+            }
+        }
+        for number in numbers {
+            let head = heads[number] ?? 0
+            #expect(device[number] == (head > 0 ? Array(1...head) : []), "seed \(seed), conversation \(number)")
+        }
+    }
+}
+
+@Suite("Resume tokens")
+struct ResumeTokenTests {
+    private let device = DeviceID(value: 5)
+
+    @Test("A token is read back by its device, and by no other")
+    func roundTrip() throws {
+        let token = ResumeToken(positions: [oneLife: 7, otherLife: UInt64.max])
+        let text = try #require(token.text(for: self.device))
+        #expect(ResumeToken(text, of: self.device) == token)
+        #expect(ResumeToken(text, of: DeviceID(value: 6)) == nil)
+        #expect(ResumeToken(positions: [:]).text(for: self.device) == nil)
+    }
+
+    @Test("The largest fits the bound of the protocol, and a larger one is not given")
+    func bounds() throws {
+        func token(_ count: Int) -> ResumeToken {
+            ResumeToken(
+                positions: Dictionary(uniqueKeysWithValues: (1...count).map { (Incarnation(value: UInt128($0)), 1) })
+            )
+        }
+        let text = try #require(token(ResumeToken.livesMax).text(for: self.device))
+        #expect(text.utf8.count <= SyncRequest.resumeBytesMax)
+        #expect(token(ResumeToken.livesMax + 1).text(for: self.device) == nil)
+    }
+
+    @Test("What is cut off, changed or made up is no token")
+    func forged() throws {
+        let text = try #require(ResumeToken(positions: [oneLife: 7]).text(for: self.device))
+        for count in 0..<text.count { #expect(ResumeToken(String(text.prefix(count)), of: self.device) == nil) }
+        for place in text.indices {
+            var changed = text
+            changed.replaceSubrange(place...place, with: text[place] == "A" ? "B" : "A")
+            #expect(ResumeToken(changed, of: self.device) == nil)
+        }
+        #expect(ResumeToken("ü", of: self.device) == nil)
+    }
+}
+
+@Suite("How far the edge has come with its routers")
+struct RouterPositionsTests {
+    private func begins(_ position: UInt64, lastChange: UInt64) -> DeliveryProgress {
+        DeliveryProgress(kind: .begins, position: position, lastChange: lastChange)
+    }
+
+    private func linked(_ lastChange: UInt64 = 0) -> RouterPositions {
+        var positions = RouterPositions()
+        positions.linkUp("r1", oneLife)
+        positions.received(self.begins(1, lastChange: lastChange), from: "r1", oneLife)
+        return positions
+    }
+
+    @Test("A router that never sent anything costs nobody a resync; one that did may have sent without this edge")
+    func firstLink() {
+        #expect(self.linked().snapshot.losses == 0)
+        #expect(self.linked().snapshot.positions == [oneLife: 1])
+        #expect(self.linked(1).snapshot.losses == 1)
+    }
+
+    @Test("No token is given before a router has begun, or after a link ended")
+    func wholeness() {
+        var positions = self.linked()
+        positions.linkUp("r2", otherLife)
+        #expect(positions.snapshot.positions == nil)
+        positions.received(DeliveryProgress(kind: .reached, position: 9), from: "r2", otherLife)
+        #expect(positions.snapshot.positions == nil)
+        positions.received(self.begins(0, lastChange: 0), from: "r2", otherLife)
+        #expect(positions.snapshot.positions == [oneLife: 1, otherLife: 0])
+        positions.linkDown("r2")
+        #expect(positions.snapshot.positions == nil)
+    }
+
+    private func owners(_ lives: Incarnation...) -> Set<RouterLife> {
+        Set(lives.map { RouterLife(name: "r1", incarnation: $0.description) })
+    }
+
+    @Test("A link that comes back to the same life loses nothing when nothing happened meanwhile")
+    func comesBack() {
+        var positions = self.linked()
+        positions.ownersChanged(self.owners(oneLife))
+        positions.received(DeliveryProgress(kind: .reached, position: 7), from: "r1", oneLife)
+        positions.linkDown("r1")
+        positions.linkUp("r1", oneLife)
+        positions.received(self.begins(7, lastChange: 7), from: "r1", oneLife)
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == [oneLife: 7])
+        positions.linkDown("r1")
+        positions.linkUp("r1", oneLife)
+        positions.received(self.begins(9, lastChange: 8), from: "r1", oneLife)
+        #expect(positions.snapshot.losses == 1)
+    }
+
+    @Test("What an ended link took along is asked for when its life owns nothing any more, not when the next one comes")
+    func losses() {
+        var positions = self.linked()
+        positions.ownersChanged(self.owners(oneLife))
+        positions.linkDown("r1")
+        positions.linkUp("r1", otherLife)
+        positions.received(self.begins(0, lastChange: 0), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == nil)
+        positions.ownersChanged(self.owners(otherLife))
+        #expect(positions.snapshot.losses == 1)
+        #expect(positions.snapshot.positions == [otherLife: 0])
+        positions.received(DeliveryProgress(kind: .gap, position: 3), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 2)
+        // What an earlier life said comes too late.
+        positions.received(DeliveryProgress(kind: .reached, position: 90), from: "r1", oneLife)
+        #expect(positions.snapshot.positions == [otherLife: 0])
+        // One that owns nothing by the time that its link ends.
+        positions.ownersChanged(self.owners())
+        positions.linkDown("r1")
+        #expect(positions.snapshot.losses == 3)
+    }
+
+    @Test("A life that ends in order loses nothing, and is remembered with its last position")
+    func ends() {
+        var positions = self.linked()
+        positions.ownersChanged(self.owners())
+        positions.received(DeliveryProgress(kind: .ends, position: 12), from: "r1", oneLife)
+        positions.linkDown("r1")
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == [:])
+        #expect(positions.snapshot.ended == [oneLife: 12])
+        positions.linkUp("r1", otherLife)
+        positions.received(self.begins(1, lastChange: 0), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 0)
+    }
+}
