@@ -91,7 +91,7 @@ let package = Package(
             "Router",
             [
                 "Directory", "Mesh", "Messaging", "Observability", "Placement", "Storage", "Threads", "Wire", .logging,
-                .nioCore,
+                .nioCore, .nioPosix,
             ]
         ),
         .target(
@@ -154,6 +154,10 @@ let package = Package(
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
         tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Wire"]),
+        tests(
+            "PresenceTests",
+            ["ClientProtocol", "Directory", "Edge", "Messaging", "Placement", "Router", "TestSupport", "Wire"]
+        ),
         tests(
             "EdgeTests",
             [

@@ -82,6 +82,16 @@ package final class EdgeNode: WebSocketAcceptor {
             logger: logger,
             onSuperseded: { _, _, entry in closeLocal(entry, .replaced) }
         )
+        let presence = PresenceService(
+            eventLoop: eventLoops[0],
+            membersMax: settings.limits.presenceMembers,
+            index: index,
+            loops: loops,
+            routing: routing,
+            routers: routers,
+            links: mesh,
+            metrics: metrics
+        )
         let opener = SessionOpener(
             index: index,
             keeper: keeper,
@@ -107,9 +117,11 @@ package final class EdgeNode: WebSocketAcceptor {
                     index: index,
                     loops: loops,
                     links: mesh,
+                    presence: presence,
                     metrics: metrics,
                     logger: logger
                 ),
+                presence: presence,
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),
@@ -130,6 +142,7 @@ package final class EdgeNode: WebSocketAcceptor {
             routers: routers,
             verifier: verifier,
             opener: opener,
+            presence: presence,
             metrics: metrics
         )
         self.loops = loops
@@ -145,6 +158,7 @@ package final class EdgeNode: WebSocketAcceptor {
     /// Dials the routers and begins to keep the registry. Does not wait for either; see ``unreadyReasons``.
     package func start() {
         self.mesh.setPeers(self.peers)
+        self.services.presence.start()
         for loop in self.loops {
             loop.start()
         }
@@ -186,6 +200,7 @@ package final class EdgeNode: WebSocketAcceptor {
         // A refill that is under way would set the marker again.
         await keeping?.value
         await self.keeper.withdraw()
+        self.services.presence.stop()
         await self.mesh.shutdown()
         for loop in self.loops {
             loop.stop()

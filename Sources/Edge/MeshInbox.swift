@@ -17,6 +17,7 @@ final class MeshInbox: MeshDelegate {
     struct Receivers: Sendable {
         var routing: RoutingState
         var dispatcher: DeliveryDispatcher
+        var presence: PresenceService
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
@@ -32,10 +33,14 @@ final class MeshInbox: MeshDelegate {
         self.receivers.withLock { $0 = receivers }
     }
 
-    func meshLinkUp(_ peer: PeerIdentity) {}
+    func meshLinkUp(_ peer: PeerIdentity) {
+        self.receivers.withLock { $0 }?.presence.linkUp(peer.name)
+    }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
-        self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+        let receivers = self.receivers.withLock { $0 }
+        receivers?.presence.linkDown(peer.name)
+        receivers?.dispatcher.readComplete(from: peer.name)
     }
 
     /// Routers ask edges nothing.
@@ -51,9 +56,13 @@ final class MeshInbox: MeshDelegate {
             case .deliver: receivers.dispatcher.deliverReceived(payload, from: peer.name)
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
+            case .presenceStates: receivers.presence.told(try PresenceStates(decoding: payload), by: peer.name)
+            case .presenceWanted: receivers.presence.wanted(try PresenceWanted(decoding: payload), by: peer.name)
+            case .typingTold: receivers.presence.typed(try Typing(decoding: payload))
             case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
             // What a later version sends is passed over (contract C9); what edges send comes from no router.
-            case .attachment, .sessionUnknown, nil: break
+            case .attachment, .sessionUnknown, .presenceReport, .presenceDigest, .presenceStatesWanted, .typing, nil:
+                break
             }
         } catch {
             receivers.dispatcher.malformed(error, from: peer.name)

@@ -20,6 +20,10 @@ package enum Limits {
     package static let membersPerRequestMax = 1000
     /// Members of a conversation that is resolved through the registry.
     package static let conversationMembersMax = 1000
+    /// Conversations that one session watches the presence in.
+    package static let watchedConversationsMax = 64
+    /// Members of all the conversations that one session asks to watch, each counted as often as it is a member.
+    package static let watchedUsersMax = 1000
     /// Rows of one page of a list or of messages.
     package static let pageRowsMax = 200
     package static let pageRowsDefault = 50

@@ -61,6 +61,7 @@ struct SessionsFixture: Sendable {
     let keeper: RegistryKeeper
     let services: SessionServices
     let dispatcher: DeliveryDispatcher
+    let presence: PresenceService
     let inbox: MeshInbox
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -112,23 +113,40 @@ struct SessionsFixture: Sendable {
         self.metrics = metrics
         self.loop = loop
         self.keeper = keeper
+        self.presence = PresenceService(
+            eventLoop: self.eventLoop,
+            membersMax: 10,
+            index: self.index,
+            loops: [loop],
+            routing: self.routing,
+            routers: routers,
+            links: links,
+            metrics: metrics
+        )
         self.services = SessionServices(
             settings: settings,
             routers: routers,
             verifier: PlainTokens(),
             opener: opener,
+            presence: self.presence,
             metrics: metrics
         )
         self.dispatcher = DeliveryDispatcher(
             index: self.index,
             loops: [loop],
             links: links,
+            presence: self.presence,
             metrics: metrics,
             logger: self.logger
         )
         self.inbox = MeshInbox(logger: self.logger)
         self.inbox.connect(
-            MeshInbox.Receivers(routing: self.routing, dispatcher: self.dispatcher, displaced: { _ in })
+            MeshInbox.Receivers(
+                routing: self.routing,
+                dispatcher: self.dispatcher,
+                presence: self.presence,
+                displaced: { _ in }
+            )
         )
         self.routing.adopt(SessionsFixture.news(routers: ["router-1"], epoch: 1))
     }

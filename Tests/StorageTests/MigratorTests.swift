@@ -14,8 +14,8 @@ struct MigratorTests {
         let shard = try TestShard()
         let report = try shard.migrator().migrate(now: WallClock.now())
         #expect(report.changedNothing)
-        #expect(report.schemaVersion == 1)
-        #expect(try shard.count("schema_migrations") == 1)
+        #expect(report.schemaVersion == 2)
+        #expect(try shard.count("schema_migrations") == 2)
     }
 
     @Test("a new database: schema, identity, map, view and partitions")
@@ -28,7 +28,7 @@ struct MigratorTests {
         )
         let report = try Migrator(cluster: "test", shard: descriptor, shards: ["one", "two"])
             .migrate(now: WallClock.now())
-        #expect(report.appliedMigrations == ["1 initial schema"])
+        #expect(report.appliedMigrations == ["1 initial schema", "2 presence"])
         #expect(report.wroteIdentity)
         #expect(report.wroteShardMap)
         #expect(report.createdPartitions.count == 2 * 10, "one week back, this one, eight ahead; two tables")

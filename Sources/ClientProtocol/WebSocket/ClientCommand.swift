@@ -6,6 +6,9 @@ package import Messaging
 package enum ClientCommand: Hashable, Sendable {
     case authenticate(Authenticate)
     case sendMessage(SendMessageRequest)
+    case watchPresence(WatchPresence)
+    case setStatus(SetStatus)
+    case setTyping(SetTyping)
     case ping
 
     /// The fields of `authenticate`.
@@ -27,6 +30,9 @@ package enum ClientCommand: Hashable, Sendable {
     package enum Name: String, Sendable, CaseIterable {
         case authenticate
         case sendMessage = "send_message"
+        case watchPresence = "watch_presence"
+        case setStatus = "set_status"
+        case setTyping = "set_typing"
         case ping
     }
 
@@ -34,6 +40,9 @@ package enum ClientCommand: Hashable, Sendable {
         switch self {
         case .authenticate: .authenticate
         case .sendMessage: .sendMessage
+        case .watchPresence: .watchPresence
+        case .setStatus: .setStatus
+        case .setTyping: .setTyping
         case .ping: .ping
         }
     }
@@ -95,6 +104,9 @@ extension CommandMessage {
                 object.identifier("client_message_id", fields.clientMessageID)
                 object.literal("kind", fields.kind.name)
                 object.string("body", fields.body)
+            case .watchPresence(let fields): fields.write(into: &object)
+            case .setStatus(let fields): fields.write(into: &object)
+            case .setTyping(let fields): fields.write(into: &object)
             case .ping:
                 break
             }
@@ -133,6 +145,16 @@ private struct DecodedCommand: Decodable {
                 let request = try SendMessageRequest(from: decoder)
                 try request.validate()
                 command = .sendMessage(request)
+            case .watchPresence:
+                let fields = try ClientCommand.WatchPresence(from: decoder)
+                try fields.validate()
+                command = .watchPresence(fields)
+            case .setStatus:
+                let fields = try ClientCommand.SetStatus(from: decoder)
+                try fields.validate()
+                command = .setStatus(fields)
+            case .setTyping:
+                command = .setTyping(try ClientCommand.SetTyping(from: decoder))
             case .ping:
                 command = .ping
             }

@@ -22,6 +22,7 @@ private struct DecodedMessage: Decodable {
         case retryAfterMilliseconds = "retry_after_ms"
         case conversation
         case conversationID = "conversation_id"
+        case users
         case actorID = "actor_id"
     }
 
@@ -37,6 +38,9 @@ private struct DecodedMessage: Decodable {
         case .authenticated: self.message = .authenticated(try id(), try Authenticated(from: decoder))
         case .messageSent: self.message = .messageSent(try id(), try MessageSent(from: decoder))
         case .pong: self.message = .pong(try id())
+        case .presenceWatched:
+            self.message = .presenceWatched(try id(), try container.decode([PresenceBody].self, forKey: .users))
+        case .statusSet: self.message = .statusSet(try id(), try StatusBody(from: decoder))
         case .error:
             let failure = Failure(
                 try container.decode(ErrorCode.self, forKey: .code),
@@ -58,6 +62,9 @@ private struct DecodedMessage: Decodable {
         case .memberAdded: self.message = .memberAdded(try MembershipEvent(from: decoder))
         case .memberRemoved: self.message = .memberRemoved(try MembershipEvent(from: decoder))
         case .roleChanged: self.message = .roleChanged(try MembershipEvent(from: decoder))
+        case .userOnline: self.message = .userOnline(try UserOnline(from: decoder))
+        case .userOffline: self.message = .userOffline(try UserOffline(from: decoder))
+        case .typing: self.message = .typing(try TypingEvent(from: decoder))
         case .resync: self.message = .resync
         }
     }

@@ -7,6 +7,8 @@ package enum ServerMessage: Hashable, Sendable {
     case authenticated(CommandID, Authenticated)
     case messageSent(CommandID, MessageSent)
     case pong(CommandID)
+    case presenceWatched(CommandID, [PresenceBody])
+    case statusSet(CommandID, StatusBody)
     /// Without an id when what came was not understood far enough to have one.
     case error(CommandID?, Failure)
 
@@ -17,6 +19,10 @@ package enum ServerMessage: Hashable, Sendable {
     case memberAdded(MembershipEvent)
     case memberRemoved(MembershipEvent)
     case roleChanged(MembershipEvent)
+    /// A watched user is connected, with this status.
+    case userOnline(UserOnline)
+    case userOffline(UserOffline)
+    case typing(TypingEvent)
     /// Live events were left out because the client was too slow: ask for what came after the own cursor.
     case resync
 
@@ -24,6 +30,8 @@ package enum ServerMessage: Hashable, Sendable {
         case authenticated
         case messageSent = "message_sent"
         case pong
+        case presenceWatched = "presence_watched"
+        case statusSet = "status_set"
         case error
         case newMessage = "new_message"
         case conversationCreated = "conversation_created"
@@ -32,6 +40,9 @@ package enum ServerMessage: Hashable, Sendable {
         case memberAdded = "member_added"
         case memberRemoved = "member_removed"
         case roleChanged = "role_changed"
+        case userOnline = "user_online"
+        case userOffline = "user_offline"
+        case typing
         case resync
     }
 
@@ -40,6 +51,8 @@ package enum ServerMessage: Hashable, Sendable {
         case .authenticated: .authenticated
         case .messageSent: .messageSent
         case .pong: .pong
+        case .presenceWatched: .presenceWatched
+        case .statusSet: .statusSet
         case .error: .error
         case .newMessage: .newMessage
         case .conversationCreated: .conversationCreated
@@ -48,6 +61,9 @@ package enum ServerMessage: Hashable, Sendable {
         case .memberAdded: .memberAdded
         case .memberRemoved: .memberRemoved
         case .roleChanged: .roleChanged
+        case .userOnline: .userOnline
+        case .userOffline: .userOffline
+        case .typing: .typing
         case .resync: .resync
         }
     }

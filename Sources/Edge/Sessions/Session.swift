@@ -70,6 +70,8 @@ struct Session: Sendable {
         /// Check the token, then ``tokenAccepted(_:_:)`` or ``tokenRefused(_:_:)``.
         case checkToken(ClientCommand.Authenticate)
         case submit(SendMessageRequest, Owner)
+        /// A command about presence or typing.
+        case presence(ClientCommand, Owner)
         case answer(ServerMessage)
         case answerAndClose(ServerMessage, CloseCode)
         case ignore
@@ -81,9 +83,10 @@ struct Session: Sendable {
             return .ignore
         case (.unauthenticated, .authenticate(let fields)):
             return .checkToken(fields)
-        case (.unauthenticated, .sendMessage), (.unauthenticated, .ping):
+        case (.unauthenticated, _):
             return self.refuse(message.id, Failure(.unauthenticated, "Send `authenticate` first."), now: now)
-        case (.authenticating, .sendMessage), (.authenticating, .ping):
+        case (.authenticating, .sendMessage), (.authenticating, .ping), (.authenticating, .watchPresence),
+            (.authenticating, .setStatus), (.authenticating, .setTyping):
             return self.refuse(message.id, Failure(.unauthenticated, "Wait for `authenticated` first."), now: now)
         case (.authenticating, .authenticate), (.open, .authenticate):
             let failure = Failure(.alreadyAuthenticated, "This connection has its session; open another for another.")
@@ -91,6 +94,9 @@ struct Session: Sendable {
         case (.open(let owner), .sendMessage(let request)):
             self.errorsInRow = 0
             return .submit(request, owner)
+        case (.open(let owner), .watchPresence), (.open(let owner), .setStatus), (.open(let owner), .setTyping):
+            self.errorsInRow = 0
+            return .presence(message.command, owner)
         case (.open, .ping):
             self.errorsInRow = 0
             return .answer(.pong(message.id))

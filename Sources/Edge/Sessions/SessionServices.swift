@@ -12,6 +12,7 @@ final class SessionServices: Sendable {
     let metrics: EdgeMetrics
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
+    let presence: PresenceService
     private let connections = Atomic(0)
     private let draining = Atomic(false)
     /// Sessions whose end the registry has not been told yet.
@@ -22,12 +23,14 @@ final class SessionServices: Sendable {
         routers: RouterClient,
         verifier: any TokenVerifier,
         opener: SessionOpener,
+        presence: PresenceService,
         metrics: EdgeMetrics
     ) {
         self.settings = settings
         self.routers = routers
         self.verifier = verifier
         self.opener = opener
+        self.presence = presence
         self.metrics = metrics
     }
 
@@ -78,7 +81,10 @@ final class SessionServices: Sendable {
         on eventLoop: any EventLoop,
         completion: @escaping @Sendable (SessionOpener.Outcome) -> Void
     ) {
-        self.opener.open(owner, session, loop: loop, on: eventLoop, completion: completion)
+        self.opener.open(owner, session, loop: loop, on: eventLoop) { [presence] outcome in
+            presence.attachmentChanged(owner.user)
+            completion(outcome)
+        }
     }
 
     func close(_ owner: Session.Owner, _ session: SessionID, on eventLoop: any EventLoop) {
@@ -86,5 +92,6 @@ final class SessionServices: Sendable {
         self.opener.close(owner, session, on: eventLoop).whenComplete { _ in
             self.closing.wrappingSubtract(1, ordering: .relaxed)
         }
+        self.presence.ended(session, of: owner.user)
     }
 }

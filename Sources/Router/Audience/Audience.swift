@@ -10,6 +10,8 @@ package struct Parcel: Sendable {
         case message(Message)
         /// Its `recipients` are filled in for each edge.
         case event(ConversationEvent)
+        /// Ephemeral. Its `recipients` are filled in for each edge.
+        case typing(Typing)
     }
 
     package var conversation: ConversationID
@@ -224,6 +226,17 @@ package struct Audience {
             resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached)
         }
         return resolved
+    }
+
+    /// The audience if it is known and still valid.
+    func resolved(
+        _ conversation: ConversationID,
+        now: UnixMilliseconds
+    ) -> (members: MemberList, edges: [String: [UserID]], uncertain: Set<String>)? {
+        guard case .resolved(let resolved) = self.entries[conversation],
+            resolved.validUntil.map({ now < $0 }) ?? true
+        else { return nil }
+        return (resolved.members, resolved.edges, resolved.uncertain)
     }
 
     // MARK: - Keeping

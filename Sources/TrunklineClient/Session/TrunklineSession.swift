@@ -45,6 +45,10 @@ package final class TrunklineSession {
         case failed(SendMessageRequest, TrunklineError)
         /// These messages do not exist for this device.
         case skipped(ConversationID, ClosedRange<UInt64>)
+        /// How watched users are seen now.
+        case presence([PresenceBody])
+        case typing(TypingEvent)
+        /// Among them the answers to ``TrunklineSession/setStatus(_:visibleTo:)`` and errors about presence.
         case other(ServerMessage)
         /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
         case ended(TrunklineError)
@@ -90,6 +94,8 @@ package final class TrunklineSession {
     /// Conversations that wait for a page to be asked for, each at most once.
     var pageQueue: [ConversationID] = []
     var gapCheckIsScheduled = false
+    /// Watched on every connection.
+    var watchedConversations: [ConversationID] = []
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
     package internal(set) var statistics = Statistics()
@@ -261,6 +267,7 @@ package final class TrunklineSession {
         self.emit(.connected(edge: self.edge))
         self.catchUpAll(isNewConnection: true)
         self.sendWaiting()
+        if !self.watchedConversations.isEmpty { self.sendWatch() }
     }
 
     private func closed(_ closure: SocketClosure) {
@@ -284,6 +291,15 @@ package final class TrunklineSession {
             self.catchUpAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
+        case .presenceWatched(_, let users):
+            return self.emit(.presence(users))
+        case .userOnline(let user):
+            return self.emit(.presence([PresenceBody(userID: user.userID, status: user.status)]))
+        case .userOffline(let user):
+            let body = PresenceBody(userID: user.userID, status: .offline, lastSeenAt: user.lastSeenAt)
+            return self.emit(.presence([body]))
+        case .typing(let typing):
+            return self.emit(.typing(typing))
         default:
             break
         }

@@ -68,6 +68,8 @@ final class StubCluster: Sendable {
             connection.send(.authenticated(command.id, Fixtures.authenticated(inFlight: 10)))
         case .sendMessage(let request):
             self.store(request, command.id, connection)
+        case .watchPresence, .setStatus, .setTyping:
+            break
         case .ping:
             if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
         }
