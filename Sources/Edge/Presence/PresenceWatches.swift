@@ -245,7 +245,8 @@ struct PresenceWatches {
     mutating func membersRemoved(_ members: [UserID], from conversation: ConversationID) -> Changes {
         self.asking[conversation]?.isOutdated = true
         guard let known = self.conversations[conversation] else { return Changes() }
-        return self.setMembers(known.members.subtracting(members), of: conversation, now: known.verifiedAt)
+        let changes = self.setMembers(known.members.subtracting(members), of: conversation, now: known.verifiedAt)
+        return changes + self.dropUnwatched([conversation])
     }
 
     mutating func deleted(_ conversation: ConversationID) -> Changes {
@@ -345,7 +346,8 @@ struct PresenceWatches {
         guard let known = self.conversations[id] else { return Changes() }
         switch verdict {
         case .members(let members):
-            return self.setMembers(members, of: id, now: isOutdated ? known.verifiedAt : now)
+            let changes = self.setMembers(members, of: id, now: isOutdated ? known.verifiedAt : now)
+            return changes + self.dropUnwatched([id])
         case .refused:
             let changes = self.setMembers(known.members.subtracting([verification.actor]), of: id, now: 0)
             return changes + self.dropUnwatched([id])

@@ -102,17 +102,22 @@ extension PresenceBoard {
         self.leavers.append(Leaver(due: now.monotonic + self.settings.grace, user: user))
     }
 
+    /// An edge that says so again has forgotten what it was told: it watched, did not, and does.
     private mutating func watch(_ user: UserID, in slot: Slot, by number: Int, isSettled: Bool) {
         guard self.take(user, in: slot, connection: isSettled ? .offline : .unknown),
-            self.slots[slot]?.users[user]?.watchers.contains(where: { $0.edge == number }) == false
+            let state = self.slots[slot]?.users[user]
         else { return }
-        self.slots[slot]?.users[user]?.watchers.append(Watcher(edge: number))
-        switch self.slots[slot]?.users[user]?.profile {
+        if let place = state.watchers.firstIndex(where: { $0.edge == number }) {
+            self.slots[slot]?.users[user]?.watchers[place].told = nil
+        } else {
+            self.slots[slot]?.users[user]?.watchers.append(Watcher(edge: number))
+        }
+        switch state.profile {
         case .unknown: self.toLoad.insert(user)
         case .known: self.changed(user, in: slot)
-        case .loading, nil: break
+        case .loading: break
         }
-        if self.slots[slot]?.users[user]?.connection == .unknown { self.unsettled.insert(slot) }
+        if state.connection == .unknown { self.unsettled.insert(slot) }
     }
 
     mutating func unwatch(_ user: UserID, in slot: Slot, by number: Int) {
