@@ -125,6 +125,8 @@ struct RESTContractTests {
             _ = try await check("PUT", path + "/members/\(bob)", #"{"role":"admin"}"#)
             _ = try await check("DELETE", path + "/members/\(bob)")
             _ = try await check("DELETE", path)
+            _ = try await check("PUT", "/api/users/status", #"{"visible_to":"nobody"}"#)
+            _ = try await check("PUT", "/api/users/status", "{}")
             for open in ["/", "/health", "/ready", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/ws", "/nothing"] {
                 _ = try await check("GET", open)
                 _ = try await check("HEAD", open)
@@ -138,7 +140,7 @@ struct RESTContractTests {
                 for code in [ErrorCode.unavailable, .overloaded, .outcomeUnknown, .internal] {
                     edge.routers.state.withLock { $0.failure = Failure(code, "x", retryAfterMilliseconds: 10) }
                     let bodies =
-                        #"{"title":"x","user_ids":["\#(bob)"],"role":"admin","kind":"group","member_ids":["\#(bob)"]}"#
+                        #"{"title":"x","user_ids":["\#(bob)"],"role":"admin","kind":"group","member_ids":["\#(bob)"],"status":"busy"}"#
                     let isMessage = route.template == "/api/messages"
                     let answer = try await check(
                         route.method.rawValue,

@@ -51,7 +51,7 @@ struct MigratorTests {
             try Migrator(cluster: "test", shard: descriptor, shards: ["one"]).migrate(now: WallClock.now())
         }
         #expect(reports.filter { $0.changedNothing }.count == 3)
-        #expect(reports.filter { $0.appliedMigrations.count == 1 && $0.wroteIdentity }.count == 1)
+        #expect(reports.filter { !$0.appliedMigrations.isEmpty && $0.wroteIdentity }.count == 1)
     }
 
     @Test("a schema from the future is refused, and left as it is")
@@ -83,7 +83,7 @@ struct MigratorTests {
             isStorageError(error, .wrongDatabase) && "\(error)".contains("trunkline migrate")
         }
         let shard = try TestShard()
-        try shard.console().run(script: "UPDATE schema_migrations SET version = 0", deadline: .soon)
+        try shard.console().run(script: "UPDATE schema_migrations SET version = -version", deadline: .soon)
         #expect {
             try shard.session().readView()
         } throws: { isStorageError($0, .wrongDatabase) }
