@@ -136,6 +136,20 @@ let package = Package(
         ),
 
         module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        module(
+            "Simulation",
+            path: "Tests/Simulation",
+            [
+                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage", "TestSupport",
+                "TrunklineClient", "Wire", .heap, .nioCore,
+            ]
+        ),
+        .executableTarget(
+            name: "trunkline-simulate",
+            dependencies: ["Messaging", "Simulation", "Threads", .argumentParser],
+            path: "Tests/Simulate",
+            swiftSettings: settings
+        ),
         tests("PlacementTests", ["Placement", "TestSupport"]),
         tests("MessagingTests", ["Messaging", "TestSupport"]),
         tests("ClusterConfigurationTests", ["ClusterConfiguration", "TestSupport"]),
@@ -153,7 +167,7 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
-        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Wire"]),
+        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Storage", "Wire", .nioCore]),
         tests(
             "PresenceTests",
             ["ClientProtocol", "Directory", "Edge", "Messaging", "Placement", "Router", "TestSupport", "Wire"]
@@ -183,6 +197,12 @@ let package = Package(
             ]
         ),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
-        tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
+        tests(
+            "ClusterTests",
+            [
+                "ClientProtocol", "Messaging", "TestSupport", "TrunklineClient", "trunkline", "trunkline-load", .crypto,
+                .nioCore, .nioPosix,
+            ]
+        ),
     ]
 )

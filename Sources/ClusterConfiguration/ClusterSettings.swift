@@ -12,6 +12,7 @@ package struct ClusterSettings: Sendable {
     package var shards: [Shard] = []
     package var nodes: [Node] = []
     package var limits = Limits()
+    package var rates = Rates()
     package var timeouts = Timeouts()
     package var tokens = Tokens()
     package var passwords = Passwords()
@@ -97,8 +98,34 @@ extension ClusterSettings {
         package var meshCompressionThresholdBytes = 0
     }
 
+    /// What one edge admits; nil is no limit.
+    package struct Rates: Sendable, Hashable {
+        package var connectionsPerAddress: Rate?
+        package var connectionsPerNode: Rate?
+        package var authenticationsPerNode: Rate?
+        package var loginsPerAddress: Rate?
+        package var loginFailuresPerUsername: Rate?
+        package var refreshesPerAddress: Rate?
+        package var requestsPerAddress: Rate?
+        package var requestsPerUser: Rate?
+        package var sendsPerUser: Rate?
+        package var sendsPerNode: Rate?
+        package var commandsPerSession: Rate?
+        /// Clients that no rate per address holds for.
+        package var exemptAddresses: [NetworkPrefix] = []
+        /// Whose `X-Forwarded-For` is believed.
+        package var trustedProxies: [NetworkPrefix] = []
+
+        /// Without any limit.
+        package init() {}
+    }
+
     package struct Timeouts: Sendable, Hashable {
         package var authenticate = Duration.zero
+        /// The longest time that a client is asked to wait before its `authenticate`.
+        package var admissionWait = Duration.zero
+        /// How long a session outlives its access token.
+        package var tokenGrace = Duration.zero
         package var request = Duration.zero
         /// The whole time that an edge tries to place one message.
         package var submit = Duration.zero

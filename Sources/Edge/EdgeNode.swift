@@ -21,6 +21,8 @@ internal import Wire
 package final class EdgeNode: WebSocketAcceptor {
     package let mesh: MeshNode
     package let routers: RouterClient
+    /// What this edge admits; the HTTP side asks it too.
+    package let admission: AdmissionControl
     private let peers: [MeshPeer]
     private let settings: SessionSettings
     private let services: SessionServices
@@ -60,7 +62,7 @@ package final class EdgeNode: WebSocketAcceptor {
             node: mesh,
             notificationNames: Dictionary(names, uniquingKeysWith: { first, _ in first })
         )
-        let routing = RoutingState()
+        let routing = RoutingState { owners in inbox.ownersChanged(owners) }
         let routers = RouterClient(
             routing: routing,
             links: mesh,
@@ -122,6 +124,9 @@ package final class EdgeNode: WebSocketAcceptor {
                     logger: logger
                 ),
                 presence: presence,
+                resyncAll: {
+                    for loop in loops { loop.resyncAll() }
+                },
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),
@@ -131,6 +136,12 @@ package final class EdgeNode: WebSocketAcceptor {
                 }
             )
         )
+        let admission = AdmissionControl(
+            settings.rates,
+            waitMax: settings.timeouts.admissionWait,
+            metrics: registry
+        )
+        self.admission = admission
         self.mesh = mesh
         self.routers = routers
         self.peers = settings.routers.compactMap { router in
@@ -141,6 +152,7 @@ package final class EdgeNode: WebSocketAcceptor {
             settings: self.settings,
             routers: routers,
             verifier: verifier,
+            admission: admission,
             opener: opener,
             presence: presence,
             metrics: metrics

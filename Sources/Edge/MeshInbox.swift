@@ -6,6 +6,7 @@ internal import Mesh
 internal import Messaging
 internal import NIOCore
 internal import Observability
+internal import Placement
 import Synchronization
 internal import Wire
 
@@ -18,11 +19,14 @@ final class MeshInbox: MeshDelegate {
         var routing: RoutingState
         var dispatcher: DeliveryDispatcher
         var presence: PresenceService
+        /// Tells every session of this edge to ask for what it may have missed.
+        var resyncAll: @Sendable () -> Void
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
 
     private let receivers = Mutex<Receivers?>(nil)
+    private let continuity = Mutex(DeliveryContinuity())
     private let logger: Logger
 
     init(logger: Logger) {
@@ -35,12 +39,26 @@ final class MeshInbox: MeshDelegate {
 
     func meshLinkUp(_ peer: PeerIdentity) {
         self.receivers.withLock { $0 }?.presence.linkUp(peer.name)
+        self.carryOut(self.continuity.withLock { $0.linkUp(RouterLife(peer)) })
     }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
+        self.continuity.withLock { $0.linkDown(RouterLife(peer)) }
         let receivers = self.receivers.withLock { $0 }
         receivers?.presence.linkDown(peer.name)
         receivers?.dispatcher.readComplete(from: peer.name)
+    }
+
+    /// The edge has taken a newer view.
+    func ownersChanged(_ owners: Set<RouterLife>) {
+        self.carryOut(self.continuity.withLock { $0.ownersChanged(owners) })
+    }
+
+    private func carryOut(_ action: DeliveryContinuity.Action) {
+        guard action == .resync, let receivers = self.receivers.withLock({ $0 }) else { return }
+        self.logger.notice("A link was interrupted; all sessions are told to resync")
+        receivers.resyncAll()
+        receivers.presence.eventsMayBeLost()
     }
 
     /// Routers ask edges nothing.
@@ -71,5 +89,11 @@ final class MeshInbox: MeshDelegate {
 
     func meshReadComplete(from peer: PeerIdentity) {
         self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+    }
+}
+
+extension RouterLife {
+    fileprivate init(_ peer: PeerIdentity) {
+        self.init(name: peer.name, incarnation: peer.incarnation.description)
     }
 }

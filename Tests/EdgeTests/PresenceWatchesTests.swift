@@ -124,6 +124,10 @@ struct PresenceWatchesTests {
         #expect(due == [.init(conversation: here, actor: user(1))])
         #expect(watches({ $0.verifications(now: 2 * interval) }).isEmpty, "one question at a time")
         #expect(watches({ $0.verified(due[0], .members([user(1), user(3)]), now: 2 * interval) }).watched == [user(3)])
+        // A link was interrupted.
+        watches({ $0.distrust() })
+        #expect(watches({ $0.verifications(now: 2 * interval + 1) }) == due)
+        #expect(watches({ $0.verified(due[0], .failed, now: 2 * interval + 1) }) == PresenceWatches.Changes())
         // An event overtakes the answer.
         #expect(watches({ $0.begin(ada) }))
         watches({ $0.askingBegan(there) })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClientProtocol
+import ClusterConfiguration
 import Directory
 import Logging
 import Mesh
@@ -69,7 +70,9 @@ struct SessionsFixture: Sendable {
         unsentBytesMax: Int = 1 << 20,
         messageBytesMax: Int = 128 << 10,
         submitsInFlightMax: Int = 8,
-        sessionsMax: Int = 100
+        sessionsMax: Int = 100,
+        rates: ClusterSettings.Rates = ClusterSettings.Rates(),
+        verifier: any TokenVerifier = PlainTokens()
     ) {
         let settings = SessionSettings(
             sessionsMax: sessionsMax,
@@ -126,7 +129,13 @@ struct SessionsFixture: Sendable {
         self.services = SessionServices(
             settings: settings,
             routers: routers,
-            verifier: PlainTokens(),
+            verifier: verifier,
+            admission: AdmissionControl(
+                rates,
+                waitMax: .seconds(20),
+                metrics: self.registry,
+                now: { [eventLoop] in eventLoop.now }
+            ),
             opener: opener,
             presence: self.presence,
             metrics: metrics
@@ -145,6 +154,7 @@ struct SessionsFixture: Sendable {
                 routing: self.routing,
                 dispatcher: self.dispatcher,
                 presence: self.presence,
+                resyncAll: {},
                 displaced: { _ in }
             )
         )

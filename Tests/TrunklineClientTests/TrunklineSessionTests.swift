@@ -240,6 +240,42 @@ struct TrunklineSessionTests {
         }
     }
 
+    @Test("a session that is told that its token ended goes on with a fresh one on the same connection")
+    func renewal() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            cluster.broadcast(.error(nil, Failure(.tokenExpired, "It ended.")))
+            try await eventually("a fresh one was shown") {
+                try await anna.session.ask { $0.statistics.renewals } == 1
+            }
+            #expect(cluster.tokens == ["access", "fresh"])
+            #expect(anna.connections == 1)
+            try await anna.send(["after"])
+            try await eventually("it goes on") { anna.acknowledged == 1 }
+            #expect(edges[0].connections.count == 1)
+            try await anna.session.ask { $0.close() }
+        }
+    }
+
+    @Test("messages that a limit refuses are sent again with the same ids, in their order")
+    func limited() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let failure = Failure(.rateLimited, "Later.", retryAfterMilliseconds: 50)
+            cluster.change { faults in
+                for body in ["3", "4", "5", "6"] { faults.refusals[body] = (failure, 1) }
+            }
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            try await anna.send((1...6).map { "\($0)" })
+            try await eventually("all were stored") { anna.acknowledged == 6 }
+            #expect(anna.bodies == (1...6).map { "\($0)" })
+            #expect(edges[0].sends.map(\.body) == ["1", "2", "3", "4", "5", "6", "3", "4", "5", "6"])
+            #expect(Set(edges[0].sends.map(\.clientMessageID)).count == 6)
+            try await anna.session.ask { $0.close() }
+        }
+    }
+
     @Test("a device that has a newer session elsewhere does not fight for it")
     func replaced() async throws {
         try await self.withCluster { cluster, edges, http, group in

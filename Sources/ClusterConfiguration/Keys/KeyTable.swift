@@ -184,6 +184,20 @@ enum KeyTable {
             "How long a new WebSocket may stay without `authenticate`."
         ),
         .time(
+            "admission_wait",
+            \.timeouts.admissionWait,
+            default: .seconds(60),
+            .seconds(1) ... .seconds(600),
+            "How long a client may be asked to wait for rates.authentications_per_node; later ones are turned away."
+        ),
+        .time(
+            "token_grace",
+            \.timeouts.tokenGrace,
+            default: .seconds(30),
+            .milliseconds(0) ... .seconds(600),
+            "How long a session goes on after its access token ended, unless the client shows a fresh one."
+        ),
+        .time(
             "request",
             \.timeouts.request,
             default: .seconds(10),

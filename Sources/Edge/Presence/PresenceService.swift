@@ -335,6 +335,14 @@ final class PresenceService: Sendable {
         }
     }
 
+    /// A link was interrupted: what happened to conversations may not have been told, so their members are asked for.
+    func eventsMayBeLost() {
+        self.change { state in
+            state.watches.distrust()
+            return PresenceWatches.Changes()
+        }
+    }
+
     func conversationChanged(_ event: ConversationEvent) {
         let id = event.conversation.id
         let users = event.members.map(\.user)

@@ -12,7 +12,7 @@ struct PresenceWatches {
     /// After this time, in milliseconds, the members of a conversation are asked for again.
     static let verifyInterval: UInt64 = 60_000
     /// Conversations that are asked for again in one turn.
-    static let verificationsPerTurnMax = 4
+    static let verificationsPerTurnMax = 32
     /// How long an answer waits for what is not known yet; the rest comes as events.
     static let answerPatience: UInt64 = 1000
 
@@ -252,6 +252,12 @@ struct PresenceWatches {
     mutating func deleted(_ conversation: ConversationID) -> Changes {
         self.asking[conversation]?.isOutdated = true
         return self.setMembers([], of: conversation, now: 0)
+    }
+
+    /// Events may have been lost: all members are asked for again, as fast as ``verificationsPerTurnMax`` lets.
+    mutating func distrust() {
+        for id in self.conversations.keys { self.conversations[id]?.verifiedAt = 0 }
+        for id in self.asking.keys { self.asking[id]?.isOutdated = true }
     }
 
     /// Watchers who are not members any more watch no more.

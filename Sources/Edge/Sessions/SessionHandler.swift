@@ -38,7 +38,7 @@ final class SessionHandler: ChannelDuplexHandler {
     init(loop: SessionLoop, services: SessionServices, now: NIODeadline) {
         self.loop = loop
         self.services = services
-        self.session = Session(settings: services.settings.machine, now: now)
+        self.session = Session(settings: services.machine, now: now)
         self.assembler = MessageAssembler(messageBytesMax: services.settings.messageBytesMax)
     }
 
@@ -68,6 +68,7 @@ final class SessionHandler: ChannelDuplexHandler {
         guard !self.hasEnded else { return }
         self.hasEnded = true
         if !self.session.isClosing { self.services.metrics.disconnected() }
+        if self.session.holdsTurn { self.services.admission.turnIsFree() }
         let owner = self.session.connectionClosed()
         self.loop.remove(self, of: owner?.user)
         self.device = nil
@@ -91,6 +92,7 @@ final class SessionHandler: ChannelDuplexHandler {
         switch self.session.tick(now: now) {
         case .none: break
         case .sendPing: self.write(ServerFrame.ping())
+        case .tell(let message): self.send(message)
         case .sendClose(let code): self.writeClose(code)
         case .closeConnection: self.context?.close(promise: nil)
         }
@@ -108,8 +110,8 @@ final class SessionHandler: ChannelDuplexHandler {
         self.session.activityNoticed(now: self.now)
         switch self.assembler.receive(self.unwrapInboundIn(data)) {
         case .text(let text): self.textReceived(text)
-        case .ping(let payload) where !self.session.isClosing: self.write(ServerFrame.pong(payload))
-        case .ping, .pong, .incomplete: break
+        case .ping(let payload): if self.session.pingReceived(now: self.now) { self.write(ServerFrame.pong(payload)) }
+        case .pong, .incomplete: break
         case .close(let code): self.closeReceived(code)
         case .violation(let code): self.close(code)
         }
@@ -153,12 +155,28 @@ final class SessionHandler: ChannelDuplexHandler {
         case .checkToken(let fields):
             guard let id else { return }
             self.checkToken(fields, id: id)
+        case .open(let owner): self.open(owner)
+        case .prolonged(let owner):
+            guard let id else { return }
+            self.send(.authenticated(id, self.services.settings.authenticated(owner, self.id)))
         case .submit(let request, let owner):
             guard let id else { return }
             self.submit(request, owner: owner, id: id)
         case .presence(let command, let owner):
             guard let id else { return }
             self.presence(command, owner: owner, id: id)
+        }
+    }
+
+    /// Whether one of the limits that sessions share lets a message through; says so when not.
+    func admitSend(by owner: Session.Owner, id: CommandID) -> Bool {
+        do throws(Failure) {
+            try self.services.admission.admitSend(by: owner.user)
+            return true
+        } catch {
+            self.session.sendRefused(error, now: self.now)
+            self.send(.error(id, error))
+            return false
         }
     }
 
@@ -180,13 +198,31 @@ final class SessionHandler: ChannelDuplexHandler {
     // MARK: - Authentication
 
     private func checkToken(_ fields: ClientCommand.Authenticate, id: CommandID) {
+        let (now, admission) = (self.now, self.services.admission)
+        let begins = self.session.openOwner == nil
+        if self.session.needsTurn {
+            // Before the token is looked at: the turn is for everything that a session's beginning costs.
+            switch admission.turnToAuthenticate() {
+            case .now: break
+            case .later(let wait, let failure):
+                return self.carryOut(self.session.admissionDeferred(id, by: wait, failure, now: now), id: id)
+            case .never(let failure):
+                return self.carryOut(self.session.admissionRefused(id, failure, now: now), id: id)
+            }
+        }
         let owner: Session.Owner
         do throws(Failure) {
             owner = try self.services.verify(fields)
         } catch {
-            return self.carryOut(self.session.tokenRefused(id, error, now: self.now), id: id)
+            // With the turn of nobody who is anybody others could be kept out.
+            if begins, !self.session.holdsTurn { admission.turnIsFree() }
+            return self.carryOut(self.session.tokenRefused(id, error, now: now), id: id)
         }
-        self.session.tokenAccepted(id, owner)
+        let end = now + .milliseconds(owner.millisecondsLeft(at: WallClock.now()))
+        self.carryOut(self.session.tokenAccepted(id, owner, until: end, now: now), id: id)
+    }
+
+    private func open(_ owner: Session.Owner) {
         let (loop, session) = (self.loop, self.id)
         self.services.open(owner, session, loop: loop.number, on: loop.eventLoop) { outcome in
             loop.post(.opened(outcome), to: session)

@@ -108,6 +108,11 @@ final class SessionLoop: Sendable {
         if dropped > 0 { self.metrics.ephemeral.droppedFullLoop.increment(by: UInt64(dropped)) }
     }
 
+    /// Events for sessions of this loop may have been lost on their way to the edge: all are told to resync.
+    func resyncAll() {
+        self.put { $0.hasOverflowed = true }
+    }
+
     private func put<Result>(_ change: (inout Inbox) -> Result) -> Result {
         let (result, schedules) = self.inbox.withLock { inbox in
             let result = change(&inbox)

@@ -10,6 +10,7 @@ final class SessionServices: Sendable {
     let settings: SessionSettings
     let routers: RouterClient
     let metrics: EdgeMetrics
+    let admission: AdmissionControl
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
     let presence: PresenceService
@@ -22,6 +23,7 @@ final class SessionServices: Sendable {
         settings: SessionSettings,
         routers: RouterClient,
         verifier: any TokenVerifier,
+        admission: AdmissionControl,
         opener: SessionOpener,
         presence: PresenceService,
         metrics: EdgeMetrics
@@ -29,6 +31,7 @@ final class SessionServices: Sendable {
         self.settings = settings
         self.routers = routers
         self.verifier = verifier
+        self.admission = admission
         self.opener = opener
         self.presence = presence
         self.metrics = metrics
@@ -64,6 +67,13 @@ final class SessionServices: Sendable {
     }
 
     // MARK: - Sessions
+
+    /// The settings of a session's machine.
+    var machine: Session.Settings {
+        var machine = self.settings.machine
+        machine.commandLimit = self.admission.commandsPerSession
+        return machine
+    }
 
     /// Whose session it becomes. Fails with `unauthenticated` or `token_expired`.
     func verify(_ fields: ClientCommand.Authenticate) throws(Failure) -> Session.Owner {

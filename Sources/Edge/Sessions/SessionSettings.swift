@@ -19,6 +19,8 @@ package struct SessionSettings: Sendable {
     package var authenticationTimeout: Duration
     package var heartbeat: Duration
     package var silence: Duration
+    /// How long a session outlives its access token.
+    package var tokenGrace = Duration.seconds(30)
 
     package init(_ settings: ClusterSettings) {
         self.sessionsMax = settings.limits.sessionsPerEdge
@@ -29,6 +31,7 @@ package struct SessionSettings: Sendable {
         self.authenticationTimeout = settings.timeouts.authenticate
         self.heartbeat = settings.timeouts.clientHeartbeat
         self.silence = settings.timeouts.clientSilence
+        self.tokenGrace = settings.timeouts.tokenGrace
     }
 
     package init(
@@ -55,7 +58,10 @@ package struct SessionSettings: Sendable {
         Session.Settings(
             authenticationTimeout: TimeAmount(self.authenticationTimeout),
             heartbeat: TimeAmount(self.heartbeat),
-            silence: TimeAmount(self.silence)
+            silence: TimeAmount(self.silence),
+            // More than a client can have under way that heeds the answers.
+            refusalsInRowMax: 1000 + self.submitsInFlightMax,
+            tokenGrace: TimeAmount(self.tokenGrace)
         )
     }
 

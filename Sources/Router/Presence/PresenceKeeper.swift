@@ -190,8 +190,9 @@ final class PresenceKeeper: Sendable {
                 ) { _, _ in }
                 services.writer(of: slot).perform(
                     WriterOperation(call) { (scope) throws(StorageError) in
-                        let own = times.filter { routing.isOwn(Slot(of: $0.user.value), in: shard) }
-                        try scope.session.writeLastSeen(own.map { ($0.user, $0.at) }, epoch: scope.epoch)
+                        let ownership = routing.ownership(in: shard)
+                        let own = times.filter { ownership.isOwn(Slot(of: $0.user.value)) }
+                        try scope.store.writeLastSeen(own.map { ($0.user, $0.at) }, epoch: scope.epoch)
                         return OperationOutcome(.ok(Empty()))
                     }
                 )

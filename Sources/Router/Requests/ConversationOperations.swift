@@ -7,8 +7,8 @@ import Storage
 import Wire
 
 /// Requests that change a conversation or need its members as the owner knows them.
-enum ConversationOperations {
-    static func operation(_ call: Call) throws(FieldError) -> WriterOperation {
+package enum ConversationOperations {
+    package static func operation(_ call: Call) throws(FieldError) -> WriterOperation {
         switch call.kind {
         case .createConversation:
             let request = try CreateConversation(decoding: call.payload)
@@ -53,7 +53,7 @@ enum ConversationOperations {
         )
         let members = Self.firstMembers(request)
         guard members.count <= Limits.conversationMembersMax else { return .failed(Self.tooManyMembers) }
-        let created = try scope.session.createConversation(
+        let created = try scope.store.createConversation(
             conversation,
             members: members,
             epoch: scope.epoch,
@@ -104,7 +104,7 @@ enum ConversationOperations {
     ) throws(StorageError) -> OperationOutcome {
         try Self.change(request.conversation, .rename, by: request.actor, event: .updated, &scope) {
             (_, scope) throws(StorageError) in
-            try scope.session.updateTitle(request.conversation, title: request.title, epoch: scope.epoch)
+            try scope.store.updateTitle(request.conversation, title: request.title, epoch: scope.epoch)
         }
     }
 
@@ -114,7 +114,7 @@ enum ConversationOperations {
     ) throws(StorageError) -> OperationOutcome {
         try Self.change(request.conversation, .delete, by: request.actor, event: .deleted, &scope) {
             (entry, scope) throws(StorageError) in
-            try scope.session.deleteConversation(
+            try scope.store.deleteConversation(
                 request.conversation,
                 now: scope.now,
                 epoch: scope.epoch,
@@ -129,7 +129,7 @@ enum ConversationOperations {
     ) throws(StorageError) -> OperationOutcome {
         try Self.change(request.conversation, .add, by: request.actor, event: .memberAdded, &scope) {
             (entry, scope) throws(StorageError) in
-            try scope.session.addMembers(
+            try scope.store.addMembers(
                 request.conversation,
                 Dictionary(request.users.map { ($0, MemberRole.member) }, uniquingKeysWith: { first, _ in first }),
                 membersMax: Limits.conversationMembersMax,
@@ -147,7 +147,7 @@ enum ConversationOperations {
         let action = ConversationAction.setRole(of: request.user, to: request.role)
         return try Self.change(request.conversation, action, by: request.actor, event: .roleChanged, &scope) {
             (_, scope) throws(StorageError) in
-            try scope.session.setRole(
+            try scope.store.setRole(
                 request.conversation,
                 user: request.user,
                 role: request.role,
@@ -165,7 +165,7 @@ enum ConversationOperations {
         let action = ConversationAction.remove(request.user)
         return try Self.change(request.conversation, action, by: request.actor, event: .memberRemoved, &scope) {
             (entry, scope) throws(StorageError) in
-            try scope.session.removeMember(
+            try scope.store.removeMember(
                 request.conversation,
                 user: request.user,
                 now: scope.now,

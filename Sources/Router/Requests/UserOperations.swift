@@ -22,7 +22,7 @@ enum UserOperations {
         case .revokeDevice:
             let request = try RevokeDevice(decoding: call.payload)
             return WriterOperation(call) { (scope) throws(StorageError) in
-                try scope.session.revokeDevice(
+                try scope.store.revokeDevice(
                     user: request.user,
                     device: request.device,
                     now: request.now,
@@ -59,7 +59,7 @@ enum UserOperations {
             kind: OutboxKind.createUser.rawValue,
             payload: Array(request.encoded().readableBytesView)
         )
-        let claim = try scope.session.registerName(
+        let claim = try scope.store.registerName(
             request.username,
             for: request.user,
             outbox: [entry],
@@ -85,7 +85,7 @@ enum UserOperations {
             displayName: request.displayName,
             createdAt: request.createdAt
         )
-        try scope.session.insertUser(profile, passwordHash: request.passwordHash, epoch: scope.epoch)
+        try scope.store.insertUser(profile, passwordHash: request.passwordHash, epoch: scope.epoch)
         return OperationOutcome(.ok(Empty()))
     }
 
@@ -94,7 +94,7 @@ enum UserOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         guard Slot(of: change.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
-        try scope.session.applyMembership(
+        try scope.store.applyMembership(
             Membership(
                 user: change.user,
                 conversation: change.conversation,
@@ -113,7 +113,7 @@ enum UserOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         guard Slot(of: request.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
-        try scope.session.putDevice(
+        try scope.store.putDevice(
             user: request.user,
             device: request.device,
             name: request.name,
@@ -130,7 +130,7 @@ enum UserOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         guard Slot(of: request.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
-        let rotation = try scope.session.rotateRefreshToken(
+        let rotation = try scope.store.rotateRefreshToken(
             user: request.user,
             device: request.device,
             presentedHash: request.presentedHash,
@@ -160,7 +160,7 @@ enum UserOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         guard Slot(of: request.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
-        let profile = try scope.session.setPresence(
+        let profile = try scope.store.setPresence(
             request.user,
             status: request.status,
             visibility: request.visibility,

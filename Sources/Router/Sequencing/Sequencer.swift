@@ -34,11 +34,18 @@ package struct Sequencer: Sendable {
         var id: SenderMessageID {
             SenderMessageID(sender: self.submit.sender, clientMessageID: self.submit.clientMessageID)
         }
+
+        /// The message that has to have its number before this one gets one.
+        var previousID: SenderMessageID? {
+            self.submit.previous.map { SenderMessageID(sender: self.submit.sender, clientMessageID: $0) }
+        }
     }
 
     package enum Answer: Sendable, Equatable {
         case accepted(Accepted)
         case failed(Failure)
+        /// What the client sent before is not stored, so this is not either: it would overtake.
+        case outOfOrder
     }
 
     /// A message with its number, not yet stored.
@@ -139,7 +146,7 @@ package struct Sequencer: Sendable {
     /// Numbers what can be stored, in the order of the items. Conversations that are not loaded do not exist.
     package func plan(_ items: [Item], now: UnixMilliseconds) -> Plan {
         var plan = Plan()
-        var planned: Set<MessageKey> = []
+        var planned: Set<PlannedKey> = []
         for item in items {
             guard let entry = self.entries[item.submit.conversation] else {
                 plan.answers.append((item.ticket, .failed(.noSuchConversation)))
@@ -153,7 +160,13 @@ package struct Sequencer: Sendable {
                 plan.answers.append((item.ticket, .failed(refusal)))
                 continue
             }
-            guard planned.insert(MessageKey(conversation: entry.conversation.id, id: item.id)).inserted else {
+            if let previous = item.previousID, entry.recent[previous] == nil,
+                !planned.contains(PlannedKey(conversation: entry.conversation.id, id: previous))
+            {
+                plan.answers.append((item.ticket, .outOfOrder))
+                continue
+            }
+            guard planned.insert(PlannedKey(conversation: entry.conversation.id, id: item.id)).inserted else {
                 plan.repeats.append(item)
                 continue
             }
@@ -220,7 +233,7 @@ package struct Sequencer: Sendable {
     }
 }
 
-private struct MessageKey: Hashable {
+private struct PlannedKey: Hashable {
     var conversation: ConversationID
     var id: SenderMessageID
 }

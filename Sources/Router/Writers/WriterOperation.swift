@@ -39,9 +39,9 @@ package struct OperationOutcome: Sendable {
     }
 }
 
-/// What an operation may use: the shard's session, the epoch it acts under and the conversations in memory.
+/// What an operation may use: the shard's database, the epoch it acts under and the conversations in memory.
 package struct WriterScope {
-    package let session: ShardSession
+    package let store: any ShardStore
     package let epoch: UInt64
     package let slot: Slot
     package let now: UnixMilliseconds
@@ -50,7 +50,7 @@ package struct WriterScope {
     /// The conversation as it stands, loaded if need be; nil when there is none.
     package mutating func conversation(_ id: ConversationID) throws(StorageError) -> Sequencer.Entry? {
         if let entry = self.sequencer[id] { return entry }
-        try self.sequencer.load([id], from: self.session)
+        try self.sequencer.load([id], from: self.store)
         return self.sequencer[id]
     }
 
@@ -73,8 +73,13 @@ package struct WriterScope {
 
 extension Sequencer {
     /// Reads conversations into memory; those that do not exist stay unknown.
-    mutating func load(_ ids: [ConversationID], from session: ShardSession) throws(StorageError) {
-        for state in try session.loadConversations(ids).values {
+    mutating func load(_ ids: [ConversationID], from store: any ShardStore) throws(StorageError) {
+        self.loaded(try store.loadConversations(ids).values)
+    }
+
+    /// Takes conversations as they stand in the database.
+    mutating func loaded(_ states: some Sequence<Storage.ConversationState>) {
+        for state in states {
             self.loaded(
                 slot: Slot(of: state.conversation.id.value),
                 conversation: state.conversation,

@@ -4,6 +4,18 @@ import Messaging
 import Placement
 import Postgres
 
+/// The writes of a shard about presence; see the methods of ``ShardSession`` for what each does.
+package protocol PresenceStore {
+    func setPresence(
+        _ user: UserID,
+        status: ChosenStatus?,
+        visibility: PresenceVisibility?,
+        now: UnixMilliseconds,
+        epoch: UInt64
+    ) throws(StorageError) -> PresenceProfile?
+    func writeLastSeen(_ times: [(user: UserID, at: UnixMilliseconds)], epoch: UInt64) throws(StorageError)
+}
+
 extension ShardSession {
     private static let presenceColumns = "presence_status, presence_visibility, last_seen_at"
 

@@ -64,6 +64,8 @@ package final class TrunklineSession {
         package var resyncs = 0
         package var pagesFetched = 0
         package var pagesFailed = 0
+        /// Times a fresh token was shown on an open connection.
+        package var renewals = 0
 
         package init() {}
     }
@@ -89,6 +91,7 @@ package final class TrunklineSession {
     private var tick: RepeatedTask?
     private var refreshUnderWay: EventLoopFuture<Void>?
     var outbox: Outbox
+    var renewal = TokenRenewal()
     var cursors: [ConversationID: ConversationCursor] = [:]
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
@@ -171,6 +174,7 @@ package final class TrunklineSession {
         }
         own = socket
         self.phase = .opening(socket)
+        self.renewal = TokenRenewal()
         socket.open(token: self.credentials.accessToken, device: self.credentials.device)
     }
 
@@ -254,6 +258,7 @@ package final class TrunklineSession {
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
+        case .prolonged(let result): self.receivedRenewal(result)
         case .refused(let command, let failure): self.receivedRefusal(command, TrunklineError(failure))
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
@@ -263,6 +268,7 @@ package final class TrunklineSession {
     private func opened(_ socket: TrunklineSocket) {
         self.phase = .open(socket)
         self.failures = 0
+        self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
         self.emit(.connected(edge: self.edge))
         self.catchUpAll(isNewConnection: true)
@@ -300,6 +306,9 @@ package final class TrunklineSession {
             return self.emit(.presence([body]))
         case .typing(let typing):
             return self.emit(.typing(typing))
+        case .error(nil, let failure) where failure.code == .tokenExpired:
+            self.renewal.ended(now: .now())
+            if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }
         default:
             break
         }
@@ -321,6 +330,7 @@ package final class TrunklineSession {
             self.emit(.failed(entry.request, error))
         }
         guard case .open(let socket) = self.phase else { return }
+        self.renewIfDue(socket, now: now)
         let silence = now - socket.lastHeard
         if silence >= self.settings.silence + self.settings.silence {
             socket.abandon(.timedOut, "Nothing came from the edge for \(silence.nanoseconds / 1_000_000) ms.")

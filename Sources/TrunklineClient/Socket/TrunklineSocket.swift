@@ -3,6 +3,7 @@
 package import ClientProtocol
 package import Messaging
 package import NIOCore
+internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOWebSocket
 
@@ -22,6 +23,10 @@ package final class TrunklineSocket {
         package var unsentBytesMax = 4 * 1024 * 1024
         /// How long the edge may take to answer a close frame.
         package var closeTimeout = TimeAmount.seconds(3)
+        /// The longest time that an edge may have this client wait for its turn; for a longer one it is left.
+        package var turnWaitMax = TimeAmount.minutes(10)
+        /// Turns that are waited for on one connection: an edge that keeps its promises needs one.
+        package var turnsMax = 3
 
         package init() {}
     }
@@ -33,6 +38,8 @@ package final class TrunklineSocket {
         case sent(UInt64, MessageSent)
         /// The other answer to it.
         case refused(UInt64, Failure)
+        /// The answer to ``authenticate(token:)``: the session goes on, or what speaks against the token.
+        case prolonged(Result<Authenticated, Failure>)
         case message(DeliveredMessage)
         /// Any other event of the cluster; among them errors without an id, and the answers to ``perform(_:)``.
         case other(ServerMessage)
@@ -64,6 +71,9 @@ package final class TrunklineSocket {
     private var unsent = ByteBuffer()
     private var flushIsScheduled = false
     private var openTimeout: Scheduled<Void>?
+    private var turns = 0
+    /// The command that shows a fresh token.
+    private var prolonging: UInt64?
     /// When bytes last came.
     package private(set) var lastHeard: NIODeadline
 
@@ -108,6 +118,8 @@ package final class TrunklineSocket {
         let edge = self.edge
         let upgrade = WebSocketUpgrade(frameBytesMax: self.settings.messageBytesMax) { channel in
             try channel.pipeline.syncOperations.addHandler(SocketChannelHandler(bound.value))
+        } onRefusal: { head in
+            bound.value.upgradeRefused(head)
         }
         ClientBootstrap(group: self.eventLoop)
             .connectTimeout(self.settings.openTimeout)
@@ -139,14 +151,52 @@ package final class TrunklineSocket {
 
     /// The pipeline decodes frames from now on.
     func upgraded(_ channel: any Channel) {
-        guard case .connecting = self.state, let credentials = self.credentials else {
+        guard case .connecting = self.state else {
             channel.close(promise: nil)
             return
         }
-        self.credentials = nil
+        self.sendCredentials(channel)
+    }
+
+    private func sendCredentials(_ channel: any Channel) {
+        guard let credentials = self.credentials else { return }
         let command = self.takeCommandID()
         self.state = .authenticating(channel, command: command)
         self.write(.text, CommandMessage(id: .number(command), command: .authenticate(credentials)).encoded())
+    }
+
+    private func waits(for failure: Failure) -> Bool {
+        guard failure.code == .rateLimited, let wait = failure.retryAfterMilliseconds else { return false }
+        return self.turns < self.settings.turnsMax && .milliseconds(Int64(wait)) <= self.settings.turnWaitMax
+    }
+
+    /// The edge has too many that begin: it gave this client a turn, and keeps the connection until then.
+    private func waitForTurn(_ channel: any Channel, _ wait: TimeAmount) {
+        self.turns += 1
+        self.openTimeout?.cancel()
+        self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
+            guard case .authenticating = self.state else { return }
+            self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: self.settings.openTimeout) {
+                self.fail(.timedOut, "The edge did not open the session in time.")
+            }
+            self.sendCredentials(channel)
+        }
+    }
+
+    /// The edge answered something else than the agreement, perhaps with the time to come again.
+    private func upgradeRefused(_ head: HTTPResponseHead) {
+        var error = TrunklineError(status: Int(head.status.code), body: ByteBuffer(), headers: head.headers)
+        error.message = "The edge opened no WebSocket: HTTP \(head.status.code)."
+        self.end(SocketClosure(lost: error))
+    }
+
+    /// Shows a fresh token of the same device, so that the session outlives the one that it began with.
+    package func authenticate(token: String) {
+        guard case .open = self.state, self.prolonging == nil, let device = self.credentials?.deviceID else { return }
+        let command = self.takeCommandID()
+        self.prolonging = command
+        let fields = ClientCommand.Authenticate(token: token, deviceID: device)
+        self.write(.text, CommandMessage(id: .number(command), command: .authenticate(fields)).encoded())
     }
 
     // MARK: - Commands
@@ -270,6 +320,8 @@ package final class TrunklineSocket {
             self.openTimeout?.cancel()
             self.outstandingMax = max(1, min(self.settings.outstandingCommandsMax, fields.limits.inFlight))
             self.onEvent(.authenticated(fields))
+        case .error(.number(command), let failure) where self.waits(for: failure):
+            self.waitForTurn(channel, .milliseconds(Int64(failure.retryAfterMilliseconds ?? 0)))
         case .error(_, let failure):
             self.finish(SocketClosure(refused: TrunklineError(failure)), code: .normalClosure)
         default:
@@ -281,6 +333,13 @@ package final class TrunklineSocket {
         switch message {
         case .newMessage(let message):
             self.onEvent(.message(message))
+        case .authenticated(.number(let command), let fields):
+            guard self.prolonging == command else { return }
+            self.prolonging = nil
+            self.onEvent(.prolonged(.success(fields)))
+        case .error(.number(let command), let failure) where self.prolonging == command:
+            self.prolonging = nil
+            self.onEvent(.prolonged(.failure(failure)))
         case .messageSent(.number(let command), let fields):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.sent(command, fields))

@@ -67,4 +67,6 @@ package enum ResponseStatus: UInt8, Sendable, CaseIterable {
     case moved = 1
     /// The body is a ``FailureBody``.
     case failed = 2
+    /// What ``Submit/previous`` names is not stored here, so nothing was done. Empty body.
+    case outOfOrder = 3
 }
