@@ -91,7 +91,7 @@ let package = Package(
             "Router",
             [
                 "Directory", "Mesh", "Messaging", "Observability", "Placement", "Storage", "Threads", "Wire", .logging,
-                .nioCore,
+                .nioCore, .nioPosix,
             ]
         ),
         .target(
@@ -180,6 +180,10 @@ let package = Package(
         ),
         tests("SimulationTests", ["Simulation", "TestSupport"]),
         tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Storage", "Wire", .nioCore]),
+        tests(
+            "PresenceTests",
+            ["ClientProtocol", "Directory", "Edge", "Messaging", "Placement", "Router", "TestSupport", "Wire"]
+        ),
         tests(
             "EdgeTests",
             [

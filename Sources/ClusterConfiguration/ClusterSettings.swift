@@ -81,6 +81,8 @@ extension ClusterSettings {
         package var websocketFrameBytes = 0
         package var httpBodyBytes = 0
         package var submitsInFlightPerSession = 0
+        /// Members of the largest conversation that carries presence and typing.
+        package var presenceMembers = 0
         package var shardQueueMessages = 0
         package var shardQueueBytes = 0
         package var batchMessages = 0

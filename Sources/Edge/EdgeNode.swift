@@ -86,6 +86,16 @@ package final class EdgeNode: WebSocketAcceptor {
             onSuperseded: { _, _, entry in closeLocal(entry, .replaced) },
             onChange: { isComplete in announcer.registrationChanged(isComplete) }
         )
+        let presence = PresenceService(
+            eventLoop: eventLoops[0],
+            membersMax: settings.limits.presenceMembers,
+            index: index,
+            loops: loops,
+            routing: routing,
+            routers: routers,
+            links: mesh,
+            metrics: metrics
+        )
         let opener = SessionOpener(
             index: index,
             keeper: keeper,
@@ -111,10 +121,12 @@ package final class EdgeNode: WebSocketAcceptor {
                     index: index,
                     loops: loops,
                     links: mesh,
+                    presence: presence,
                     metrics: metrics,
                     logger: logger
                 ),
                 linkUp: { announcer.tellRegistration() },
+                presence: presence,
                 resyncAll: {
                     for loop in loops { loop.resyncAll() }
                 },
@@ -146,6 +158,7 @@ package final class EdgeNode: WebSocketAcceptor {
             verifier: verifier,
             admission: admission,
             opener: opener,
+            presence: presence,
             metrics: metrics
         )
         self.loops = loops
@@ -161,6 +174,7 @@ package final class EdgeNode: WebSocketAcceptor {
     /// Dials the routers and begins to keep the registry. Does not wait for either; see ``unreadyReasons``.
     package func start() {
         self.mesh.setPeers(self.peers)
+        self.services.presence.start()
         for loop in self.loops {
             loop.start()
         }
@@ -202,6 +216,7 @@ package final class EdgeNode: WebSocketAcceptor {
         // A refill that is under way would set the marker again.
         await keeping?.value
         await self.keeper.withdraw()
+        self.services.presence.stop()
         await self.mesh.shutdown()
         for loop in self.loops {
             loop.stop()

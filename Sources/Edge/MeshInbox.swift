@@ -20,6 +20,7 @@ final class MeshInbox: MeshDelegate {
         var dispatcher: DeliveryDispatcher
         /// There is a link to a router that knows nothing of this edge.
         var linkUp: @Sendable () -> Void
+        var presence: PresenceService
         /// Tells every session of this edge to ask for what it may have missed.
         var resyncAll: @Sendable () -> Void
         /// Closes a session of this edge that has a newer one elsewhere.
@@ -40,12 +41,15 @@ final class MeshInbox: MeshDelegate {
 
     func meshLinkUp(_ peer: PeerIdentity) {
         self.receivers.withLock { $0 }?.linkUp()
+        self.receivers.withLock { $0 }?.presence.linkUp(peer.name)
         self.carryOut(self.continuity.withLock { $0.linkUp(RouterLife(peer)) })
     }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
         self.continuity.withLock { $0.linkDown(RouterLife(peer)) }
-        self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+        let receivers = self.receivers.withLock { $0 }
+        receivers?.presence.linkDown(peer.name)
+        receivers?.dispatcher.readComplete(from: peer.name)
     }
 
     /// The edge has taken a newer view.
@@ -57,6 +61,7 @@ final class MeshInbox: MeshDelegate {
         guard action == .resync, let receivers = self.receivers.withLock({ $0 }) else { return }
         self.logger.notice("A link was interrupted; all sessions are told to resync")
         receivers.resyncAll()
+        receivers.presence.eventsMayBeLost()
     }
 
     /// Routers ask edges nothing.
@@ -73,9 +78,13 @@ final class MeshInbox: MeshDelegate {
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
             case .receipts: receivers.dispatcher.receiptsReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
+            case .presenceStates: receivers.presence.told(try PresenceStates(decoding: payload), by: peer.name)
+            case .presenceWanted: receivers.presence.wanted(try PresenceWanted(decoding: payload), by: peer.name)
+            case .typingTold: receivers.presence.typed(try Typing(decoding: payload))
             case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
             // What a later version sends is passed over (contract C9); what edges send comes from no router.
-            case .attachment, .sessionUnknown, nil: break
+            case .attachment, .sessionUnknown, .presenceReport, .presenceDigest, .presenceStatesWanted, .typing, nil:
+                break
             }
         } catch {
             receivers.dispatcher.malformed(error, from: peer.name)

@@ -23,6 +23,8 @@ package final class RouterHub: Sendable {
         var registry: SessionRegistry
         var dispatchers: [AudienceDispatcher]
         var requests: RequestDispatcher
+        var presence: PresenceKeeper
+        var typing: TypingCarrier
         var keepers: [String: ShardKeeper]
         var requestTimeout: Duration
     }
@@ -45,6 +47,7 @@ package final class RouterHub: Sendable {
     /// Everybody linked hears of a new map or view.
     func routingChanged(_ news: RoutingNews) {
         guard let parts = self.parts else { return }
+        parts.presence.routingChanged()
         let payload = news.encoded()
         for peer in parts.mesh.peers {
             parts.mesh.notify(
@@ -89,6 +92,7 @@ extension RouterHub: MeshDelegate {
         switch peer.role {
         case .edge:
             self.tellEdges(parts)
+            parts.presence.linkUp(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkUp(peer.name)
         }
@@ -106,6 +110,7 @@ extension RouterHub: MeshDelegate {
         switch peer.role {
         case .edge:
             self.tellEdges(parts)
+            parts.presence.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkDown(peer.name)
             parts.keepers.values.forEach { $0.wake() }
@@ -135,6 +140,7 @@ extension RouterHub: MeshDelegate {
         }
         parts.requests.dispatch(
             Call(kind: kind, slot: slot, deadline: request.deadline, payload: request.payload) { status, payload in
+                if kind == .setPresence { parts.presence.answered(request.payload, status, payload) }
                 request.reply(status: status.rawValue, payload: payload)
             }
         )
@@ -174,7 +180,12 @@ extension RouterHub: MeshDelegate {
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
                 parts.keepers.values.forEach { $0.wake() }
-            case .deliver, .conversationEvent, .receipts, .sessionDisplaced:
+            case .presenceReport, .presenceDigest, .presenceStatesWanted:
+                try parts.presence.received(kind, payload, from: peer)
+            case .typing:
+                guard peer.role == .edge else { return }
+                parts.typing.received(try Typing(decoding: payload))
+            case .deliver, .conversationEvent, .receipts, .sessionDisplaced, .presenceStates, .presenceWanted, .typingTold:
                 break
             }
         } catch {
@@ -240,5 +251,9 @@ extension RouterHub: AudienceTransport {
         if !outcome.isQueued {
             parts.links.countUnsent()
         }
+    }
+
+    package func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
+        self.parts?.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
     }
 }

@@ -45,8 +45,10 @@ enum RouterMetrics {
             "trunkline_router_deliveries_unsent_total",
             help: "Frames that no link took."
         )
+        let presence = PresenceMetrics(registry)
         registry.collect { [weak node] sink in
             guard let node else { return }
+            presence.record(node.presence.currentCounts, node.typing.currentCounts, in: &sink)
             for (shard, count) in node.queuedCalls {
                 sink.record(queued, count, [shard])
             }

@@ -34,6 +34,8 @@ package final class RouterNode: Sendable {
         package var leaseReadInterval: Duration
         /// How long a request from this router to another may take.
         package var requestTimeout: Duration
+        /// Members of the largest conversation that carries typing.
+        package var typingMembersMax: Int
 
         var life: RouterLife {
             RouterLife(name: self.name, incarnation: self.incarnation.description)
@@ -52,7 +54,8 @@ package final class RouterNode: Sendable {
             writerBounds: ShardWriter.Bounds,
             viewPolicy: ViewPolicy,
             leaseReadInterval: Duration,
-            requestTimeout: Duration
+            requestTimeout: Duration,
+            typingMembersMax: Int
         ) {
             self.name = name
             self.incarnation = incarnation
@@ -67,6 +70,7 @@ package final class RouterNode: Sendable {
             self.viewPolicy = viewPolicy
             self.leaseReadInterval = leaseReadInterval
             self.requestTimeout = requestTimeout
+            self.typingMembersMax = typingMembersMax
         }
     }
 
@@ -79,6 +83,8 @@ package final class RouterNode: Sendable {
     let links = RouterLinks()
     let mesh: MeshNode
     let hub: RouterHub
+    let presence: PresenceKeeper
+    let typing: TypingCarrier
     private let dispatchers: [AudienceDispatcher]
     private let services: [String: RequestDispatcher.ShardServices]
     private let keepers: [String: ShardKeeper]
@@ -113,6 +119,21 @@ package final class RouterNode: Sendable {
         let loops = Array(group.makeIterator())
         self.dispatchers = loops.map { AudienceDispatcher(loop: $0, transport: hub) }
         self.services = Self.services(configuration, routing: self.routing, hub: hub, metrics: metrics, logger: logger)
+        self.presence = PresenceKeeper(
+            routing: self.routing,
+            shards: self.services,
+            logger: logger
+        ) { [mesh] kind, payload, edge in
+            mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
+        }
+        self.typing = TypingCarrier(
+            membersMax: configuration.typingMembersMax,
+            routing: self.routing,
+            shards: self.services,
+            dispatchers: self.dispatchers
+        ) { [mesh] kind, payload, edge in
+            mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
+        }
         self.keepers = Self.keepers(
             configuration,
             routing: self.routing,
@@ -133,6 +154,8 @@ package final class RouterNode: Sendable {
                     shards: self.services,
                     receiptMembersMax: configuration.writerBounds.receiptMembersMax
                 ),
+                presence: self.presence,
+                typing: self.typing,
                 keepers: self.keepers,
                 requestTimeout: configuration.requestTimeout
             )
@@ -200,6 +223,7 @@ package final class RouterNode: Sendable {
         let address = try await self.mesh.listen(host: self.configuration.meshHost, port: self.configuration.meshPort)
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
         self.mesh.setPeers(self.configuration.peers)
+        self.presence.start()
         let reader = Task { await self.readLeases() }
         self.leaseReader.withLock { $0 = reader }
         for keeper in self.keepers.values {
@@ -252,6 +276,8 @@ package final class RouterNode: Sendable {
             await service.readers.shutdown()
         }
         await self.mesh.shutdown()
+        // Last, as the links tell it of their end.
+        await self.presence.shutdown()
     }
 
     // MARK: - Leases

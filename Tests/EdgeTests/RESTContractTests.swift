@@ -134,6 +134,8 @@ struct RESTContractTests {
             _ = try await check("PUT", path + "/members/\(bob)", #"{"role":"admin"}"#)
             _ = try await check("DELETE", path + "/members/\(bob)")
             _ = try await check("DELETE", path)
+            _ = try await check("PUT", "/api/users/status", #"{"visible_to":"nobody"}"#)
+            _ = try await check("PUT", "/api/users/status", "{}")
             for open in ["/", "/health", "/ready", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/ws", "/nothing"] {
                 _ = try await check("GET", open)
                 _ = try await check("HEAD", open)

@@ -62,6 +62,7 @@ struct SessionsFixture: Sendable {
     let keeper: RegistryKeeper
     let services: SessionServices
     let dispatcher: DeliveryDispatcher
+    let presence: PresenceService
     let inbox: MeshInbox
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -117,6 +118,16 @@ struct SessionsFixture: Sendable {
         self.metrics = metrics
         self.loop = loop
         self.keeper = keeper
+        self.presence = PresenceService(
+            eventLoop: self.eventLoop,
+            membersMax: 10,
+            index: self.index,
+            loops: [loop],
+            routing: self.routing,
+            routers: routers,
+            links: links,
+            metrics: metrics
+        )
         self.services = SessionServices(
             settings: settings,
             routers: routers,
@@ -129,12 +140,14 @@ struct SessionsFixture: Sendable {
                 now: { [eventLoop] in eventLoop.now }
             ),
             opener: opener,
+            presence: self.presence,
             metrics: metrics
         )
         self.dispatcher = DeliveryDispatcher(
             index: self.index,
             loops: [loop],
             links: links,
+            presence: self.presence,
             metrics: metrics,
             logger: self.logger
         )
@@ -144,6 +157,7 @@ struct SessionsFixture: Sendable {
                 routing: self.routing,
                 dispatcher: self.dispatcher,
                 linkUp: {},
+                presence: self.presence,
                 resyncAll: {},
                 displaced: { _ in }
             )

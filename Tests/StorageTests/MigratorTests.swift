@@ -28,7 +28,7 @@ struct MigratorTests {
         )
         let report = try Migrator(cluster: "test", shard: descriptor, shards: ["one", "two"])
             .migrate(now: WallClock.now())
-        #expect(report.appliedMigrations == ["1 initial schema", "2 receipts"])
+        #expect(report.appliedMigrations == ["1 initial schema", "2 receipts", "3 presence"])
         #expect(report.wroteIdentity)
         #expect(report.wroteShardMap)
         #expect(report.createdPartitions.count == 2 * 10, "one week back, this one, eight ahead; two tables")
@@ -51,7 +51,7 @@ struct MigratorTests {
             try Migrator(cluster: "test", shard: descriptor, shards: ["one"]).migrate(now: WallClock.now())
         }
         #expect(reports.filter { $0.changedNothing }.count == 3)
-        #expect(reports.filter { $0.appliedMigrations.count == 2 && $0.wroteIdentity }.count == 1)
+        #expect(reports.filter { !$0.appliedMigrations.isEmpty && $0.wroteIdentity }.count == 1)
     }
 
     @Test("a schema from the future is refused, and left as it is")
@@ -83,7 +83,7 @@ struct MigratorTests {
             isStorageError(error, .wrongDatabase) && "\(error)".contains("trunkline migrate")
         }
         let shard = try TestShard()
-        try shard.console().run(script: "UPDATE schema_migrations SET version = version - 2", deadline: .soon)
+        try shard.console().run(script: "UPDATE schema_migrations SET version = -version", deadline: .soon)
         #expect {
             try shard.session().readView()
         } throws: { isStorageError($0, .wrongDatabase) }

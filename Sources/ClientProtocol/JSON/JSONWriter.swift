@@ -79,6 +79,17 @@ package struct JSONWriter {
             self.bytes.append(UInt8(ascii: "\""))
         }
 
+        package mutating func identifiers<Kind>(_ name: StaticString, _ values: [Identifier<Kind>]) {
+            self.name(name)
+            self.bytes.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                self.bytes.append(contentsOf: (index > 0 ? ",\"" : "\"").utf8)
+                self.hexadecimal(value.value)
+                self.bytes.append(UInt8(ascii: "\""))
+            }
+            self.bytes.append(UInt8(ascii: "]"))
+        }
+
         package mutating func object(_ name: StaticString, _ write: (inout Object) -> Void) {
             self.name(name)
             self.nested(write)

@@ -8,6 +8,9 @@ package enum ClientCommand: Hashable, Sendable {
     case sendMessage(SendMessageRequest)
     case messageDelivered(ReceiptRequest)
     case messageRead(ReceiptRequest)
+    case watchPresence(WatchPresence)
+    case setStatus(SetStatus)
+    case setTyping(SetTyping)
     case ping
 
     /// The fields of `authenticate`.
@@ -31,6 +34,9 @@ package enum ClientCommand: Hashable, Sendable {
         case sendMessage = "send_message"
         case messageDelivered = "message_delivered"
         case messageRead = "message_read"
+        case watchPresence = "watch_presence"
+        case setStatus = "set_status"
+        case setTyping = "set_typing"
         case ping
     }
 
@@ -40,6 +46,9 @@ package enum ClientCommand: Hashable, Sendable {
         case .sendMessage: .sendMessage
         case .messageDelivered: .messageDelivered
         case .messageRead: .messageRead
+        case .watchPresence: .watchPresence
+        case .setStatus: .setStatus
+        case .setTyping: .setTyping
         case .ping: .ping
         }
     }
@@ -104,6 +113,9 @@ extension CommandMessage {
             case .messageDelivered(let fields), .messageRead(let fields):
                 object.identifier("conversation_id", fields.conversationID)
                 object.integer("seq", fields.seq)
+            case .watchPresence(let fields): fields.write(into: &object)
+            case .setStatus(let fields): fields.write(into: &object)
+            case .setTyping(let fields): fields.write(into: &object)
             case .ping:
                 break
             }
@@ -146,6 +158,16 @@ private struct DecodedCommand: Decodable {
                 command = .messageDelivered(try ReceiptRequest(from: decoder))
             case .messageRead:
                 command = .messageRead(try ReceiptRequest(from: decoder))
+            case .watchPresence:
+                let fields = try ClientCommand.WatchPresence(from: decoder)
+                try fields.validate()
+                command = .watchPresence(fields)
+            case .setStatus:
+                let fields = try ClientCommand.SetStatus(from: decoder)
+                try fields.validate()
+                command = .setStatus(fields)
+            case .setTyping:
+                command = .setTyping(try ClientCommand.SetTyping(from: decoder))
             case .ping:
                 command = .ping
             }

@@ -22,6 +22,7 @@ private struct DecodedMessage: Decodable {
         case retryAfterMilliseconds = "retry_after_ms"
         case conversation
         case conversationID = "conversation_id"
+        case users
         case actorID = "actor_id"
     }
 
@@ -38,6 +39,9 @@ private struct DecodedMessage: Decodable {
         case .messageSent: self.message = .messageSent(try id(), try MessageSent(from: decoder))
         case .receiptStored: self.message = .receiptStored(try id(), try ReceiptStored(from: decoder))
         case .pong: self.message = .pong(try id())
+        case .presenceWatched:
+            self.message = .presenceWatched(try id(), try container.decode([PresenceBody].self, forKey: .users))
+        case .statusSet: self.message = .statusSet(try id(), try StatusBody(from: decoder))
         case .error:
             let failure = Failure(
                 try container.decode(ErrorCode.self, forKey: .code),
@@ -61,6 +65,9 @@ private struct DecodedMessage: Decodable {
         case .roleChanged: self.message = .roleChanged(try MembershipEvent(from: decoder))
         case .messageDelivered: self.message = .messageDelivered(try ReceiptEvent(from: decoder))
         case .messageRead: self.message = .messageRead(try ReceiptEvent(from: decoder))
+        case .userOnline: self.message = .userOnline(try UserOnline(from: decoder))
+        case .userOffline: self.message = .userOffline(try UserOffline(from: decoder))
+        case .typing: self.message = .typing(try TypingEvent(from: decoder))
         case .resync: self.message = .resync
         }
     }

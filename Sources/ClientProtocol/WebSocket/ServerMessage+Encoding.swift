@@ -17,8 +17,9 @@ extension ServerMessage {
         case .conversationCreated(let conversation, _): conversation.members.count * 80
         case .memberAdded(let event), .memberRemoved(let event): event.members.count * 80
         case .error(_, let failure): failure.message.utf8.count
+        case .presenceWatched(_, let users): users.count * 112
         case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
-            .roleChanged, .messageDelivered, .messageRead, .resync:
+            .roleChanged, .messageDelivered, .messageRead, .resync, .statusSet, .userOnline, .userOffline, .typing:
             128
         }
     }
@@ -26,13 +27,14 @@ extension ServerMessage {
     private func write(into object: inout JSONWriter.Object) {
         switch self {
         case .authenticated(let id, _), .messageSent(let id, _), .receiptStored(let id, _), .pong(let id),
-            .error(.some(let id), _):
+            .error(.some(let id), _), .presenceWatched(let id, _), .statusSet(let id, _):
             switch id {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
         case .error(nil, _), .newMessage, .conversationCreated, .conversationUpdated, .conversationDeleted,
-            .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
+            .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync, .userOnline,
+            .userOffline, .typing:
             break
         }
         object.literal("type", self.name.rawValue)
@@ -41,6 +43,11 @@ extension ServerMessage {
         case .messageSent(_, let fields): fields.write(into: &object)
         case .receiptStored(_, let fields): fields.write(into: &object)
         case .pong, .resync: break
+        case .presenceWatched(_, let users): object.array("users", users) { $1.write(into: &$0) }
+        case .statusSet(_, let fields): fields.write(into: &object)
+        case .userOnline(let fields): fields.write(into: &object)
+        case .userOffline(let fields): fields.write(into: &object)
+        case .typing(let fields): fields.write(into: &object)
         case .error(_, let failure):
             object.literal("code", failure.code.name)
             object.string("message", failure.message)

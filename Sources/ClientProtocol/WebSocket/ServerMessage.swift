@@ -8,6 +8,8 @@ package enum ServerMessage: Hashable, Sendable {
     case messageSent(CommandID, MessageSent)
     case receiptStored(CommandID, ReceiptStored)
     case pong(CommandID)
+    case presenceWatched(CommandID, [PresenceBody])
+    case statusSet(CommandID, StatusBody)
     /// Without an id when what came was not understood far enough to have one.
     case error(CommandID?, Failure)
 
@@ -20,6 +22,10 @@ package enum ServerMessage: Hashable, Sendable {
     case roleChanged(MembershipEvent)
     case messageDelivered(ReceiptEvent)
     case messageRead(ReceiptEvent)
+    /// A watched user is connected, with this status.
+    case userOnline(UserOnline)
+    case userOffline(UserOffline)
+    case typing(TypingEvent)
     /// Live events were left out because the client was too slow: ask for what came after the own cursor.
     case resync
 
@@ -28,6 +34,8 @@ package enum ServerMessage: Hashable, Sendable {
         case messageSent = "message_sent"
         case receiptStored = "receipt_stored"
         case pong
+        case presenceWatched = "presence_watched"
+        case statusSet = "status_set"
         case error
         case newMessage = "new_message"
         case conversationCreated = "conversation_created"
@@ -38,6 +46,9 @@ package enum ServerMessage: Hashable, Sendable {
         case roleChanged = "role_changed"
         case messageDelivered = "message_delivered"
         case messageRead = "message_read"
+        case userOnline = "user_online"
+        case userOffline = "user_offline"
+        case typing
         case resync
     }
 
@@ -47,6 +58,8 @@ package enum ServerMessage: Hashable, Sendable {
         case .messageSent: .messageSent
         case .receiptStored: .receiptStored
         case .pong: .pong
+        case .presenceWatched: .presenceWatched
+        case .statusSet: .statusSet
         case .error: .error
         case .newMessage: .newMessage
         case .conversationCreated: .conversationCreated
@@ -57,6 +70,9 @@ package enum ServerMessage: Hashable, Sendable {
         case .roleChanged: .roleChanged
         case .messageDelivered: .messageDelivered
         case .messageRead: .messageRead
+        case .userOnline: .userOnline
+        case .userOffline: .userOffline
+        case .typing: .typing
         case .resync: .resync
         }
     }

@@ -90,6 +90,13 @@ enum KeyTable {
             "Messages of one session that wait for their answer; more are refused as overloaded."
         ),
         .integer(
+            "presence_members",
+            \.limits.presenceMembers,
+            default: 256,
+            0...Limits.watchedUsersMax,
+            "Members of the largest conversation that carries presence and typing; 0 turns both off."
+        ),
+        .integer(
             "shard_queue_messages",
             \.limits.shardQueueMessages,
             default: 20_000,

@@ -28,6 +28,8 @@ final class SessionHandler: ChannelDuplexHandler {
     var submits: SubmitPipeline?
     /// Receipts of the session that have no answer.
     var receiptsInFlight = 0
+    var typing: TypingThrottle?
+    var isSettingStatus = false
     private var context: ChannelHandlerContext?
     private var hasEnded = false
     private var needsFlush = false
@@ -165,6 +167,9 @@ final class SessionHandler: ChannelDuplexHandler {
         case .receipt(let watermarks, let conversation, let owner):
             guard let id else { return }
             self.store(watermarks, in: conversation, owner: owner, id: id)
+        case .presence(let command, let owner):
+            guard let id else { return }
+            self.presence(command, owner: owner, id: id)
         }
     }
 
@@ -251,6 +256,10 @@ final class SessionHandler: ChannelDuplexHandler {
         case .opened(let outcome): self.openingEnded(outcome)
         case .receiptEnded(let id, let conversation, let result): self.receiptEnded(id, conversation, result)
         case .close(let code): self.close(code)
+        case .statusEnded(let message):
+            self.isSettingStatus = false
+            if self.session.openOwner != nil { self.send(message) }
+        case .send(let message): if self.session.openOwner != nil { self.send(message) }
         }
     }
 
@@ -270,6 +279,18 @@ final class SessionHandler: ChannelDuplexHandler {
             self.write(buffer)
         }
         return places.count
+    }
+
+    /// Writes an event that may be dropped, unless more than a quarter of what may be unsent is, so that it is never in
+    /// the way of a live event. It is dropped without a word: no `resync` is due for it.
+    func writeEphemeral(_ frame: ByteBuffer) -> Bool {
+        guard let context = self.context, self.session.openOwner != nil, !self.session.isBehind else { return false }
+        let bound = self.services.settings.unsentBytesMax / 4
+        func unsent() -> Int { (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
+        if unsent() > bound { self.flushIfNeeded() }
+        guard context.channel.isWritable, unsent() <= bound else { return false }
+        self.write(frame)
+        return true
     }
 
     /// Events for this session were dropped on their way to it.

@@ -32,12 +32,17 @@ final class SessionLoop: Sendable {
         case opened(SessionOpener.Outcome)
         case receiptEnded(CommandID, ConversationID, Result<Watermarks, Failure>)
         case close(CloseCode)
+        /// Written if the session is open.
+        case send(ServerMessage)
+        /// The answer to `set_status`.
+        case statusEnded(ServerMessage)
     }
 
     private struct Inbox {
         var work: [(SessionID, Work)] = []
         var deliveries: [Delivery] = []
         var deliveryBytes = 0
+        var ephemeral: [EphemeralEvent.Key: EphemeralEvent] = [:]
         var hasOverflowed = false
         var isScheduled = false
     }
@@ -84,6 +89,24 @@ final class SessionLoop: Sendable {
             return 0
         }
         if dropped > 0 { self.metrics.deliveriesDropped.increment(by: UInt64(dropped)) }
+    }
+
+    /// Has events delivered that may be dropped; of two with the same key the newer one is.
+    func deliver(_ events: [EphemeralEvent]) {
+        let (merged, dropped) = self.put { inbox in
+            var merged = 0
+            var dropped = 0
+            for event in events {
+                if inbox.ephemeral[event.key] == nil, inbox.ephemeral.count >= EphemeralEvent.waitingMax {
+                    dropped += 1
+                } else if inbox.ephemeral.updateValue(event, forKey: event.key) != nil {
+                    merged += 1
+                }
+            }
+            return (merged, dropped)
+        }
+        if merged > 0 { self.metrics.ephemeral.merged.increment(by: UInt64(merged)) }
+        if dropped > 0 { self.metrics.ephemeral.droppedFullLoop.increment(by: UInt64(dropped)) }
     }
 
     /// Events for sessions of this loop may have been lost on their way to the edge: all are told to resync.
@@ -179,6 +202,7 @@ final class SessionLoop: Sendable {
             touched.append(handler)
         }
         self.offer(taken.deliveries, touched: &touched)
+        self.offer(taken.ephemeral.values, touched: &touched)
         for handler in touched {
             handler.flushIfNeeded()
         }
@@ -186,6 +210,33 @@ final class SessionLoop: Sendable {
             for handlers in Array(self.table.value.open.values) {
                 for handler in handlers { handler.eventsWereDropped() }
             }
+        }
+    }
+
+    private func offer(_ events: some Collection<EphemeralEvent>, touched: inout [SessionHandler]) {
+        guard !events.isEmpty else { return }
+        var written = 0
+        var dropped = 0
+        for event in events {
+            for handler in self.receivers(of: event) {
+                if handler.writeEphemeral(event.frame) {
+                    written += 1
+                    touched.append(handler)
+                } else {
+                    dropped += 1
+                }
+            }
+        }
+        self.metrics.ephemeral.deliveries.increment(by: UInt64(written))
+        self.metrics.ephemeral.droppedSlowSession.increment(by: UInt64(dropped))
+    }
+
+    private func receivers(of event: EphemeralEvent) -> [SessionHandler] {
+        switch event.receivers {
+        case .sessions(let sessions):
+            sessions.compactMap { self.table.value.handlers[$0] }
+        case .users(let users, let excluded):
+            users.flatMap { (self.table.value.open[$0] ?? []).filter { $0.device != excluded } }
         }
     }
 

@@ -14,6 +14,7 @@ final class SessionServices: Sendable {
     let admission: AdmissionControl
     private let verifier: any TokenVerifier
     private let opener: SessionOpener
+    let presence: PresenceService
     private let connections = Atomic(0)
     private let draining = Atomic(false)
     /// Sessions whose end the registry has not been told yet.
@@ -26,6 +27,7 @@ final class SessionServices: Sendable {
         verifier: any TokenVerifier,
         admission: AdmissionControl,
         opener: SessionOpener,
+        presence: PresenceService,
         metrics: EdgeMetrics
     ) {
         self.settings = settings
@@ -34,6 +36,7 @@ final class SessionServices: Sendable {
         self.verifier = verifier
         self.admission = admission
         self.opener = opener
+        self.presence = presence
         self.metrics = metrics
     }
 
@@ -91,7 +94,10 @@ final class SessionServices: Sendable {
         on eventLoop: any EventLoop,
         completion: @escaping @Sendable (SessionOpener.Outcome) -> Void
     ) {
-        self.opener.open(owner, session, loop: loop, on: eventLoop, completion: completion)
+        self.opener.open(owner, session, loop: loop, on: eventLoop) { [presence] outcome in
+            presence.attachmentChanged(owner.user)
+            completion(outcome)
+        }
     }
 
     func close(_ owner: Session.Owner, _ session: SessionID, on eventLoop: any EventLoop) {
@@ -99,5 +105,6 @@ final class SessionServices: Sendable {
         self.opener.close(owner, session, on: eventLoop).whenComplete { _ in
             self.closing.wrappingSubtract(1, ordering: .relaxed)
         }
+        self.presence.ended(session, of: owner.user)
     }
 }

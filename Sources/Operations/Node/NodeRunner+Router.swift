@@ -33,7 +33,8 @@ extension NodeRunner {
                 suspectWithoutLeaseAfter: timeouts.nodeLease
             ),
             leaseReadInterval: timeouts.leaseRenewal,
-            requestTimeout: timeouts.request
+            requestTimeout: timeouts.request,
+            typingMembersMax: self.settings.limits.presenceMembers
         )
         let router = RouterNode(
             configuration,

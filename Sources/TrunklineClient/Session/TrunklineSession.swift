@@ -53,6 +53,10 @@ package final class TrunklineSession {
         case receipt(ConversationID, UserID, Watermarks)
         /// An own receipt is given up.
         case receiptFailed(ConversationID, TrunklineError)
+        /// How watched users are seen now.
+        case presence([PresenceBody])
+        case typing(TypingEvent)
+        /// Among them the answers to ``TrunklineSession/setStatus(_:visibleTo:)`` and errors about presence.
         case other(ServerMessage)
         /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
         case ended(TrunklineError)
@@ -103,6 +107,8 @@ package final class TrunklineSession {
     var receipts = ReceiptTracker()
     var receiptsAreScheduled = false
     var gapCheckIsScheduled = false
+    /// Watched on every connection.
+    var watchedConversations: [ConversationID] = []
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
     package internal(set) var statistics = Statistics()
@@ -282,6 +288,7 @@ package final class TrunklineSession {
         self.catchUpAll(isNewConnection: true)
         self.sendWaiting()
         self.sendReceipts()
+        if !self.watchedConversations.isEmpty { self.sendWatch() }
     }
 
     private func closed(_ closure: SocketClosure) {
@@ -312,6 +319,15 @@ package final class TrunklineSession {
         case .messageRead(let event):
             let watermarks = Watermarks(delivered: event.seq, read: event.seq)
             return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
+        case .presenceWatched(_, let users):
+            return self.emit(.presence(users))
+        case .userOnline(let user):
+            return self.emit(.presence([PresenceBody(userID: user.userID, status: user.status)]))
+        case .userOffline(let user):
+            let body = PresenceBody(userID: user.userID, status: .offline, lastSeenAt: user.lastSeenAt)
+            return self.emit(.presence([body]))
+        case .typing(let typing):
+            return self.emit(.typing(typing))
         case .error(nil, let failure) where failure.code == .tokenExpired:
             self.renewal.ended(now: .now())
             if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }

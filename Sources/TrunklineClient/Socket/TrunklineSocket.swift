@@ -43,7 +43,7 @@ package final class TrunklineSocket {
         /// The answer to ``authenticate(token:)``: the session goes on, or what speaks against the token.
         case prolonged(Result<Authenticated, Failure>)
         case message(DeliveredMessage)
-        /// Any other event of the cluster; errors without an id are among them.
+        /// Any other event of the cluster; among them errors without an id, and the answers to ``perform(_:)``.
         case other(ServerMessage)
         /// The last event; comes exactly once.
         case closed(SocketClosure)
@@ -67,6 +67,7 @@ package final class TrunklineSocket {
     private var credentials: ClientCommand.Authenticate?
     private var assembler: FrameAssembler
     private var outstanding: Set<UInt64> = []
+    private var performed: Set<UInt64> = []
     private var outstandingMax: Int
     private var nextCommand: UInt64 = 1
     private var unsent = ByteBuffer()
@@ -222,6 +223,24 @@ package final class TrunklineSocket {
         return command
     }
 
+    /// Commands of ``perform(_:)`` that may wait for their answer; one that never has one counts for ever.
+    package static let performedMax = 1024
+
+    /// Sends a command about presence or typing; its answer, if it has one, comes as ``Event/other(_:)``. Returns nil
+    /// when the session is not open or ``performedMax`` commands wait for their answer.
+    package func perform(_ command: ClientCommand) -> UInt64? {
+        guard case .open = self.state else { return nil }
+        if case .setTyping = command {
+            // An error to it is of no use to anybody.
+        } else {
+            guard self.performed.count < Self.performedMax else { return nil }
+            self.performed.insert(self.nextCommand)
+        }
+        let id = self.takeCommandID()
+        self.write(.text, CommandMessage(id: .number(id), command: command).encoded())
+        return id
+    }
+
     /// Shows the edge that this client is alive, and brings an answer that moves ``lastHeard``.
     package func ping() {
         guard case .open = self.state else { return }
@@ -339,15 +358,21 @@ package final class TrunklineSocket {
         case .receiptStored(.number(let command), let fields):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.receiptStored(command, fields))
+        case .presenceWatched(.number(let command), _), .statusSet(.number(let command), _):
+            guard self.performed.remove(command) != nil else { return }
+            self.onEvent(.other(message))
+        case .error(.number(let command), _) where self.performed.contains(command):
+            self.performed.remove(command)
+            self.onEvent(.other(message))
         case .error(.number(let command), let failure):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.refused(command, failure))
         case .pong:
             break
         case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
-            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
+            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .userOnline, .userOffline, .typing, .resync:
             self.onEvent(.other(message))
-        case .authenticated, .messageSent, .receiptStored, .error:
+        case .authenticated, .messageSent, .receiptStored, .presenceWatched, .statusSet, .error:
             break
         }
     }

@@ -175,7 +175,7 @@ final class SessionDevice {
         case .ended(let error):
             guard self.session != nil else { return }
             self.recorder.ended(self.plan.number, "\(error)")
-        case .disconnected, .skipped, .other:
+        case .disconnected, .skipped, .receipt, .receiptFailed, .presence, .typing, .other:
             break
         }
     }

@@ -292,6 +292,9 @@ package final class SimulatedRouter: SimulatedNode {
         case .receipts:
             // No simulated device sends receipts.
             return
+        case .typing:
+            // Ephemeral, and not simulated.
+            isSent = true
         }
         if !isSent { self.unsent += 1 }
     }

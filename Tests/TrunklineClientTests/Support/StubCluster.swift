@@ -79,6 +79,20 @@ final class StubCluster: Sendable {
             self.store(Watermarks(delivered: receipt.seq, read: 0), command.id, connection)
         case .messageRead(let receipt):
             self.store(Watermarks(delivered: receipt.seq, read: receipt.seq), command.id, connection)
+        case .watchPresence(let fields):
+            let users = fields.conversationIDs.map { PresenceBody(userID: UserID(value: $0.value), status: .online) }
+            connection.send(.presenceWatched(command.id, users))
+        case .setStatus(let fields):
+            let status = StatusBody(status: fields.status ?? .online, visibleTo: fields.visibleTo ?? .everyone)
+            connection.send(.statusSet(command.id, status))
+        case .setTyping(let fields):
+            let typing = TypingEvent(
+                conversationID: fields.conversationID,
+                userID: UserID(value: 7),
+                isTyping: fields.isTyping,
+                expiresInMilliseconds: 1
+            )
+            connection.send(.typing(typing))
         case .ping:
             if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
         }

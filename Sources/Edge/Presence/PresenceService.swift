@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ClientProtocol
+internal import Mesh
+internal import Messaging
+internal import NIOCore
+internal import Observability
+internal import Placement
+import Synchronization
+internal import Wire
+
+/// Presence and typing on an edge: tells the owners of the users' slots who is here and who is watched, and the
+/// sessions what the owners tell. May be used from any thread.
+///
+/// Everything here is ephemeral: what does not fit a link, a loop or a session is dropped and put right later by itself,
+/// and nothing durable waits for it. See ``PresenceReports`` and ``PresenceWatches`` for what it carries out.
+final class PresenceService: Sendable {
+    static let tickInterval = TimeAmount.milliseconds(50)
+    /// How often the owners are told the versions of their slots, in milliseconds.
+    static let digestInterval: UInt64 = 2000
+    static let verificationInterval: UInt64 = 1000
+    /// Conversations of one command whose members are asked for at the same time.
+    static let conversationsAtOnce = 8
+
+    private struct State {
+        var reports = PresenceReports()
+        var watches = PresenceWatches()
+        /// Users whose sessions changed since the last turn.
+        var touched: Set<UserID> = []
+        var told = ToldStates()
+        var nextDigest: UInt64 = 0
+        var nextVerification: UInt64 = 0
+        var ticks: RepeatedTask?
+    }
+
+    private let eventLoop: any EventLoop
+    private let membersMax: Int
+    private let index: SessionIndex
+    private let loops: [SessionLoop]
+    private let routing: RoutingState
+    private let routers: any RouterCalls
+    private let links: any RouterLinks
+    private let metrics: EdgeMetrics
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - eventLoop: on which what happened is carried out, in its order.
+    ///   - membersMax: of a conversation that carries presence and typing.
+    init(
+        eventLoop: any EventLoop,
+        membersMax: Int,
+        index: SessionIndex,
+        loops: [SessionLoop],
+        routing: RoutingState,
+        routers: any RouterCalls,
+        links: any RouterLinks,
+        metrics: EdgeMetrics
+    ) {
+        self.eventLoop = eventLoop
+        self.membersMax = membersMax
+        self.index = index
+        self.loops = loops
+        self.routing = routing
+        self.routers = routers
+        self.links = links
+        self.metrics = metrics
+    }
+
+    private static func now() -> UInt64 {
+        NIODeadline.now().uptimeNanoseconds / 1_000_000
+    }
+
+    private func owner(of slot: Slot) -> String? {
+        self.routing.route(to: slot)?.router
+    }
+
+    // MARK: - Life
+
+    func start() {
+        let ticks = self.eventLoop.scheduleRepeatedTask(
+            initialDelay: Self.tickInterval,
+            delay: Self.tickInterval
+        ) { _ in self.tick(now: Self.now()) }
+        self.state.withLock { state in
+            state.ticks?.cancel()
+            state.ticks = ticks
+        }
+    }
+
+    func stop() {
+        self.state.withLock { state in
+            state.ticks?.cancel()
+            state.ticks = nil
+        }
+    }
+
+    /// One turn: what is due to the routers, answers that have waited, conversations to look at again.
+    func tick(now: UInt64) {
+        self.reportDue(now: now)
+        self.change { $0.watches.tick(now: now) }
+        let verifications = self.state.withLock { state -> [PresenceWatches.Verification] in
+            guard state.nextVerification <= now else { return [] }
+            state.nextVerification = now + Self.verificationInterval
+            return state.watches.verifications(now: now)
+        }
+        for verification in verifications { self.verify(verification) }
+    }
+
+    private func reportDue(now: UInt64) {
+        let generation = self.routing.generation
+        let (reports, digests, incomplete) = self.state.withLock { state in
+            for user in state.touched {
+                state.reports.set(user, isAttached: self.index.contains(user))
+            }
+            state.touched = []
+            var digests: [String: PresenceDigest] = [:]
+            if state.nextDigest <= now {
+                state.nextDigest = now + Self.digestInterval
+                digests = state.reports.digests { self.owner(of: $0) }
+            }
+            let incomplete = state.told.takeIncomplete(generation: generation)
+            return (state.reports.due { self.owner(of: $0) }, digests, incomplete)
+        }
+        for report in reports {
+            guard self.notify(.presenceReport, report.body.encoded(), to: report.router) else {
+                self.metrics.ephemeral.reportsDropped.increment()
+                continue
+            }
+            // Only this turn hands reports out, and what changed meanwhile is in the next version.
+            self.state.withLock { state in state.reports.sent(report) { self.owner(of: $0) } }
+        }
+        for (router, digest) in digests {
+            _ = self.notify(.presenceDigest, digest.encoded(), to: router)
+        }
+        for router in incomplete where !self.notify(.presenceStatesWanted, Empty().encoded(), to: router) {
+            self.state.withLock { $0.told.notAsked(router) }
+        }
+    }
+
+    private func notify(_ kind: NotificationKind, _ payload: ByteBuffer, to router: String) -> Bool {
+        self.links.notify(kind: kind.rawValue, payload: payload, to: router, class: .ephemeral).isQueued
+    }
+
+    // MARK: - Sessions
+
+    /// Sessions of the user began or ended.
+    func attachmentChanged(_ user: UserID) {
+        self.state.withLock { _ = $0.touched.insert(user) }
+    }
+
+    func ended(_ session: SessionID, of user: UserID) {
+        self.change { state in
+            state.touched.insert(user)
+            return state.watches.ended(session)
+        }
+    }
+
+    /// Replaces the session's list; it is told how that ended.
+    func watch(_ conversations: [ConversationID], for watcher: PresenceWatches.Watcher, id: CommandID) {
+        let loop = self.loops[watcher.loop]
+        guard self.state.withLock({ $0.watches.begin(watcher) }) else {
+            return loop.post(.send(.error(id, .watchUnderWay)), to: watcher.session)
+        }
+        let wanted = Set(conversations)
+        let now = Self.now()
+        let (known, unknown) = self.state.withLock { state in
+            var known: [ConversationID: Set<UserID>] = [:]
+            for conversation in wanted {
+                known[conversation] = state.watches.members(of: conversation, for: watcher.user, now: now)
+            }
+            let unknown = wanted.filter { known[$0] == nil }
+            for conversation in unknown { state.watches.askingBegan(conversation) }
+            return (known, Array(unknown))
+        }
+        guard !unknown.isEmpty else {
+            return self.watchAnswered(watcher, id, known, asked: [])
+        }
+        loop.eventLoop.makeFutureWithTask {
+            await self.ask(unknown, for: watcher, id, known)
+        }.whenComplete { _ in }
+    }
+
+    private func ask(
+        _ unknown: [ConversationID],
+        for watcher: PresenceWatches.Watcher,
+        _ id: CommandID,
+        _ known: [ConversationID: Set<UserID>]
+    ) async {
+        var lists = known
+        var rest = unknown[...]
+        while !rest.isEmpty {
+            let some = rest.prefix(Self.conversationsAtOnce)
+            rest = rest.dropFirst(some.count)
+            let results = await withTaskGroup(
+                of: (ConversationID, Result<Set<UserID>, Failure>).self
+            ) { group in
+                for conversation in some {
+                    group.addTask { (conversation, await self.members(of: conversation, for: watcher.user)) }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            for (conversation, result) in results {
+                switch result {
+                case .success(let members):
+                    lists[conversation] = members
+                case .failure(var failure):
+                    failure.message = "The conversation \(conversation): \(failure.message)"
+                    return self.watchRefused(watcher, id, failure, asked: unknown)
+                }
+            }
+        }
+        self.watchAnswered(watcher, id, lists, asked: unknown)
+    }
+
+    /// As the owner of the conversation tells it to a member; for others there is no such conversation.
+    private func members(of conversation: ConversationID, for user: UserID) async -> Result<Set<UserID>, Failure> {
+        do throws(Failure) {
+            let state: ConversationState = try await self.routers.call(
+                .getConversation,
+                slot: Slot(of: conversation.value),
+                body: GetConversation(conversation: conversation, actor: user),
+                timeout: nil
+            )
+            guard state.members.count <= self.membersMax else {
+                throw Failure(
+                    .tooLarge,
+                    "It has more than \(self.membersMax) members, so no presence is carried in it: leave it out."
+                )
+            }
+            return .success(Set(state.members.map(\.user)))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func watchRefused(
+        _ watcher: PresenceWatches.Watcher,
+        _ id: CommandID,
+        _ failure: Failure,
+        asked: [ConversationID]
+    ) {
+        self.state.withLock { $0.watches.refused(watcher.session, asked: asked) }
+        self.loops[watcher.loop].post(.send(.error(id, failure)), to: watcher.session)
+    }
+
+    private func watchAnswered(
+        _ watcher: PresenceWatches.Watcher,
+        _ id: CommandID,
+        _ lists: [ConversationID: Set<UserID>],
+        asked: [ConversationID]
+    ) {
+        let count = lists.values.reduce(0) { $0 + $1.count }
+        guard count <= Limits.watchedUsersMax else {
+            let failure = Failure(
+                .tooLarge,
+                "The conversations have \(count) members together; at most \(Limits.watchedUsersMax) are watched."
+            )
+            return self.watchRefused(watcher, id, failure, asked: asked)
+        }
+        self.change { $0.watches.replace(watcher, id: id, lists, asked: asked, now: Self.now()) }
+    }
+
+    private func verify(_ verification: PresenceWatches.Verification) {
+        self.eventLoop.makeFutureWithTask {
+            let verdict: PresenceWatches.Verdict =
+                switch await self.members(of: verification.conversation, for: verification.actor) {
+                case .success(let members): .members(members)
+                case .failure(let failure) where failure.code == .tooLarge: .members([])
+                case .failure(let failure): failure == .noSuchConversation ? .refused : .failed
+                }
+            self.change { $0.watches.verified(verification, verdict, now: Self.now()) }
+        }.whenComplete { _ in }
+    }
+
+    /// - Parameter completion: called once, on any thread.
+    func setStatus(
+        of user: UserID,
+        _ fields: ClientCommand.SetStatus,
+        completion: @escaping @Sendable (Result<StatusBody, Failure>) -> Void
+    ) {
+        self.eventLoop.makeFutureWithTask {
+            do throws(Failure) {
+                completion(.success(try await self.routers.setStatus(of: user, fields)))
+            } catch {
+                completion(.failure(error))
+            }
+        }.whenComplete { _ in }
+    }
+
+    // MARK: - Typing
+
+    /// A user here types: told to the owner of the conversation, if there is room.
+    func types(_ typing: Typing) {
+        guard let router = self.owner(of: Slot(of: typing.conversation.value)) else { return }
+        _ = self.notify(.typing, typing.encoded(), to: router)
+    }
+
+    /// Somebody types: told to the recipients who are here.
+    func typed(_ typing: Typing) {
+        let frame = ServerFrame.text(typing.event)
+        let key = EphemeralEvent.Key.typing(typing.conversation, typing.user)
+        for loops in self.index.place([(typing.recipients, false)]).byLoop {
+            for (loop, users) in loops {
+                let receivers = EphemeralEvent.Receivers.users(users, excluding: typing.device)
+                self.loops[loop].deliver([EphemeralEvent(key: key, frame: frame, receivers: receivers)])
+            }
+        }
+    }
+
+    // MARK: - From routers
+
+    func linkUp(_ router: String) {
+        self.state.withLock { $0.told.linkUp(router) }
+    }
+
+    func linkDown(_ router: String) {
+        self.state.withLock { state in
+            state.reports.linkDown(router)
+            state.told.linkDown(router)
+        }
+    }
+
+    func wanted(_ wanted: PresenceWanted, by router: String) {
+        self.state.withLock { $0.reports.wanted(wanted.slots, by: router) }
+    }
+
+    func told(_ states: PresenceStates, by router: String) {
+        let slots = states.states.map { Slot(of: $0.user.value) }
+        // Before the owners, so that a table that is adopted in between counts as newer.
+        let generation = self.routing.generation
+        let owners = self.routing.routes(to: slots).map { $0?.router }
+        self.change { state in
+            let known = state.told.told(states, by: router, owners: owners, generation: generation)
+            return state.watches.told(known)
+        }
+    }
+
+    /// A link was interrupted: what happened to conversations may not have been told, so their members are asked for.
+    func eventsMayBeLost() {
+        self.change { state in
+            state.watches.distrust()
+            return PresenceWatches.Changes()
+        }
+    }
+
+    func conversationChanged(_ event: ConversationEvent) {
+        let id = event.conversation.id
+        let users = event.members.map(\.user)
+        switch event.kind {
+        case .memberAdded:
+            self.change { $0.watches.membersAdded(users, to: id, atMost: self.membersMax) }
+        case .memberRemoved:
+            self.change { $0.watches.membersRemoved(users, from: id) }
+        case .deleted:
+            self.change { $0.watches.deleted(id) }
+        case .created, .updated, .roleChanged:
+            break
+        }
+    }
+
+    // MARK: - Private
+
+    /// All changes are made on one event loop, so that what they come to reaches the sessions in their order.
+    private func change(_ body: @escaping @Sendable (inout State) -> PresenceWatches.Changes) {
+        self.eventLoop.execute {
+            let changes = self.state.withLock { state in
+                let changes = body(&state)
+                Self.adopt(changes, &state)
+                self.metrics.ephemeral.watchedUsers.set(Int64(state.watches.userCount))
+                return changes
+            }
+            self.carryOut(changes)
+        }
+    }
+
+    private static func adopt(_ changes: PresenceWatches.Changes, _ state: inout State) {
+        for user in changes.unwatched { state.reports.set(user, isWatched: state.watches.isWatched(user)) }
+        for user in changes.watched { state.reports.set(user, isWatched: state.watches.isWatched(user)) }
+    }
+
+    private func carryOut(_ changes: PresenceWatches.Changes) {
+        for answer in changes.answers {
+            let message = ServerMessage.presenceWatched(answer.id, answer.users.map(PresenceBody.init))
+            self.loops[answer.watcher.loop].post(.send(message), to: answer.watcher.session)
+        }
+        var byLoop: [Int: [EphemeralEvent]] = [:]
+        for event in changes.events {
+            let frame = ServerFrame.text(ServerMessage(event.shown))
+            for (loop, watchers) in Dictionary(grouping: event.watchers, by: \.loop) {
+                byLoop[loop, default: []].append(
+                    EphemeralEvent(
+                        key: .presence(event.shown.user),
+                        frame: frame,
+                        receivers: .sessions(watchers.map(\.session))
+                    )
+                )
+            }
+        }
+        for (loop, events) in byLoop { self.loops[loop].deliver(events) }
+    }
+}
+
+extension RouterCalls {
+    /// Stores what a user has chosen.
+    func setStatus(of user: UserID, _ fields: ClientCommand.SetStatus) async throws(Failure) -> StatusBody {
+        let stored: PresenceProfileBody = try await self.call(
+            .setPresence,
+            slot: Slot(of: user.value),
+            body: SetPresence(user: user, status: fields.status, visibility: fields.visibleTo),
+            timeout: nil
+        )
+        return StatusBody(stored.value.settings)
+    }
+}
+
+extension Failure {
+    fileprivate static let watchUnderWay = Failure(
+        .overloaded,
+        "The former `watch_presence` has no answer yet: wait for it.",
+        retryAfterMilliseconds: 500
+    )
+}
