@@ -133,7 +133,8 @@ struct Session: Sendable {
                 return .answer(.error(message.id, .rateLimited(.sendsPerUser, after: self.sendsHeldUntil - now)))
             }
             return .submit(request, owner)
-        case (.open(let owner, _), .watchPresence), (.open(let owner, _), .setStatus), (.open(let owner, _), .setTyping):
+        case (.open(let owner, _), .watchPresence), (.open(let owner, _), .setStatus),
+            (.open(let owner, _), .setTyping):
             self.errorsInRow = 0
             return .presence(message.command, owner)
         case (.open, .ping):
