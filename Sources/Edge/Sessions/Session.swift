@@ -141,7 +141,8 @@ struct Session: Sendable {
         case (.open(let owner, _), .messageRead(let receipt)):
             self.errorsInRow = 0
             return .receipt(Watermarks(delivered: receipt.seq, read: receipt.seq), receipt.conversationID, owner)
-        case (.open(let owner, _), .watchPresence), (.open(let owner, _), .setStatus), (.open(let owner, _), .setTyping):
+        case (.open(let owner, _), .watchPresence), (.open(let owner, _), .setStatus),
+            (.open(let owner, _), .setTyping):
             self.errorsInRow = 0
             return .presence(message.command, owner)
         case (.open, .ping):

@@ -69,9 +69,11 @@ extension PresenceBoard {
         self.edges[number]?.wanted.insert(slot)
     }
 
-    /// The edge missed something of what it was told.
+    /// The edge missed something of what it was told. That its count begins anew tells it that this has arrived.
     package mutating func statesWanted(_ life: EdgeLife) {
         guard let number = self.numbers[life.edge], let edge = self.edges[number], edge.life == life else { return }
+        self.edges[number]?.sequence = 0
+        self.edges[number]?.nextBeat = 0
         for slot in edge.versions.keys {
             for (user, state) in self.slots[slot]?.users ?? [:] {
                 guard let place = state.watchers.firstIndex(where: { $0.edge == number }) else { continue }

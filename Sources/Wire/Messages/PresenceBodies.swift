@@ -206,8 +206,8 @@ package struct ShownPresenceBody: WireMessage, Equatable {
 
 /// Owner → edge that watches, ephemeral: how these users are seen now.
 package struct PresenceStates: WireMessage, Equatable {
-    /// How many such notifications with a state this one's sender has sent to the edge before it. A receiver that
-    /// counted otherwise has missed some and asks for all states again.
+    /// How many such notifications with a state this one's sender has sent to the edge before it, on this link and
+    /// since the edge asked for all states. A receiver that counted otherwise has missed some and asks for all again.
     package var sequence: UInt64
     /// None in one that is only sent to tell the sequence.
     package var states: [ShownPresence]
@@ -239,124 +239,4 @@ package struct PresenceStates: WireMessage, Equatable {
 
     /// Users of one notification; more go into the next.
     package static let statesMax = 1024
-}
-
-/// A user's choices are changed: request to the owner of the user's slot, answered with ``PresenceProfileBody``.
-package struct SetPresence: WireMessage, Equatable {
-    package var user: UserID
-    package var status: ChosenStatus?
-    package var visibility: PresenceVisibility?
-
-    package init(user: UserID, status: ChosenStatus?, visibility: PresenceVisibility?) {
-        self.user = user
-        self.status = status
-        self.visibility = visibility
-    }
-
-    package func encode(into writer: inout FieldWriter) {
-        writer.identifier(1, self.user)
-        writer.integer(2, self.status?.rawValue ?? 0)
-        writer.integer(3, self.visibility?.rawValue ?? 0)
-    }
-
-    package init(from reader: inout FieldReader) throws(FieldError) {
-        var user: UserID?
-        var status: ChosenStatus?
-        var visibility: PresenceVisibility?
-        while let field = try reader.next() {
-            switch field.number {
-            case 1: user = try field.identifier()
-            case 2: status = try field.value()
-            case 3: visibility = try field.value()
-            default: break
-            }
-        }
-        guard let user else { throw .missing(field: 1) }
-        self.init(user: user, status: status, visibility: visibility)
-    }
-}
-
-/// The answer to ``SetPresence``: what is stored now.
-package struct PresenceProfileBody: WireMessage, Equatable {
-    package var value: PresenceProfile
-
-    package init(_ value: PresenceProfile) {
-        self.value = value
-    }
-
-    package func encode(into writer: inout FieldWriter) {
-        writer.integer(1, self.value.settings.status.rawValue)
-        writer.integer(2, self.value.settings.visibility.rawValue)
-        writer.integer(3, self.value.lastSeenAt ?? 0)
-    }
-
-    package init(from reader: inout FieldReader) throws(FieldError) {
-        var value = PresenceProfile()
-        while let field = try reader.next() {
-            switch field.number {
-            case 1: value.settings.status = try field.value()
-            case 2: value.settings.visibility = try field.value()
-            case 3:
-                let time: UnixMilliseconds = try field.integer()
-                value.lastSeenAt = time == 0 ? nil : time
-            default: break
-            }
-        }
-        self.value = value
-    }
-}
-
-/// Somebody writes, or has stopped. Ephemeral: edge → owner of the conversation's slot, without recipients; and owner
-/// → edges of the audience.
-package struct Typing: WireMessage, Equatable {
-    package var conversation: ConversationID
-    package var user: UserID
-    /// Is not told of its own typing.
-    package var device: DeviceID
-    package var isTyping: Bool
-    package var recipients: [UserID]
-
-    package init(
-        conversation: ConversationID,
-        user: UserID,
-        device: DeviceID,
-        isTyping: Bool,
-        recipients: [UserID] = []
-    ) {
-        self.conversation = conversation
-        self.user = user
-        self.device = device
-        self.isTyping = isTyping
-        self.recipients = recipients
-    }
-
-    package func encode(into writer: inout FieldWriter) {
-        writer.identifier(1, self.conversation)
-        writer.identifier(2, self.user)
-        writer.identifier(3, self.device)
-        writer.flag(4, self.isTyping)
-        writer.identifiers(5, self.recipients)
-    }
-
-    package init(from reader: inout FieldReader) throws(FieldError) {
-        var conversation: ConversationID?
-        var user: UserID?
-        var device: DeviceID?
-        var isTyping = false
-        var recipients: [UserID] = []
-        while let field = try reader.next() {
-            switch field.number {
-            case 1: conversation = try field.identifier()
-            case 2: user = try field.identifier()
-            case 3: device = try field.identifier()
-            case 4: isTyping = try field.flag()
-            case 5: recipients = try field.identifiers(atMost: Limits.conversationMembersMax)
-            default: break
-            }
-        }
-        guard let conversation else { throw .missing(field: 1) }
-        guard let user else { throw .missing(field: 2) }
-        guard let device else { throw .missing(field: 3) }
-        self.init(conversation: conversation, user: user, device: device, isTyping: isTyping, recipients: recipients)
-    }
 }
