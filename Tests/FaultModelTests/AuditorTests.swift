@@ -189,6 +189,7 @@ struct AuditorTests {
     func beforeJoin() {
         var early = Fixture.record()
         early.devices[2].deliveries[0].at = Fixture.addedAt - 1
+        early.devices[2].deliveries[0].arrivedAt = Fixture.addedAt
         #expect(self.kinds(early) == [.deliveredBeforeJoin])
 
         var old = Fixture.record()

@@ -212,7 +212,7 @@ struct ReceiptTests {
 
     @Test(
         "Under any faults: nothing is told or answered that is not stored, and in the end everything is",
-        arguments: 0..<60
+        arguments: 0..<24
     )
     func model(round: Int) {
         var model = ReceiptModel(seed: 0xEC31_0000 + UInt64(round))

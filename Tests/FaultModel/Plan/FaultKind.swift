@@ -59,7 +59,7 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         case .redisKill: "Redis is killed and away for seconds"
         case .redisUnreachable: "one node loses Redis: its connections are cut and new ones refused"
         case .postgresCrash: "a shard's primary is stopped at once (as a crash would) and recovers"
-        case .postgresStop: "a shard's primary is stopped, and away for longer than a message is tried"
+        case .postgresStop: "a shard's primary is stopped; in long runs it is away for longer than a message is tried"
         case .postgresFailover: "a shard's primary is killed for good, its replica promoted, a new replica built"
         case .postgresCut: "the connections of one router to one shard are cut again and again"
         case .postgresDiskFull: "the disk of a shard's primary is full, then has room again"
