@@ -185,6 +185,21 @@ struct AuditorTests {
         #expect(Auditor.audit(record).holds)
     }
 
+    @Test("A page that was asked for after a removal is rightful if the user was added before it came, else not")
+    func pageAcrossJoin() {
+        var record = Fixture.record()
+        record.devices[2].deliveries.append(
+            Delivery(conversation: 0, seq: 3, id: Fixture.ids[2], at: 550, arrivedAt: 650, way: .page)
+        )
+        #expect(self.kinds(record) == [.deliveredAfterRemoval])
+        record.membershipChanges.append(
+            MembershipChange(.added, conversation: 0, user: 2, requestedAt: 600, acknowledgedAt: 610)
+        )
+        #expect(Auditor.audit(record).holds)
+        record.membershipChanges[2].requestedAt = 650
+        #expect(self.kinds(record) == [.deliveredAfterRemoval])
+    }
+
     @Test("A delivery before the first join, and of a message from before the last one")
     func beforeJoin() {
         var early = Fixture.record()

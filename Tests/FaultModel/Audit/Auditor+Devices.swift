@@ -139,10 +139,11 @@ extension Auditor {
         _ changes: [MembershipChange]
     ) {
         let text = "\(Self.name(device)) got \(delivery.seq) of \(self.name(delivery.conversation))"
-        // The last change that surely happened before, or began before, the delivery.
-        let last = changes.last { change in
-            (change.kind == .added ? change.requestedAt : change.acknowledgedAt) < delivery.at
-        }
+        // The last change that surely happened before, or began before, the delivery; an addition that began while it was
+        // under way makes it rightful.
+        let last =
+            changes.last { $0.kind == .added && $0.requestedAt >= delivery.at && $0.requestedAt < delivery.arrivedAt }
+            ?? changes.last { ($0.kind == .added ? $0.requestedAt : $0.acknowledgedAt) < delivery.at }
         switch last?.kind {
         case nil:
             self.result.note(Violation(.deliveredBeforeJoin, at: delivery.at, "\(text) before it was a member"))

@@ -157,8 +157,11 @@ package struct Delivery: Sendable, Equatable {
     package var conversation: Int
     package var seq: UInt64
     package var id: ClientMessageID
-    /// By when it had certainly arrived.
+    /// When the cluster may first have decided to send it: a page is judged from when it was asked for, anything else
+    /// from when it had certainly arrived.
     package var at: Microseconds
+    /// When it was there.
+    package var arrivedAt: Microseconds
     package var way: Way
     package var isIntact: Bool
 
@@ -167,6 +170,7 @@ package struct Delivery: Sendable, Equatable {
         seq: UInt64,
         id: ClientMessageID,
         at: Microseconds,
+        arrivedAt: Microseconds? = nil,
         way: Way,
         isIntact: Bool = true
     ) {
@@ -174,6 +178,7 @@ package struct Delivery: Sendable, Equatable {
         self.seq = seq
         self.id = id
         self.at = at
+        self.arrivedAt = arrivedAt ?? at
         self.way = way
         self.isIntact = isIntact
     }

@@ -59,7 +59,7 @@ package struct Waits: Sendable {
             for delivery in device.deliveries {
                 let place = Place(conversation: delivery.conversation, seq: delivery.seq)
                 if delivery.way == .own { own.insert(place) }
-                arrivals[place] = min(arrivals[place] ?? delivery.at, delivery.at)
+                arrivals[place] = min(arrivals[place] ?? delivery.arrivedAt, delivery.arrivedAt)
             }
             for conversation in record.conversations where conversation.stayers.contains(device.user) {
                 for (seq, at) in acknowledged[conversation.number] ?? [] {

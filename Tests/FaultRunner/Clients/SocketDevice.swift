@@ -183,7 +183,7 @@ final class SocketDevice: Sendable {
                 state.marks.removeAll { $0.byte < start }
                 return state.marks.first { start < $0.byte }?.at ?? now
             }
-            guard let (conversation, seq, id) = self.note(content, .live, at) else { return }
+            guard let (conversation, seq, id) = self.note(content, .live, at, at) else { return }
             let next = life.next[conversation] ?? 1
             if seq == next {
                 self.recorder.showed(self.plan.number, conversation, .init(seq: seq, id: id))
@@ -196,8 +196,12 @@ final class SocketDevice: Sendable {
         }
     }
 
-    private func note(_ content: JSONValue, _ way: Delivery.Way, _ at: Microseconds) -> (Int, UInt64, ClientMessageID)?
-    {
+    private func note(
+        _ content: JSONValue,
+        _ way: Delivery.Way,
+        _ at: Microseconds,
+        _ arrivedAt: Microseconds
+    ) -> (Int, UInt64, ClientMessageID)? {
         guard let conversation = content["conversation_id"]?.string.flatMap({ ConversationID($0) }),
             let number = self.world.conversationNumbers[conversation],
             let seq = content["seq"]?.integer.flatMap({ UInt64(exactly: $0) }),
@@ -210,6 +214,7 @@ final class SocketDevice: Sendable {
                 seq: seq,
                 id: id,
                 at: at,
+                arrivedAt: arrivedAt,
                 way: way,
                 isIntact: content["body"]?.string == MessageText.of(id)
             )
@@ -224,7 +229,9 @@ final class SocketDevice: Sendable {
         for conversation in life.toCatchUp.sorted() {
             while let page = self.page(conversation, after: (life.next[conversation] ?? 1) - 1, &life) {
                 for content in page.messages {
-                    guard let (_, seq, id) = self.note(content, .page, page.askedAt) else { continue }
+                    guard let (_, seq, id) = self.note(content, .page, page.askedAt, RunClock.now()) else {
+                        continue
+                    }
                     guard seq >= life.next[conversation] ?? 1 else { continue }
                     self.recorder.showed(self.plan.number, conversation, .init(seq: seq, id: id))
                     life.next[conversation] = seq + 1
@@ -240,7 +247,6 @@ final class SocketDevice: Sendable {
     private struct Page {
         var messages: [JSONValue] = []
         var hasMore = false
-        /// A page is judged by when it was asked for: it was under way when a removal was acknowledged afterwards.
         var askedAt: Microseconds
     }
 
