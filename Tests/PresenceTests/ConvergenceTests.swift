@@ -14,7 +14,7 @@ import Wire
 struct ConvergenceTests {
     @Test(
         "Whatever is lost, whoever dies and whoever owns the slots: after quiet every watcher sees the truth",
-        arguments: 1...12
+        arguments: 1...50
     )
     func chaos(seed: UInt64) {
         var simulation = Simulation(seed: seed)
