@@ -152,6 +152,74 @@ struct PresenceSessionTests {
         }
     }
 
+    /// Ada watches Bob, who was seen online.
+    private func watching(_ fixture: SessionsFixture) async throws -> SessionsClient {
+        let client = try await fixture.authenticate(ada, device)
+        try await self.watch(fixture, client, here)
+        try await eventually("Bob is watched") {
+            await fixture.eventLoop.run()
+            fixture.presence.tick(now: 1)
+            return self.reports(fixture).contains { $0.watched.contains(bob) }
+        }
+        let online = ShownPresence(user: bob, status: .online)
+        await self.tell(fixture, .presenceStates, PresenceStates(sequence: 0, states: [online]))
+        #expect(try await client.next() == .presenceWatched("w", [PresenceBody(online)]))
+        return client
+    }
+
+    @Test("What a session was too slow for is told when it reads again, as it is then, and once")
+    func slowWatcher() async throws {
+        let fixture = self.fixture()
+        let client = try await self.watching(fixture)
+        try await client.setWritable(false)
+        let statuses: [ShownStatus] = [.busy, .offline, .away]
+        for (sequence, status) in statuses.enumerated() {
+            let states = PresenceStates(
+                sequence: UInt64(sequence + 1),
+                states: [ShownPresence(user: bob, status: status)]
+            )
+            await self.tell(fixture, .presenceStates, states)
+        }
+        #expect(fixture.metrics.ephemeral.droppedSlowSession.value == 3)
+        #expect(try await client.messages().isEmpty)
+        try await client.setWritable(true)
+        let away = ServerMessage(ShownPresence(user: bob, status: .away))
+        #expect(try await client.messages() == [away])
+        try await client.setWritable(false)
+        try await client.setWritable(true)
+        #expect(try await client.messages().isEmpty)
+    }
+
+    @Test("What a loop had no room for is told with the next turn")
+    func fullLoop() async throws {
+        let fixture = self.fixture()
+        let client = try await self.watching(fixture)
+        let busy = ShownPresence(user: bob, status: .busy)
+        let others = (0..<EphemeralEvent.waitingMax).map { number in
+            EphemeralEvent(
+                key: .presence(UserID(value: UInt128(number) << 64)),
+                frame: ByteBuffer(),
+                receivers: .sessions([])
+            )
+        }
+        // Both in one turn of the event loop, so that the loop is full when Bob's state is carried out.
+        try await fixture.eventLoop.submit {
+            fixture.inbox.meshNotification(
+                kind: NotificationKind.presenceStates.rawValue,
+                payload: PresenceStates(sequence: 1, states: [busy]).encoded(),
+                from: router
+            )
+            fixture.loop.deliver(others)
+        }.get()
+        await fixture.eventLoop.run()
+        #expect(fixture.metrics.ephemeral.droppedFullLoop.value == 1)
+        #expect(try await client.messages().isEmpty)
+        fixture.presence.tick(now: 2)
+        #expect(try await client.messages() == [ServerMessage(busy)])
+        fixture.presence.tick(now: 3)
+        #expect(try await client.messages().isEmpty)
+    }
+
     @Test("Of many events that wait for a loop the newest of each user is written; over the bound they are dropped")
     func merging() async throws {
         let fixture = self.fixture()

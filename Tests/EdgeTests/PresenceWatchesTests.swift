@@ -73,6 +73,25 @@ struct PresenceWatchesTests {
         #expect(watches({ $0.told([online(2)]) }).events.map(\.watchers) == [[ada]])
     }
 
+    @Test("What was missed is told again of those who are still watched, to that session or that loop")
+    func again() {
+        let watches = Held(PresenceWatches())
+        let ada = watcher(1, of: 1)
+        var other = watcher(2, of: 2)
+        other.loop = 1
+        _ = self.watching(watches, ada, [here: [user(1), user(2), user(3)]])
+        _ = self.watching(watches, other, [here: [user(1), user(2), user(3)]])
+        _ = watches { $0.told([online(2), online(3)]) }
+        let missed: Set<UserID> = [user(2), user(4)]
+        #expect(watches({ $0.again(missed, for: ada) }).repeats == [.init(watcher: ada, users: [online(2)])])
+        #expect(watches({ $0.again(missed, for: watcher(9, of: 1)) }) == PresenceWatches.Changes())
+        #expect(
+            watches({ $0.again([user(3)], onLoop: 1) }).events == [.init(shown: online(3), watchers: [other])]
+        )
+        _ = watches { $0.membersRemoved([user(2)], from: here) }
+        #expect(watches({ $0.again(missed, for: ada) }) == PresenceWatches.Changes())
+    }
+
     @Test("A new list replaces the old one, and a session that ended leaves nothing behind")
     func replacing() {
         let watches = Held(PresenceWatches())

@@ -154,6 +154,33 @@ struct TrunklineSessionTests {
         }
     }
 
+    @Test("a watch that is refused for the time being is sent again, one that is refused for good is not")
+    func presenceRefused() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            let later = Failure(.unavailable, "Not now.", retryAfterMilliseconds: 1)
+            cluster.change { $0.watchRefusals = [later, later] }
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            func presences() -> Int {
+                anna.events.all.count { if case .presence = $0 { true } else { false } }
+            }
+            func errors() -> Int {
+                anna.events.all.count { if case .other(.error) = $0 { true } else { false } }
+            }
+            try await eventually("it is watched") { presences() == 1 }
+            #expect(errors() == 0)
+            cluster.change { $0.watchRefusals = [Failure(.notFound, "There is none.")] }
+            try await anna.session.ask { $0.watchPresence(in: []) }
+            try await eventually("the refusal is handed over") { errors() == 1 }
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            try await eventually("the next one is granted") { presences() == 2 }
+            let watches = edges[0].commands.count { if case .watchPresence = $0.command { true } else { false } }
+            #expect(watches == 5)
+            try await anna.session.ask { $0.close() }
+        }
+    }
+
     @Test("when an edge dies the session moves to another, sends again in order what had no answer, and misses nothing")
     func edgeDies() async throws {
         try await self.withCluster { cluster, edges, http, group in

@@ -26,6 +26,8 @@ final class PresenceService: Sendable {
         /// Users whose sessions changed since the last turn.
         var touched: Set<UserID> = []
         var told = ToldStates()
+        /// By event loop, the watched users whose newest presence it had no room for.
+        var untold: [Int: Set<UserID>] = [:]
         var nextDigest: UInt64 = 0
         var nextVerification: UInt64 = 0
         var ticks: RepeatedTask?
@@ -95,7 +97,12 @@ final class PresenceService: Sendable {
     /// One turn: what is due to the routers, answers that have waited, conversations to look at again.
     func tick(now: UInt64) {
         self.reportDue(now: now)
-        self.change { $0.watches.tick(now: now) }
+        self.change { state in
+            var changes = state.watches.tick(now: now)
+            for (loop, users) in state.untold { changes = changes + state.watches.again(users, onLoop: loop) }
+            state.untold = [:]
+            return changes
+        }
         let verifications = self.state.withLock { state -> [PresenceWatches.Verification] in
             guard state.nextVerification <= now else { return [] }
             state.nextVerification = now + Self.verificationInterval
@@ -151,6 +158,11 @@ final class PresenceService: Sendable {
             state.touched.insert(user)
             return state.watches.ended(session)
         }
+    }
+
+    /// A session had no room for what it was told of these users; now it may have.
+    func tellAgain(_ users: Set<UserID>, to watcher: PresenceWatches.Watcher) {
+        self.change { $0.watches.again(users, for: watcher) }
     }
 
     /// - Parameter completion: called once, on any thread.
@@ -277,7 +289,21 @@ final class PresenceService: Sendable {
                 )
             }
         }
-        for (loop, events) in byLoop { self.loops[loop].deliver(events) }
+        for (loop, events) in byLoop { self.deliver(events, to: loop) }
+        for again in changes.repeats {
+            let frames = again.users.map {
+                PresenceWatches.Frame(user: $0.user, bytes: ServerFrame.text(ServerMessage($0)))
+            }
+            self.loops[again.watcher.loop].post(.presenceAgain(frames), to: again.watcher.session)
+        }
+    }
+
+    private func deliver(_ events: [EphemeralEvent], to loop: Int) {
+        let dropped = self.loops[loop].deliver(events)
+        guard !dropped.isEmpty else { return }
+        self.state.withLock { state in
+            for case .presence(let user) in dropped { state.untold[loop, default: []].insert(user) }
+        }
     }
 }
 

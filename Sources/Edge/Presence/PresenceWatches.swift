@@ -2,6 +2,7 @@
 
 internal import ClientProtocol
 internal import Messaging
+internal import NIOCore
 
 /// Who on this edge watches whom, and what is known of the watched. Pure: no clock, no links, no sessions.
 ///
@@ -29,13 +30,15 @@ struct PresenceWatches {
         var unwatched: [UserID] = []
         var answers: [Answer] = []
         var events: [Event] = []
+        var repeats: [Repeat] = []
 
         static func + (left: Changes, right: Changes) -> Changes {
             Changes(
                 watched: left.watched + right.watched,
                 unwatched: left.unwatched + right.unwatched,
                 answers: left.answers + right.answers,
-                events: left.events + right.events
+                events: left.events + right.events,
+                repeats: left.repeats + right.repeats
             )
         }
     }
@@ -49,6 +52,19 @@ struct PresenceWatches {
     struct Event: Equatable {
         var shown: ShownPresence
         var watchers: [Watcher]
+    }
+
+    /// What one session missed.
+    struct Repeat: Equatable {
+        var watcher: Watcher
+        var users: [ShownPresence]
+    }
+
+    /// One user's presence as an event, encoded.
+    struct Frame: Sendable {
+        var user: UserID
+        /// The whole WebSocket frame.
+        var bytes: ByteBuffer
     }
 
     private struct Conversation {
@@ -223,6 +239,25 @@ struct PresenceWatches {
         return watchers.filter {
             $0.user != user && !(self.sessions[$0.session]?.pending?.unknown.contains(user) ?? false)
         }
+    }
+
+    /// A session missed what it was told of these users. It is told of those that it still watches.
+    func again(_ users: Set<UserID>, for watcher: Watcher) -> Changes {
+        guard let session = self.sessions[watcher.session] else { return Changes() }
+        let shown = self.users(of: session).intersection(users).compactMap { self.users[$0]?.shown }
+        guard !shown.isEmpty else { return Changes() }
+        return Changes(repeats: [Repeat(watcher: watcher, users: shown.sorted { $0.user < $1.user })])
+    }
+
+    /// The sessions of an event loop missed what they were told of these users.
+    func again(_ users: Set<UserID>, onLoop loop: Int) -> Changes {
+        var changes = Changes()
+        for user in users {
+            guard let shown = self.users[user]?.shown else { continue }
+            let watchers = self.watchers(of: user).filter { $0.loop == loop }
+            if !watchers.isEmpty { changes.events.append(Event(shown: shown, watchers: watchers)) }
+        }
+        return changes
     }
 
     private mutating func finish(_ id: SessionID, _ changes: inout Changes) {

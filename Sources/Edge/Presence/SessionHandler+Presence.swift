@@ -30,6 +30,28 @@ extension SessionHandler {
         }
     }
 
+    // MARK: - What there was no room for
+
+    func presenceMissed(_ user: UserID) {
+        guard self.openOwner != nil else { return }
+        if self.missedPresence == nil { self.missedPresence = [] }
+        self.missedPresence?.insert(user)
+    }
+
+    /// When there may be room: what was missed comes again, as it is now.
+    func askForMissedPresence() {
+        guard let missed = self.missedPresence, let owner = self.openOwner else { return }
+        self.missedPresence = nil
+        let watcher = PresenceWatches.Watcher(session: self.id, loop: self.loop.number, user: owner.user)
+        self.services.presence.tellAgain(missed, to: watcher)
+    }
+
+    func write(presence frames: [PresenceWatches.Frame]) {
+        for frame in frames where !self.writeEphemeral(frame.bytes) { self.presenceMissed(frame.user) }
+    }
+
+    // MARK: - Typing
+
     private func typing(_ fields: ClientCommand.SetTyping, owner: Session.Owner) {
         var throttle = self.typing ?? TypingThrottle()
         guard throttle.passes(fields.conversationID, isTyping: fields.isTyping, now: self.now) else {

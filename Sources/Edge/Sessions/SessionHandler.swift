@@ -30,6 +30,8 @@ final class SessionHandler: ChannelDuplexHandler {
     var receiptsInFlight = 0
     var typing: TypingThrottle?
     var isSettingStatus = false
+    /// Users whose newest presence was not written, because too much was unsent; of those that the session watches.
+    var missedPresence: Set<UserID>?
     private var context: ChannelHandlerContext?
     private var hasEnded = false
     private var needsFlush = false
@@ -46,6 +48,8 @@ final class SessionHandler: ChannelDuplexHandler {
 
     var hasSubmits: Bool { self.submits != nil }
     var isClosing: Bool { self.session.isClosing }
+    /// The owner while the session gets events.
+    var openOwner: Session.Owner? { self.session.openOwner }
 
     var now: NIODeadline { self.loop.eventLoop.now }
 
@@ -98,6 +102,7 @@ final class SessionHandler: ChannelDuplexHandler {
         case .sendClose(let code): self.writeClose(code)
         case .closeConnection: self.context?.close(promise: nil)
         }
+        self.askForMissedPresence()
         self.flushIfNeeded()
     }
 
@@ -260,6 +265,7 @@ final class SessionHandler: ChannelDuplexHandler {
             self.isSettingStatus = false
             if self.session.openOwner != nil { self.send(message) }
         case .send(let message): if self.session.openOwner != nil { self.send(message) }
+        case .presenceAgain(let frames): self.write(presence: frames)
         }
     }
 
@@ -282,7 +288,7 @@ final class SessionHandler: ChannelDuplexHandler {
     }
 
     /// Writes an event that may be dropped, unless more than a quarter of what may be unsent is, so that it is never in
-    /// the way of a live event. It is dropped without a word: no `resync` is due for it.
+    /// the way of a live event. No `resync` is due for it when it is dropped.
     func writeEphemeral(_ frame: ByteBuffer) -> Bool {
         guard let context = self.context, self.session.openOwner != nil, !self.session.isBehind else { return false }
         let bound = self.services.settings.unsentBytesMax / 4
@@ -316,6 +322,7 @@ final class SessionHandler: ChannelDuplexHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             self.resyncIfBehind()
+            self.askForMissedPresence()
             self.flushIfNeeded()
             if self.hasHeldRead {
                 self.hasHeldRead = false

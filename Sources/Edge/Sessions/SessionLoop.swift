@@ -36,6 +36,8 @@ final class SessionLoop: Sendable {
         case send(ServerMessage)
         /// The answer to `set_status`.
         case statusEnded(ServerMessage)
+        /// Presence that the session missed, as it is now.
+        case presenceAgain([PresenceWatches.Frame])
     }
 
     private struct Inbox {
@@ -91,14 +93,16 @@ final class SessionLoop: Sendable {
         if dropped > 0 { self.metrics.deliveriesDropped.increment(by: UInt64(dropped)) }
     }
 
-    /// Has events delivered that may be dropped; of two with the same key the newer one is.
-    func deliver(_ events: [EphemeralEvent]) {
+    /// Has events delivered that may be dropped; of two with the same key the older one is. Returns the keys of those for
+    /// which there was no room.
+    @discardableResult
+    func deliver(_ events: [EphemeralEvent]) -> [EphemeralEvent.Key] {
         let (merged, dropped) = self.put { inbox in
             var merged = 0
-            var dropped = 0
+            var dropped: [EphemeralEvent.Key] = []
             for event in events {
                 if inbox.ephemeral[event.key] == nil, inbox.ephemeral.count >= EphemeralEvent.waitingMax {
-                    dropped += 1
+                    dropped.append(event.key)
                 } else if inbox.ephemeral.updateValue(event, forKey: event.key) != nil {
                     merged += 1
                 }
@@ -106,7 +110,8 @@ final class SessionLoop: Sendable {
             return (merged, dropped)
         }
         if merged > 0 { self.metrics.ephemeral.merged.increment(by: UInt64(merged)) }
-        if dropped > 0 { self.metrics.ephemeral.droppedFullLoop.increment(by: UInt64(dropped)) }
+        if !dropped.isEmpty { self.metrics.ephemeral.droppedFullLoop.increment(by: UInt64(dropped.count)) }
+        return dropped
     }
 
     /// Events for sessions of this loop may have been lost on their way to the edge: all are told to resync.
@@ -224,6 +229,7 @@ final class SessionLoop: Sendable {
                     touched.append(handler)
                 } else {
                     dropped += 1
+                    if case .presence(let user) = event.key { handler.presenceMissed(user) }
                 }
             }
         }

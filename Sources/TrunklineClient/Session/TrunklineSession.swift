@@ -56,7 +56,8 @@ package final class TrunklineSession {
         /// How watched users are seen now.
         case presence([PresenceBody])
         case typing(TypingEvent)
-        /// Among them the answers to ``TrunklineSession/setStatus(_:visibleTo:)`` and errors about presence.
+        /// Among them the answers to ``TrunklineSession/setStatus(_:visibleTo:)`` and errors about presence, but for
+        /// those that asked to try again ``TrunklineSession/watchPresence(in:)``.
         case other(ServerMessage)
         /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
         case ended(TrunklineError)
@@ -109,6 +110,9 @@ package final class TrunklineSession {
     var gapCheckIsScheduled = false
     /// Watched on every connection.
     var watchedConversations: [ConversationID] = []
+    /// The `watch_presence` that has no answer yet, and how often in a row it was refused for the time being.
+    var watchCommand: UInt64?
+    var watchRefusals = 0
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
     package internal(set) var statistics = Statistics()
@@ -288,6 +292,7 @@ package final class TrunklineSession {
         self.catchUpAll(isNewConnection: true)
         self.sendWaiting()
         self.sendReceipts()
+        self.watchCommand = nil
         if !self.watchedConversations.isEmpty { self.sendWatch() }
     }
 
@@ -319,8 +324,11 @@ package final class TrunklineSession {
         case .messageRead(let event):
             let watermarks = Watermarks(delivered: event.seq, read: event.seq)
             return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
-        case .presenceWatched(_, let users):
+        case .presenceWatched(let id, let users):
+            self.watchGranted(id)
             return self.emit(.presence(users))
+        case .error(.number(let command)?, let failure) where command == self.watchCommand:
+            guard !self.watchRefused(TrunklineError(failure)) else { return }
         case .userOnline(let user):
             return self.emit(.presence([PresenceBody(userID: user.userID, status: user.status)]))
         case .userOffline(let user):

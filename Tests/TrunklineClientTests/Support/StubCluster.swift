@@ -26,6 +26,8 @@ final class StubCluster: Sendable {
         var receiptsCut = 0
         /// So many receipts are answered with `overloaded`.
         var receiptsRefused = 0
+        /// What the next `watch_presence` commands are answered with.
+        var watchRefusals: [Failure] = []
     }
 
     private struct State {
@@ -80,6 +82,10 @@ final class StubCluster: Sendable {
         case .messageRead(let receipt):
             self.store(Watermarks(delivered: receipt.seq, read: receipt.seq), command.id, connection)
         case .watchPresence(let fields):
+            let refusal = self.state.withLock { state in
+                state.faults.watchRefusals.isEmpty ? nil : state.faults.watchRefusals.removeFirst()
+            }
+            if let refusal { return connection.send(.error(command.id, refusal)) }
             let users = fields.conversationIDs.map { PresenceBody(userID: UserID(value: $0.value), status: .online) }
             connection.send(.presenceWatched(command.id, users))
         case .setStatus(let fields):
