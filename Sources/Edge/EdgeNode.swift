@@ -130,6 +130,9 @@ package final class EdgeNode: WebSocketAcceptor {
                 resyncAll: {
                     for loop in loops { loop.resyncAll() }
                 },
+                settle: { users in
+                    .andAllComplete(loops.map { $0.settle(users) }, on: eventLoops[0])
+                },
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),

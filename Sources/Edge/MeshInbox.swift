@@ -23,6 +23,8 @@ final class MeshInbox: MeshDelegate {
         var presence: PresenceService
         /// Tells every session of this edge to ask for what it may have missed.
         var resyncAll: @Sendable () -> Void
+        /// Completes when what was handed to the sessions of these users before has left this process.
+        var settle: @Sendable ([UserID]) -> EventLoopFuture<Void>
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
@@ -64,9 +66,27 @@ final class MeshInbox: MeshDelegate {
         receivers.presence.eventsMayBeLost()
     }
 
-    /// Routers ask edges nothing.
+    /// Routers ask edges one thing: whether what they sent has gone out.
     func meshRequest(_ request: InboundRequest) {
-        let failure = Failure(.unknownType, "An edge answers no requests.")
+        guard RequestKind(rawValue: request.kind) == .settleDeliveries,
+            let receivers = self.receivers.withLock({ $0 })
+        else {
+            return Self.refuse(request, Failure(.unknownType, "An edge answers no request of kind \(request.kind)."))
+        }
+        do throws(FieldError) {
+            let question = try SettleDeliveries(decoding: request.payload)
+            // What came before it in the same read is still being collected.
+            receivers.dispatcher.readComplete(from: request.peer.name)
+            receivers.settle(question.users).whenComplete { _ in
+                request.reply(status: ResponseStatus.ok.rawValue, payload: ByteBuffer())
+            }
+        } catch {
+            receivers.dispatcher.malformed(error, from: request.peer.name)
+            Self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
+    }
+
+    private static func refuse(_ request: InboundRequest, _ failure: Failure) {
         request.reply(status: ResponseStatus.failed.rawValue, payload: FailureBody(failure).encoded())
     }
 

@@ -20,6 +20,7 @@ package final class RouterHub: Sendable {
         var routing: RoutingState
         var witnesses: WitnessBoard
         var links: RouterLinks
+        var settler: DeliverySettler
         var registry: SessionRegistry
         var dispatchers: [AudienceDispatcher]
         var requests: RequestDispatcher
@@ -243,6 +244,11 @@ extension RouterHub: AudienceTransport {
                 completion(.failed)
             }
         }
+    }
+
+    package func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void) {
+        guard let parts = self.parts else { return completion() }
+        parts.settler.settle(users, completion: completion)
     }
 
     package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {

@@ -30,8 +30,12 @@ package final class RouterNode: Sendable {
         package var readersPerShard: Int
         package var writerBounds: ShardWriter.Bounds
         package var viewPolicy: ViewPolicy
+        /// How long a lease lives; how long ago one was renewed is told from what is left of it.
+        package var leaseTimeToLive: Duration
         /// How often the leases of the other routers are read.
         package var leaseReadInterval: Duration
+        /// The same while a router is judged whose link was lost.
+        package var leaseReadIntervalJudging: Duration = .milliseconds(100)
         /// How long a request from this router to another may take.
         package var requestTimeout: Duration
         /// Members of the largest conversation that carries typing.
@@ -53,6 +57,7 @@ package final class RouterNode: Sendable {
             readersPerShard: Int,
             writerBounds: ShardWriter.Bounds,
             viewPolicy: ViewPolicy,
+            leaseTimeToLive: Duration,
             leaseReadInterval: Duration,
             requestTimeout: Duration,
             typingMembersMax: Int
@@ -68,6 +73,7 @@ package final class RouterNode: Sendable {
             self.readersPerShard = readersPerShard
             self.writerBounds = writerBounds
             self.viewPolicy = viewPolicy
+            self.leaseTimeToLive = leaseTimeToLive
             self.leaseReadInterval = leaseReadInterval
             self.requestTimeout = requestTimeout
             self.typingMembersMax = typingMembersMax
@@ -147,6 +153,7 @@ package final class RouterNode: Sendable {
                 routing: self.routing,
                 witnesses: self.witnesses,
                 links: self.links,
+                settler: Self.settler(configuration, links: self.links, mesh: self.mesh, loop: loops[0]),
                 registry: registry,
                 dispatchers: self.dispatchers,
                 requests: RequestDispatcher(
@@ -161,6 +168,30 @@ package final class RouterNode: Sendable {
             )
         )
         RouterMetrics.register(in: metrics, node: self)
+    }
+
+    private static func settler(
+        _ configuration: Configuration,
+        links: RouterLinks,
+        mesh: MeshNode,
+        loop: any EventLoop
+    ) -> DeliverySettler {
+        DeliverySettler(loop: loop, links: links, silenceLimit: configuration.mesh.silenceLimit) {
+            edge,
+            question,
+            completion in
+            mesh.request(
+                kind: RequestKind.settleDeliveries.rawValue,
+                slot: 0,
+                epoch: 0,
+                payload: question.encoded(),
+                to: edge.edge,
+                deadline: .now() + TimeAmount(configuration.requestTimeout)
+            ) { result in
+                // An edge of another version that refuses the question cannot be waited for.
+                completion((try? result.get()) != nil)
+            }
+        }
     }
 
     private static func services(
@@ -284,14 +315,30 @@ package final class RouterNode: Sendable {
 
     /// Until cancelled: what Redis says of the other routers is one of the two witnesses.
     private func readLeases() async {
+        var next = ContinuousClock.now
         while !Task.isCancelled {
-            do {
-                let listing = try await self.leases.leases()
-                self.witnesses.leasesRead(Set(listing.leases.filter { $0.role == .router }.map(\.name)))
-            } catch {
-                self.witnesses.leasesRead(nil)
+            let isJudging = self.witnesses.isJudging()
+            if isJudging || .now >= next {
+                next = .now + self.configuration.leaseReadInterval
+                await self.readLeasesOnce()
             }
-            try? await Task.sleep(for: self.configuration.leaseReadInterval)
+            if isJudging {
+                self.keepers.values.forEach { $0.wake() }
+            }
+            try? await Task.sleep(for: self.configuration.leaseReadIntervalJudging)
+        }
+    }
+
+    private func readLeasesOnce() async {
+        do {
+            let listing = try await self.leases.leases()
+            let routers = listing.leases.filter { $0.role == .router }.map(\.name)
+            let renewedAgo = routers.map { name in
+                self.configuration.leaseTimeToLive - (listing.timeLeft[name] ?? .zero)
+            }
+            self.witnesses.leasesRead(Dictionary(zip(routers, renewedAgo), uniquingKeysWith: { first, _ in first }))
+        } catch {
+            self.witnesses.leasesRead(nil)
         }
     }
 

@@ -159,6 +159,7 @@ struct SessionsFixture: Sendable {
                 linkUp: {},
                 presence: self.presence,
                 resyncAll: {},
+                settle: { loop.settle($0) },
                 displaced: { _ in }
             )
         )
@@ -214,6 +215,21 @@ struct SessionsFixture: Sendable {
             )
         }
         self.inbox.meshReadComplete(from: peer)
+        await self.eventLoop.run()
+    }
+
+    /// Asks as a router does whether what came before has gone out; the answers are added to the log.
+    func askToSettle(_ users: [UserID]) async {
+        let log = self.log
+        let request = InboundRequest(
+            peer: PeerIdentity(name: "router-1", incarnation: Incarnation(value: 9), role: .router),
+            kind: RequestKind.settleDeliveries.rawValue,
+            slot: 0,
+            epoch: 0,
+            deadline: .now() + .seconds(60),
+            payload: SettleDeliveries(users: users).encoded()
+        ) { status, _ in log.add("settled \(status)") }
+        self.inbox.meshRequest(request)
         await self.eventLoop.run()
     }
 }

@@ -308,6 +308,26 @@ final class SessionHandler: ChannelDuplexHandler {
         self.flushIfNeeded()
     }
 
+    /// Completes when what was written before was taken by the socket, or the connection is closed; which is done when
+    /// the time is up.
+    func settle(within limit: TimeAmount) -> EventLoopFuture<Void> {
+        guard let context = self.context, context.channel.isActive else {
+            return self.loop.eventLoop.makeSucceededVoidFuture()
+        }
+        let settled: EventLoopFuture<Void>
+        if self.session.isClosing {
+            // Nothing may follow a close frame.
+            settled = context.channel.closeFuture
+        } else {
+            // A ping, because writes are reported in their order and this one says nothing to the client.
+            settled = context.writeAndFlush(self.wrapOutboundOut(ServerFrame.ping()))
+        }
+        let channel = context.channel
+        let cut = context.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+        settled.whenComplete { _ in cut.cancel() }
+        return settled
+    }
+
     // MARK: - To the client
 
     func read(context: ChannelHandlerContext) {

@@ -119,6 +119,19 @@ final class SessionLoop: Sendable {
         self.put { $0.hasOverflowed = true }
     }
 
+    /// How long a session's socket may take to accept what was delivered before somebody waits for it no more.
+    static let settleTimeout = TimeAmount.seconds(1)
+
+    /// Completes when everything that was delivered here before has left this process, as far as these users are
+    /// concerned. A session whose socket does not take it in time is cut off, and what it had not taken is gone.
+    func settle(_ users: [UserID]) -> EventLoopFuture<Void> {
+        // The inbox is drained by a task that was scheduled before this one.
+        self.eventLoop.flatSubmit {
+            let handlers = users.flatMap { self.table.value.open[$0] ?? [] }
+            return .andAllComplete(handlers.map { $0.settle(within: Self.settleTimeout) }, on: self.eventLoop)
+        }
+    }
+
     private func put<Result>(_ change: (inout Inbox) -> Result) -> Result {
         let (result, schedules) = self.inbox.withLock { inbox in
             let result = change(&inbox)

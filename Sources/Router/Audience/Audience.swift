@@ -14,6 +14,8 @@ package struct Parcel: Sendable {
         case receipts([MemberWatermarks], isPrivate: Bool)
         /// Ephemeral. Its `recipients` are filled in for each edge.
         case typing(Typing)
+        /// Told to nobody: the completion comes when what was sent before this cannot reach these users any more.
+        case settlement([UserID], completion: @Sendable () -> Void)
     }
 
     package var conversation: ConversationID
@@ -77,6 +79,7 @@ package struct Audience {
     package enum Action: Sendable {
         case lookUp(ConversationID, token: UInt64, users: [UserID])
         case send(edge: String, parcel: Parcel, recipients: [UserID], isBroadcast: Bool)
+        case settle([UserID], completion: @Sendable () -> Void)
     }
 
     /// What the registry said.
@@ -337,6 +340,9 @@ package struct Audience {
     // MARK: - Sending
 
     private func send(_ parcel: Parcel, to audience: Resolved) -> [Action] {
+        if case .settlement(let users, let completion) = parcel.content {
+            return [.settle(users, completion: completion)]
+        }
         var actions: [Action] = []
         for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
             let recipients = parcel.recipients(among: users)
@@ -357,7 +363,10 @@ package struct Audience {
     }
 
     private func broadcast(_ parcel: Parcel) -> [Action] {
-        self.linked.map { edge in
+        if case .settlement(let users, let completion) = parcel.content {
+            return [.settle(users, completion: completion)]
+        }
+        return self.linked.map { edge in
             .send(
                 edge: edge.edge,
                 parcel: parcel,

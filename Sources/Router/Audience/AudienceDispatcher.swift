@@ -14,6 +14,8 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
     /// The same for what may be dropped.
     func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// The completion comes when what was put on the links before cannot reach these users any more; on any thread.
+    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void)
 }
 
 /// Carries out an ``Audience`` on one event loop.
@@ -112,6 +114,8 @@ package final class AudienceDispatcher: Sendable {
                 sent += 1
                 broadcast += isBroadcast ? 1 : 0
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .settle(let users, let completion):
+                self.transport.settle(users, completion: completion)
             }
         }
         let conversations = self.state.value.audience.conversationCount
@@ -145,6 +149,8 @@ package final class AudienceDispatcher: Sendable {
         case .typing(var typing):
             typing.recipients = recipients
             self.transport.notifyEphemeral(.typingTold, typing.encoded(), edge: edge)
+        case .settlement:
+            preconditionFailure("a settlement is sent to no edge")
         }
     }
 }

@@ -6,7 +6,8 @@ import Placement
 /// router, an emptied Redis hides all of them.
 package struct RouterWitness: Sendable, Equatable {
     package enum Lease: Sendable, Equatable {
-        case alive
+        /// There is one, renewed so long before it was read.
+        case renewed(ago: Duration)
         case absent
         /// Redis did not answer.
         case unknown
@@ -33,11 +34,15 @@ package struct ViewPolicy: Sendable, Equatable {
 
     /// A router without link and without lease is proposed out after this time.
     package var suspectAfter: Duration
+    /// A lease that was not renewed for this long is none, for a router without link: a lease lives long, so that a Redis
+    /// that hesitates takes nobody's, but who dies should not be waited for that long.
+    package var staleLeaseAfter: Duration
     /// The same when Redis cannot be asked and the link is the only witness.
     package var suspectWithoutLeaseAfter: Duration
 
-    package init(suspectAfter: Duration, suspectWithoutLeaseAfter: Duration) {
+    package init(suspectAfter: Duration, staleLeaseAfter: Duration, suspectWithoutLeaseAfter: Duration) {
         self.suspectAfter = suspectAfter
+        self.staleLeaseAfter = staleLeaseAfter
         self.suspectWithoutLeaseAfter = suspectWithoutLeaseAfter
     }
 
@@ -74,7 +79,7 @@ package struct ViewPolicy: Sendable, Equatable {
     private func isSuspect(_ witness: RouterWitness) -> Bool {
         guard let unlinkedFor = witness.unlinkedFor else { return false }
         switch witness.lease {
-        case .alive: return false
+        case .renewed(let ago): return ago >= self.staleLeaseAfter && unlinkedFor >= self.suspectAfter
         case .absent: return unlinkedFor >= self.suspectAfter
         case .unknown: return unlinkedFor >= self.suspectWithoutLeaseAfter
         }

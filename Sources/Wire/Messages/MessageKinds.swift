@@ -42,6 +42,9 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
 
     // To any router, for it to pass on.
     case displaceSession = 60
+
+    // From a router to edges.
+    case settleDeliveries = 61
 }
 
 /// What a notification frame tells. Numbers are never used again for something else.

@@ -16,6 +16,7 @@ package final class SimulatedRouter: SimulatedNode {
     private static let leaseInterval = UInt64.milliseconds(500)
     private static let policy = ViewPolicy(
         suspectAfter: .milliseconds(500),
+        staleLeaseAfter: .milliseconds(750),
         suspectWithoutLeaseAfter: .seconds(2)
     )
 
@@ -94,9 +95,9 @@ package final class SimulatedRouter: SimulatedNode {
         let name = self.name
         self.cluster.registry.call(from: self) { registry in
             registry.renewLease(name)
-            return registry.livingNodes
-        } completion: { [weak self] living in
-            self?.witnesses.leasesRead(living)
+            return registry.leaseAges
+        } completion: { [weak self] ages in
+            self?.witnesses.leasesRead(ages)
         }
         self.later(Self.leaseInterval) { [weak self] in self?.renewLease() }
     }
@@ -267,6 +268,8 @@ package final class SimulatedRouter: SimulatedNode {
                 }
             case .send(let edge, let parcel, let recipients, let isBroadcast):
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .settle(_, let completion):
+                completion()
             }
         }
     }
@@ -289,7 +292,7 @@ package final class SimulatedRouter: SimulatedNode {
         case .event(var event):
             event.recipients = recipients
             isSent = link.send(from: self) { [event] in edge.eventReceived(event) }
-        case .receipts:
+        case .receipts, .settlement:
             // No simulated device sends receipts.
             return
         case .typing:
