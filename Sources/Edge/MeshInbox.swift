@@ -20,6 +20,7 @@ final class MeshInbox: MeshDelegate {
         var dispatcher: DeliveryDispatcher
         /// There is a link to a router that knows nothing of this edge.
         var linkUp: @Sendable () -> Void
+        var presence: PresenceService
         /// Completes when what was handed to the sessions of these users before has left this process.
         var settle: @Sendable ([UserID]) -> EventLoopFuture<Void>
         var progress: RouterProgress
@@ -41,11 +42,13 @@ final class MeshInbox: MeshDelegate {
     func meshLinkUp(_ peer: PeerIdentity) {
         guard let receivers = self.receivers.withLock({ $0 }) else { return }
         receivers.linkUp()
+        receivers.presence.linkUp(peer.name)
         receivers.progress.linkUp(peer)
     }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
         guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        receivers.presence.linkDown(peer.name)
         receivers.dispatcher.readComplete(from: peer.name)
         receivers.progress.linkDown(peer)
     }
@@ -92,9 +95,13 @@ final class MeshInbox: MeshDelegate {
                 // The event loops get what came before first.
                 receivers.dispatcher.readComplete(from: peer.name)
                 receivers.progress.received(progress, from: peer)
+            case .presenceStates: receivers.presence.told(try PresenceStates(decoding: payload), by: peer.name)
+            case .presenceWanted: receivers.presence.wanted(try PresenceWanted(decoding: payload), by: peer.name)
+            case .typingTold: receivers.presence.typed(try Typing(decoding: payload))
             case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
             // What a later version sends is passed over (contract C9); what edges send comes from no router.
-            case .attachment, .sessionUnknown, nil: break
+            case .attachment, .sessionUnknown, .presenceReport, .presenceDigest, .presenceStatesWanted, .typing, nil:
+                break
             }
         } catch {
             receivers.dispatcher.malformed(error, from: peer.name)

@@ -31,8 +31,8 @@ package struct MeshSettings: Sendable {
     package var compressionThresholdBytes = BlockLimits.compressionThresholdBytesDefault
 
     /// Bytes that may wait to be sent on one link, and the same again for answers. At the bound a request or durable
-    /// notification is refused; ephemeral notifications are dropped from half of it on; an answer is replaced by the
-    /// news that it was lost.
+    /// notification is refused; ephemeral notifications, which leave last, are dropped from half of it on; an answer is
+    /// replaced by the news that it was lost.
     package var outboundQueueBytesMax = 64 * 1024 * 1024
     /// Frames that may wait to be sent on one link; the same behaviour at the bound.
     package var outboundQueueFramesMax = 65_536

@@ -40,6 +40,8 @@ package final class RouterNode: Sendable {
         package var requestTimeout: Duration
         /// Conversations whose last change is remembered for devices that were away.
         package var changedConversationsMax = ChangeLog.Bounds().conversationsMax
+        /// Members of the largest conversation that carries typing.
+        package var typingMembersMax: Int
 
         var life: RouterLife {
             RouterLife(name: self.name, incarnation: self.incarnation.description)
@@ -59,7 +61,8 @@ package final class RouterNode: Sendable {
             viewPolicy: ViewPolicy,
             leaseTimeToLive: Duration,
             leaseReadInterval: Duration,
-            requestTimeout: Duration
+            requestTimeout: Duration,
+            typingMembersMax: Int
         ) {
             self.name = name
             self.incarnation = incarnation
@@ -75,6 +78,7 @@ package final class RouterNode: Sendable {
             self.leaseTimeToLive = leaseTimeToLive
             self.leaseReadInterval = leaseReadInterval
             self.requestTimeout = requestTimeout
+            self.typingMembersMax = typingMembersMax
         }
     }
 
@@ -89,6 +93,8 @@ package final class RouterNode: Sendable {
     let hub: RouterHub
     let journal: ChangeJournal
     private let teller: ProgressTeller
+    let presence: PresenceKeeper
+    let typing: TypingCarrier
     private let dispatchers: [AudienceDispatcher]
     private let services: [String: RequestDispatcher.ShardServices]
     private let keepers: [String: ShardKeeper]
@@ -141,6 +147,21 @@ package final class RouterNode: Sendable {
             }
         )
         self.services = Self.services(configuration, routing: self.routing, hub: hub, metrics: metrics, logger: logger)
+        self.presence = PresenceKeeper(
+            routing: self.routing,
+            shards: self.services,
+            logger: logger
+        ) { [mesh] kind, payload, edge in
+            mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
+        }
+        self.typing = TypingCarrier(
+            membersMax: configuration.typingMembersMax,
+            routing: self.routing,
+            shards: self.services,
+            dispatchers: self.dispatchers
+        ) { [mesh] kind, payload, edge in
+            mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
+        }
         self.keepers = Self.keepers(
             configuration,
             routing: self.routing,
@@ -162,6 +183,8 @@ package final class RouterNode: Sendable {
                     shards: self.services,
                     receiptMembersMax: configuration.writerBounds.receiptMembersMax
                 ),
+                presence: self.presence,
+                typing: self.typing,
                 keepers: self.keepers,
                 requestTimeout: configuration.requestTimeout,
                 journal: journal,
@@ -260,6 +283,7 @@ package final class RouterNode: Sendable {
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
         self.mesh.setPeers(self.configuration.peers)
         self.teller.start()
+        self.presence.start()
         for keeper in self.keepers.values {
             keeper.start()
         }
@@ -332,6 +356,8 @@ package final class RouterNode: Sendable {
         }
         await self.endDeliveries(until: end)
         await self.mesh.shutdown()
+        // Last, as the links tell it of their end.
+        await self.presence.shutdown()
     }
 
     /// Tells the edges that they got everything, so that no session has to compare because of this router's end.

@@ -56,6 +56,8 @@ private final class ScriptedTransport: AudienceTransport {
         completion()
     }
 
+    func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {}
+
     func finished(_ positions: [UInt64]) {
         self.journal.finished(positions)
     }

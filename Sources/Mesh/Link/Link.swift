@@ -224,7 +224,7 @@ extension Link {
                 upSince: since,
                 roundTripMicroseconds: roundTrip < 0 ? nil : roundTrip,
                 queuedFrames: state.outbox.queuedFrames,
-                queuedBytes: state.outbox.queuedBytes,
+                queuedBytes: state.outbox.queuedBytes + state.outbox.ephemeralBytes,
                 queuedResponses: state.outbox.queuedResponses,
                 pendingRequests: state.outbox.pendingRequests,
                 creditItems: state.outbox.creditItems,

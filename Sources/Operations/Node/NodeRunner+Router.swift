@@ -35,7 +35,8 @@ extension NodeRunner {
             ),
             leaseTimeToLive: timeouts.nodeLease,
             leaseReadInterval: timeouts.leaseRenewal,
-            requestTimeout: timeouts.request
+            requestTimeout: timeouts.request,
+            typingMembersMax: self.settings.limits.presenceMembers
         )
         configuration.changedConversationsMax = self.settings.limits.changedConversations
         let router = RouterNode(

@@ -12,6 +12,8 @@ package struct Parcel: Sendable {
         case event(ConversationEvent)
         /// How far these members have come; private: each of them alone is told of it.
         case receipts([MemberWatermarks], isPrivate: Bool)
+        /// Ephemeral. Its `recipients` are filled in for each edge.
+        case typing(Typing)
         /// Told to nobody: the completion comes when what was sent before this cannot reach these users any more.
         case settlement([UserID], completion: @Sendable () -> Void)
     }
@@ -266,6 +268,17 @@ package struct Audience {
             resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached)
         }
         return resolved
+    }
+
+    /// The audience if it is known and still valid.
+    func resolved(
+        _ conversation: ConversationID,
+        now: UnixMilliseconds
+    ) -> (members: MemberList, edges: [String: [UserID]], uncertain: Set<String>)? {
+        guard case .resolved(let resolved) = self.entries[conversation],
+            resolved.validUntil.map({ now < $0 }) ?? true
+        else { return nil }
+        return (resolved.members, resolved.edges, resolved.uncertain)
     }
 
     // MARK: - Keeping

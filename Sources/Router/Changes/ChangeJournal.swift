@@ -61,7 +61,7 @@ package final class ChangeJournal: Sendable {
 
     // MARK: - Changes
 
-    /// Gives each parcel its position; receipts and settlements have none. To be called before any of them is handed on.
+    /// Gives each parcel its position; messages and events have one. To be called before any of them is handed on.
     package func record(_ parcels: [Parcel]) -> [Parcel] {
         self.state.withLock { state in
             parcels.map { parcel in
@@ -87,7 +87,7 @@ package final class ChangeJournal: Sendable {
                 isDeleted: event.kind == .deleted,
                 isMessage: false
             )
-        case .receipts, .settlement:
+        case .receipts, .typing, .settlement:
             nil
         }
     }

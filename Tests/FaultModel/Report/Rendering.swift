@@ -66,6 +66,7 @@ package enum Rendering {
             """
             audit: \(result.acknowledged) acknowledged, \(result.refused) refusals, \(result.stored) stored, \
             \(result.deliveries) deliveries, \(result.lists) lists of devices, \(result.removals) removals, \
+            \(result.sightings) sightings of users, \(result.receipts) receipts as seen by a device, \
             \(result.views) views, \(result.writes) writes
             """
         ]

@@ -93,6 +93,37 @@ final class Recorder: Sendable {
         self.state.withLock { $0.devices[device].lists[conversation, default: []].append(shown) }
     }
 
+    // MARK: - Presence and receipts
+
+    /// The device is on a new connection, and shows nobody until it is told.
+    func showsNobody(_ device: Int) {
+        self.state.withLock { $0.devices[device].presence = [:] }
+    }
+
+    func saw(_ device: Int, _ sighting: PresenceSighting) {
+        self.state.withLock { state in
+            state.devices[device].sightings.append(sighting)
+            state.devices[device].presence[sighting.user] = sighting
+        }
+    }
+
+    /// - Parameter known: what it has to cover.
+    func told(_ device: Int, _ key: ReceiptKey, _ watermarks: Watermarks, known: Watermarks = .zero) {
+        let now = RunClock.now()
+        self.state.withLock {
+            $0.devices[device].receipts[key, default: ReceiptView()].told(watermarks, known: known, at: now)
+        }
+    }
+
+    /// What a device has been told of the receipts of members.
+    func receipts(of device: Int) -> [ReceiptKey: Watermarks] {
+        self.state.withLock { $0.devices[device].receipts.mapValues(\.watermarks) }
+    }
+
+    func isAway(_ device: Int) {
+        self.state.withLock { $0.devices[device].isAway = true }
+    }
+
     // MARK: - Membership
 
     func changed(_ change: MembershipChange) {

@@ -304,6 +304,9 @@ package final class SimulatedRouter: SimulatedNode {
         case .receipts, .settlement:
             // No simulated device sends receipts.
             return
+        case .typing:
+            // Ephemeral, and not simulated.
+            isSent = true
         }
         guard !isSent else { return }
         self.unsent += 1
