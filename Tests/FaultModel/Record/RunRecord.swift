@@ -21,6 +21,8 @@ package struct RunRecord: Sendable {
     package var presence: [PresenceTruth] = []
     /// Users who were visible to nobody from before anybody looked.
     package var hiddenUsers: Set<Int> = []
+    /// Users who chose another status all the time.
+    package var choosingUsers: Set<Int> = []
     /// When senders and faults had ended and the audit began.
     package var endedAt: Microseconds = 0
 
@@ -131,6 +133,8 @@ package struct DeviceRecord: Sendable {
     package var deliveries: [Delivery] = []
     /// What a person would see at the end, by conversation, in the order shown.
     package var lists: [Int: [Shown]] = [:]
+    /// When it had a session, as far as it knew; the last one may have no end.
+    package var connections: [Wait] = []
     /// All that it was told of the presence of users, in the order in which it was.
     package var sightings: [PresenceSighting] = []
     /// How it shows users at the end: what it was told last on its last connection.

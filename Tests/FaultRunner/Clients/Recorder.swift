@@ -76,8 +76,22 @@ final class Recorder: Sendable {
 
     // MARK: - Receiving
 
+    /// The device has a session, and shows nobody until it is told.
     func connected(_ device: Int) {
-        _ = self.state.withLock { $0.connected.insert(device) }
+        let now = RunClock.now()
+        self.state.withLock { state in
+            state.connected.insert(device)
+            state.devices[device].presence = [:]
+            state.devices[device].connections.append(Wait(from: now, until: .max))
+        }
+    }
+
+    func disconnected(_ device: Int) {
+        let now = RunClock.now()
+        self.state.withLock { state in
+            guard let last = state.devices[device].connections.last, last.until == .max else { return }
+            state.devices[device].connections[state.devices[device].connections.count - 1].until = now
+        }
     }
 
     func ended(_ device: Int, _ reason: String) {
@@ -94,11 +108,6 @@ final class Recorder: Sendable {
     }
 
     // MARK: - Presence and receipts
-
-    /// The device is on a new connection, and shows nobody until it is told.
-    func showsNobody(_ device: Int) {
-        self.state.withLock { $0.devices[device].presence = [:] }
-    }
 
     func saw(_ device: Int, _ sighting: PresenceSighting) {
         self.state.withLock { state in

@@ -170,7 +170,6 @@ final class SessionDevice {
         switch event {
         case .connected:
             self.recorder.connected(self.plan.number)
-            self.recorder.showsNobody(self.plan.number)
             self.refreshReceipts()
         case .message(let message, let arrival):
             self.received(message, arrival)
@@ -193,11 +192,13 @@ final class SessionDevice {
         case .ended(let error):
             guard self.session != nil else { return }
             self.recorder.ended(self.plan.number, "\(error)")
+        case .disconnected:
+            self.recorder.disconnected(self.plan.number)
         case .presence(let users):
             for user in users { self.saw(user) }
         case .receipt(let conversation, let user, let watermarks):
             self.told(watermarks, of: user, in: conversation)
-        case .disconnected, .skipped, .receiptFailed, .typing, .other:
+        case .skipped, .receiptFailed, .typing, .other:
             break
         }
     }

@@ -35,7 +35,6 @@ extension SocketDevice {
         life.commands = Commands()
         life.commands.watchDueAt = RunClock.now()
         life.toCompare = Set(self.world.conversations(of: self.plan.user))
-        self.recorder.showsNobody(self.plan.number)
     }
 
     /// Watches all conversations of the user. Who is no member at the moment is refused, and tries again.

@@ -103,6 +103,7 @@ final class SocketDevice: Sendable {
                 life.toCatchUp = Set(self.world.conversations(of: self.plan.user))
                 self.beginWatching(&life)
                 self.stay(on: socket, &life)
+                self.recorder.disconnected(self.plan.number)
                 socket.abandon()
             } catch {
                 self.rest(milliseconds: Int.random(in: 50...300, using: &life.random))

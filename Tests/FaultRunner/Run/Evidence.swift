@@ -27,6 +27,7 @@ struct Evidence: Sendable {
             record.shards.append(facts)
         }
         record.hiddenUsers = Set(self.world.population.hiddenUsers)
+        record.choosingUsers = Set(self.world.population.choosingUsers)
         try await self.fillPresence(&record)
     }
 
