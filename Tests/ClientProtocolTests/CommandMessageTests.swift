@@ -24,6 +24,13 @@ struct CommandMessageTests {
             .messageRead(ReceiptRequest(conversationID: Samples.conversation, seq: UInt64(Int64.max))),
             .sync(SyncRequest(cursors: [:])),
             .sync(SyncRequest(cursors: [Samples.conversation: UInt64(Int64.max)], resume: "a\"b", hasMore: true)),
+            .sync(
+                SyncRequest(
+                    cursors: [Samples.conversation: 3, ConversationID(value: 1): 2],
+                    states: [Samples.conversation: 0],
+                    wantsReceipts: true
+                )
+            ),
             .ping,
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))

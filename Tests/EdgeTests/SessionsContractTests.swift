@@ -71,8 +71,18 @@ struct SessionsContractTests {
                     tooFar: [Synced.TooFar(conversationID: Self.id, headSeq: 3, after: 0)],
                     removed: [Self.id],
                     updated: [Self.id],
+                    receiptsLeftOut: [Self.id],
                     isFull: true,
                     resume: "AQ"
+                )
+            ),
+            .syncReceipts(
+                SyncReceipts(
+                    ConversationReceipts(
+                        conversation: Self.id,
+                        stateVersion: 2,
+                        entries: [MemberWatermarks(user: Self.user, watermarks: Watermarks(delivered: 2, read: 0))]
+                    )
                 )
             ),
             .conversationCreated(ConversationResponse(conversation, members: members), actor: Self.user),
@@ -107,6 +117,13 @@ struct SessionsContractTests {
             .messageRead(ReceiptRequest(conversationID: Self.id, seq: 1)),
             .authenticate(.init(token: "t", deviceID: DeviceID(value: 1), sync: true)),
             .sync(SyncRequest(cursors: [:])), .sync(SyncRequest(cursors: [Self.id: 7], resume: "AQ", hasMore: true)),
+            .sync(
+                SyncRequest(
+                    cursors: [Self.id: 7, ConversationID(value: 9): 1],
+                    states: [Self.id: 2],
+                    wantsReceipts: true
+                )
+            ),
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))
         for command in commands {
