@@ -95,3 +95,17 @@ package struct MessageStatusReport: Hashable, Sendable {
         self.recipients = recipients
     }
 }
+
+/// How far the members of a conversation have come, as far as one of them is told.
+package struct ConversationReceipts: Hashable, Sendable {
+    package var conversation: ConversationID
+    /// Of the conversation's state at that moment; grows with everything but messages.
+    package var stateVersion: UInt64
+    package var entries: [MemberWatermarks]
+
+    package init(conversation: ConversationID, stateVersion: UInt64, entries: [MemberWatermarks]) {
+        self.conversation = conversation
+        self.stateVersion = stateVersion
+        self.entries = entries
+    }
+}

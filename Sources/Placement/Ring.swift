@@ -37,6 +37,12 @@ package struct Ring: Sendable, Equatable {
         self.owners.isEmpty ? nil : self.routers[Int(self.owners[Int(slot.number)])]
     }
 
+    /// The slots of one router; none for a name that is not on the ring.
+    package func slots(of router: String) -> SlotSet {
+        guard let index = self.routers.firstIndex(of: router) else { return SlotSet() }
+        return SlotSet { Int(self.owners[Int($0.number)]) == index }
+    }
+
     private struct Point {
         var position: UInt64
         var router: UInt16

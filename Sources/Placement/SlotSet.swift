@@ -11,6 +11,20 @@ package struct SlotSet: Hashable, Sendable {
         self.words = Array(repeating: 0, count: Slot.count / 64)
     }
 
+    /// The slots for which something holds.
+    package init(where holds: (Slot) -> Bool) {
+        self.init()
+        for number in 0..<Slot.count {
+            if let slot = Slot(number), holds(slot) { self.insert(slot) }
+        }
+    }
+
+    package static let all: SlotSet = {
+        var all = SlotSet()
+        for index in all.words.indices { all.words[index] = .max }
+        return all
+    }()
+
     /// Reads what ``bytes`` wrote. Returns nil for another number of bytes.
     package init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Self.byteCount else { return nil }
@@ -38,5 +52,15 @@ package struct SlotSet: Hashable, Sendable {
 
     package mutating func formUnion(_ other: SlotSet) {
         for index in self.words.indices { self.words[index] |= other.words[index] }
+    }
+
+    package mutating func subtract(_ other: SlotSet) {
+        for index in self.words.indices { self.words[index] &= ~other.words[index] }
+    }
+
+    package func subtracting(_ other: SlotSet) -> SlotSet {
+        var result = self
+        result.subtract(other)
+        return result
     }
 }

@@ -91,6 +91,18 @@ package struct RoutingTable: Sendable, Equatable {
         return true
     }
 
+    /// The slots that one life of a router owns, in all shards.
+    package func slots(of life: RouterLife) -> SlotSet {
+        var slots = SlotSet()
+        guard let map = self.map else { return slots }
+        for view in self.views.values where view.member(named: life.name) == life {
+            var own = view.ring.slots(of: life.name)
+            if map.shards != [view.shard] { own.subtract(SlotSet.all.subtracting(map.slots(of: view.shard))) }
+            slots.formUnion(own)
+        }
+        return slots
+    }
+
     /// Where a request for a slot goes.
     package struct Route: Sendable, Equatable {
         package var router: String

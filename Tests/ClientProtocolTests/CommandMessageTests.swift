@@ -29,6 +29,13 @@ struct CommandMessageTests {
             .setStatus(.init(status: .away)),
             .setStatus(.init(visibleTo: .nobody)),
             .setTyping(.init(conversationID: Samples.conversation, isTyping: false)),
+            .sync(
+                SyncRequest(
+                    cursors: [Samples.conversation: 3, ConversationID(value: 1): 2],
+                    states: [Samples.conversation: 0],
+                    wantsReceipts: true
+                )
+            ),
             .ping,
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))

@@ -100,6 +100,7 @@ enum Samples {
                     tooFar: [Synced.TooFar(conversationID: Self.conversation, headSeq: 9, after: 1)],
                     removed: [Self.conversation, Self.conversation],
                     updated: [Self.conversation],
+                    receiptsLeftOut: [Self.conversation],
                     isFull: false,
                     resume: "AQ"
                 )
@@ -110,6 +111,18 @@ enum Samples {
                     messages: [Self.delivered(body: "a"), Self.delivered(body: "\"")],
                     headSeq: 42,
                     hasMore: true
+                )
+            ),
+            .syncReceipts(
+                SyncReceipts(
+                    ConversationReceipts(
+                        conversation: Self.conversation,
+                        stateVersion: 7,
+                        entries: [
+                            MemberWatermarks(user: Self.user, watermarks: Watermarks(delivered: 3, read: 2)),
+                            MemberWatermarks(user: Self.other, watermarks: .zero),
+                        ]
+                    )
                 )
             ),
             .error("x", Failure(.overloaded, "Too many.", retryAfterMilliseconds: 100)),

@@ -30,11 +30,14 @@ struct SyncScannerTests {
         }
         let good = """
              { "future" : [ {"a":[1,-2.5e3,true,null,"\\u0041]"]} ] , "type" : "sync" ,\t"id" : "\\u0041b" ,
-             "cursors" : { "\(Self.id.uppercased())" : 7 , "\(Self.id.dropLast())6":0 } , "more":false,"resume":null }
+             "cursors" : { "\(Self.id.uppercased())" : [ 7 , 3 ] , "\(Self.id.dropLast())6":0 } , "receipts" : true ,
+             "more":false,"resume":null }
             """
-        let expected = SyncRequest(cursors: [
-            Samples.conversation: 7, ConversationID(value: Samples.conversation.value + 1): 0,
-        ])
+        let expected = SyncRequest(
+            cursors: [Samples.conversation: 7, ConversationID(value: Samples.conversation.value + 1): 0],
+            states: [Samples.conversation: 3],
+            wantsReceipts: true
+        )
         #expect(try self.read(good).get() == CommandMessage(id: "Ab", command: .sync(expected)))
     }
 
@@ -48,7 +51,10 @@ struct SyncScannerTests {
             (#""cursors":{"\#(Self.id)":99999999999999999999999}"#, .invalidField),
             (#""cursors":{},"resume":5"#, .invalidField), (#""cursors":{},"more":1"#, .invalidField),
             (#""resume":"x""#, .missingField), (#""cursors":{},"#, .malformed), (#""cursors":{}}"#, .malformed),
-            (#""cursors":{"\#(Self.id)":1,}"#, .invalidField),
+            (#""cursors":{"\#(Self.id)":1,}"#, .invalidField), (#""cursors":{"\#(Self.id)":[1]}"#, .invalidField),
+            (#""cursors":{"\#(Self.id)":[]}"#, .invalidField), (#""cursors":{"\#(Self.id)":[1,2,3]}"#, .invalidField),
+            (#""cursors":{"\#(Self.id)":[1,-2]}"#, .invalidField), (#""cursors":{"\#(Self.id)":[1,2}"#, .invalidField),
+            (#""cursors":{},"receipts":1"#, .invalidField),
             (#""cursors":{},"deep":\#(String(repeating: "[", count: 100))"#, .malformed),
         ]
     )
@@ -89,7 +95,13 @@ struct SyncScannerTests {
     func mutations() {
         let seed: UInt64 = 0x51AC
         var random = SeededRandom(seed: seed)
-        let request = SyncRequest(cursors: [Samples.conversation: 12], resume: "to\"ken", hasMore: true)
+        let request = SyncRequest(
+            cursors: [Samples.conversation: 12],
+            states: [Samples.conversation: 34],
+            wantsReceipts: true,
+            resume: "to\"ken",
+            hasMore: true
+        )
         let bytes = CommandMessage(id: "1", command: .sync(request)).encoded()
         for count in 0..<bytes.count {
             #expect((try? CommandMessage(json: bytes.prefix(count))) == nil, "seed \(seed)")

@@ -23,10 +23,31 @@ extension PlainWebSocket {
         }
     }
 
-    func sync(_ cursors: [String: Int64], resume: String? = nil) async throws -> JSONValue {
-        let fields = cursors.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
+    /// The last receipts of a sync, of one conversation.
+    fileprivate func receipts(_ conversation: String) -> (state: Int64, byUser: [String: [Int64]])? {
+        let last = self.messages.last {
+            $0["type"]?.string == "sync_receipts" && $0["conversation_id"]?.string == conversation
+        }
+        guard let last, let state = last["state"]?.integer else { return nil }
+        let rows = (last["receipts"]?.array ?? []).map { row in
+            (row["user_id"]?.string ?? "", [row["delivered_seq"]?.integer ?? -1, row["read_seq"]?.integer ?? -1])
+        }
+        return (state, Dictionary(uniqueKeysWithValues: rows))
+    }
+
+    /// - Parameter states: with the cursors, where receipts are wanted.
+    func sync(
+        _ cursors: [String: Int64],
+        states: [String: Int64]? = nil,
+        resume: String? = nil
+    ) async throws -> JSONValue {
+        let fields = cursors.map { conversation, seq in
+            let state = states?[conversation]
+            return "\"\(conversation)\":\(state.map { "[\(seq),\($0)]" } ?? "\(seq)")"
+        }.joined(separator: ",")
         let token = resume.map { ",\"resume\":\"\($0)\"" } ?? ""
-        let answer = try await self.command("sync", "\"cursors\":{\(fields)}\(token)")
+        let receipts = states == nil ? "" : ",\"receipts\":true"
+        let answer = try await self.command("sync", "\"cursors\":{\(fields)}\(receipts)\(token)")
         guard answer["type"]?.string == "synced" else {
             throw TestCluster.Failure(description: "not synced: \(answer)")
         }
@@ -198,6 +219,56 @@ extension ClusterTests {
                 have += socket.appended(conversation)
                 #expect(have == Array(1...Int64(max(1, traffic.acknowledged.count))))
             }
+        }
+
+        @Test("Receipts alone, missed: the own read state and the others', by the token and by comparison")
+        func receipts() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let ada = try await cluster.register("ada")
+            let bob = try await cluster.register("bob")
+            let laptop = try await TestUser.login(bob.username, port: cluster.edge(1))
+            let port = cluster.edge(1)
+            var conversations: [String] = []
+            for _ in 0..<3 { conversations.append(try await ada.createConversation("group", with: [bob], port: port)) }
+            let adas = try await ada.connect(port: port)
+            for conversation in conversations {
+                for number in 1...3 { try await cluster.send(adas, conversation, "\(number)") }
+            }
+            let cursors = Dictionary(uniqueKeysWithValues: conversations.map { ($0, Int64(3)) })
+            let first = try await bob.connectForSync(port: cluster.edge(2))
+            let token = try #require(try await first.sync([:], states: [:])["resume"]?.string)
+            #expect(conversations.allSatisfy { first.appended($0) == [1, 2, 3] })
+            first.send(opcode: 8, [])
+            _ = try await first.waitUntilClosed()
+
+            // Bob reads on another device, Ada what nobody wrote.
+            let (read, shown, silent) = (conversations[0], conversations[1], conversations[2])
+            let laptops = try await laptop.connect(port: port)
+            func say(_ socket: PlainWebSocket, _ conversation: String, _ seq: Int64) async throws {
+                let fields = #""conversation_id":"\#(conversation)","seq":\#(seq)"#
+                #expect(try await socket.command("message_read", fields)["type"]?.string == "receipt_stored")
+            }
+            try await say(laptops, read, 2)
+            try await say(adas, shown, 3)
+
+            let again = try await bob.connectForSync(port: cluster.edge(2))
+            let answer = try await again.sync(cursors, states: [:], resume: token)
+            #expect(answer["full"]?.bool == false && answer["changed"]?.integer == 0)
+            #expect(again.receipts(read)?.byUser == [ada.id: [0, 0], bob.id: [2, 2]])
+            #expect(again.receipts(shown)?.byUser == [ada.id: [3, 3], bob.id: [0, 0]])
+            #expect(again.receipts(silent) == nil)
+
+            // Without a token the state says what is known; then only what came since.
+            let state = try #require(again.receipts(read)?.state)
+            try await say(laptops, shown, 1)
+            let compared = try await bob.connectForSync(port: port)
+            let full = try await compared.sync(cursors, states: [read: state])
+            #expect(full["full"]?.bool == true && full["changed"]?.integer == 0)
+            #expect(compared.receipts(read) == nil)
+            #expect(compared.receipts(shown)?.byUser == [ada.id: [3, 3], bob.id: [1, 1]])
+            // Whoever does not ask is not sent any.
+            _ = try await compared.sync(cursors)
+            #expect(compared.receipts(read) == nil)
         }
 
         @Test("A gap over the limit is said plainly with where to page from, and no token is given")

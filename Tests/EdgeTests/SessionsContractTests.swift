@@ -71,8 +71,18 @@ struct SessionsContractTests {
                     tooFar: [Synced.TooFar(conversationID: Self.id, headSeq: 3, after: 0)],
                     removed: [Self.id],
                     updated: [Self.id],
+                    receiptsLeftOut: [Self.id],
                     isFull: true,
                     resume: "AQ"
+                )
+            ),
+            .syncReceipts(
+                SyncReceipts(
+                    ConversationReceipts(
+                        conversation: Self.id,
+                        stateVersion: 2,
+                        entries: [MemberWatermarks(user: Self.user, watermarks: Watermarks(delivered: 2, read: 0))]
+                    )
                 )
             ),
             .conversationCreated(ConversationResponse(conversation, members: members), actor: Self.user),
@@ -122,6 +132,13 @@ struct SessionsContractTests {
             .sync(SyncRequest(cursors: [:])), .sync(SyncRequest(cursors: [Self.id: 7], resume: "AQ", hasMore: true)),
             .watchPresence(.init(conversationIDs: [Self.id])), .setStatus(.init(status: .away, visibleTo: .everyone)),
             .setTyping(.init(conversationID: Self.id, isTyping: false)),
+            .sync(
+                SyncRequest(
+                    cursors: [Self.id: 7, ConversationID(value: 9): 1],
+                    states: [Self.id: 2],
+                    wantsReceipts: true
+                )
+            ),
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))
         for command in commands {

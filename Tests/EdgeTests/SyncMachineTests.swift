@@ -51,7 +51,8 @@ private func change(
     joined: UInt64 = 0,
     version: UInt64 = 1,
     isRemoved: Bool = false,
-    isUpdated: Bool = false
+    isUpdated: Bool = false,
+    hasReceipts: Bool = false
 ) -> ConversationChanged {
     ConversationChanged(
         conversation: ConversationID(value: UInt128(number)),
@@ -59,8 +60,21 @@ private func change(
         joinedSeq: joined,
         membersVersion: version,
         isRemoved: isRemoved,
-        isUpdated: isUpdated
+        isUpdated: isUpdated,
+        hasReceipts: hasReceipts
     )
+}
+
+private func receipts(_ number: UInt64, _ read: UInt64 = 1) -> ConversationReceipts {
+    let entry = MemberWatermarks(user: UserID(value: 1), watermarks: Watermarks(delivered: read, read: read))
+    return ConversationReceipts(conversation: id(number), stateVersion: read, entries: [entry])
+}
+
+private func liveReceipts(_ number: UInt64, _ read: UInt64) -> SyncMachine.Live {
+    var live = live(number, read)
+    live.seq = 0
+    live.isReceipts = true
+    return live
 }
 
 private func id(_ number: UInt64) -> ConversationID { ConversationID(value: UInt128(number)) }
@@ -91,17 +105,72 @@ struct SyncMachineTests {
         token: ResumeToken? = ResumeToken(positions: [oneLife: 10]),
         perConversation: Int = 100,
         total: Int = 1000,
-        held: Int = 1 << 20
+        held: Int = 1 << 20,
+        receipts: Int? = nil
     ) -> SyncMachine {
-        SyncMachine(
+        var bounds = SyncMachine.Bounds(
+            messagesPerConversationMax: perConversation,
+            messagesMax: total,
+            heldBytesMax: held
+        )
+        bounds.receiptConversationsMax = receipts ?? 0
+        return SyncMachine(
             cursors: Dictionary(uniqueKeysWithValues: cursors.map { (id($0.key), $0.value) }),
             token: token,
-            bounds: SyncMachine.Bounds(
-                messagesPerConversationMax: perConversation,
-                messagesMax: total,
-                heldBytesMax: held
-            )
+            wantsReceipts: receipts != nil,
+            bounds: bounds
         )
+    }
+
+    @Test("Receipts are read where there are any, new messages or not, if they are wanted; too many are named")
+    func receiptsOnly() {
+        let changes = [
+            change(1, head: 0, hasReceipts: true), change(2, head: 5), change(3, head: 0, hasReceipts: true),
+            change(4, head: 0, isRemoved: true, hasReceipts: true),
+        ]
+        var silent = self.machine([1: 3, 2: 5, 3: 3, 4: 1])
+        let none = silent.answered([answer(changes)])
+        guard case .finish = none.first else {
+            Issue.record("receipts that nobody wants: \(none)")
+            return
+        }
+        var machine = self.machine([1: 3, 2: 5, 3: 3, 4: 1], receipts: 1)
+        let asked = machine.answered([answer(changes)])
+        #expect(asked == [.readReceipts([id(1)])])
+        let actions = machine.receiptsRead([id(1)], [receipts(1)])
+        #expect(actions.first == .writeReceipts([receipts(1)]))
+        guard case .finish(let outcome) = actions.last else {
+            Issue.record("not finished: \(actions)")
+            return
+        }
+        #expect(outcome.receiptsLeftOut == [id(3)])
+        #expect(outcome.changed == 0 && outcome.unavailable.isEmpty)
+    }
+
+    @Test("Receipts that cannot be read are told; those that come live go through, or are read when there was no room")
+    func receiptsMeanwhile() {
+        var machine = self.machine([1: 3, 2: 3], receipts: 10)
+        let through = machine.offer(liveReceipts(1, 5))
+        #expect(through == .write)
+        _ = machine.writabilityChanged(false)
+        let leftOut = machine.offer(liveReceipts(1, 6))
+        #expect(leftOut == .keep)
+        let waiting = machine.answered([answer([change(2, head: 3, hasReceipts: true)])])
+        #expect(waiting.isEmpty)
+        let asked = machine.writabilityChanged(true)
+        #expect(asked == [.readReceipts([id(1), id(2)])])
+        _ = machine.writabilityChanged(false)
+        let again = machine.offer(liveReceipts(2, 7))
+        #expect(again == .keep)
+        let notYet = machine.receiptsRead([id(1), id(2)], [receipts(1, 6), receipts(2, 6)])
+        #expect(notYet == [.writeReceipts([receipts(1, 6), receipts(2, 6)])])
+        let second = machine.writabilityChanged(true)
+        #expect(second == [.readReceipts([id(2)])])
+        guard case .finish(let outcome) = machine.receiptsRead([id(2)], nil).last else {
+            Issue.record("not finished")
+            return
+        }
+        #expect(outcome.unavailable == [id(2)])
     }
 
     @Test("With a token only what changed is read, up to the head that was told, and nothing is compared")
@@ -248,8 +317,19 @@ struct SyncMachineTests {
             Dictionary(uniqueKeysWithValues: device.map { ($0.key, UInt64($0.value.count)) }),
             perConversation: 1000,
             total: 100_000,
-            held: Int.random(in: 0...1500, using: &random)
+            held: Int.random(in: 0...1500, using: &random),
+            receipts: 10
         )
+        // How far a member has come, as it is stored, and as the device knows.
+        var stored = Dictionary(uniqueKeysWithValues: numbers.map { ($0, UInt64.random(in: 0...9, using: &random)) })
+        var known = stored.mapValues { UInt64.random(in: 0...$0, using: &random) }
+        func learned(_ receipts: [ConversationReceipts]) {
+            for conversation in receipts {
+                let number = UInt64(conversation.conversation.value)
+                known[number] = max(known[number] ?? 0, conversation.entries.first?.watermarks.read ?? 0)
+            }
+        }
+        var receiptReads: [[ConversationID]] = []
         // Sent by the router and not yet at the edge; stored messages that were sent before the question too.
         var onTheWay: [SyncMachine.Live] = []
         for number in numbers where (heads[number] ?? 0) > 0 && Bool.random(using: &random) {
@@ -264,6 +344,8 @@ struct SyncMachineTests {
                 case .ask, .fail: break
                 case .compare: break
                 case .read(let conversation, let after): reads[conversation] = after
+                case .readReceipts(let conversations): receiptReads.append(conversations)
+                case .writeReceipts(let receipts): learned(receipts)
                 case .write(let conversation, let messages, _, _):
                     device[UInt64(conversation.value), default: []] += messages.map(\.seq)
                 case .release(let frames):
@@ -275,7 +357,9 @@ struct SyncMachineTests {
                 }
             }
         }
-        func changes() -> [ConversationChanged] { heads.map { change($0.key, head: $0.value) } }
+        func changes() -> [ConversationChanged] {
+            heads.map { change($0.key, head: $0.value, hasReceipts: known[$0.key] ?? 0 < stored[$0.key] ?? 0) }
+        }
         carryOut(machine.start())
         var stage = 0
         var steps = 0
@@ -288,10 +372,19 @@ struct SyncMachineTests {
                 heads[number, default: 0] += 1
                 // Before the question nothing of it comes to this session.
                 onTheWay.append(live(number, heads[number] ?? 0))
+                if Bool.random(using: &random) {
+                    stored[number, default: 0] += 1
+                    onTheWay.append(liveReceipts(number, stored[number] ?? 0))
+                }
             case 2, 3:
                 guard !onTheWay.isEmpty else { break }
                 let next = onTheWay.removeFirst()
-                if machine.offer(next) == .write {
+                let verdict = machine.offer(next)
+                if verdict == .write, next.isReceipts {
+                    var frame = next.frame
+                    let number = frame.readInteger(as: UInt64.self) ?? 0
+                    learned([receipts(number, frame.readInteger(as: UInt64.self) ?? 0)])
+                } else if verdict == .write {
                     device[UInt64(next.conversation.value), default: []].append(next.seq)
                 }
             case 4:
@@ -304,6 +397,10 @@ struct SyncMachineTests {
                 } else if stage == 1 {
                     carryOut(machine.compared(changes()))
                     stage = 2
+                } else if !receiptReads.isEmpty, Bool.random(using: &random) {
+                    let share = receiptReads.removeFirst()
+                    let rows = share.map { receipts(UInt64($0.value), stored[UInt64($0.value)] ?? 0) }
+                    carryOut(machine.receiptsRead(share, rows))
                 } else if let (conversation, after) = reads.randomElement(using: &random) {
                     reads[conversation] = nil
                     let head = heads[UInt64(conversation.value)] ?? 0
@@ -325,6 +422,7 @@ struct SyncMachineTests {
         for number in numbers {
             let head = heads[number] ?? 0
             #expect(device[number] == (head > 0 ? Array(1...head) : []), "seed \(seed), conversation \(number)")
+            #expect(known[number] == stored[number], "seed \(seed), receipts of \(number)")
         }
     }
 }

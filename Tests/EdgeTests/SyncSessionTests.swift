@@ -233,6 +233,45 @@ struct SyncSessionTests {
         #expect(messages.first.map { if case .authenticated = $0 { true } else { false } } == true)
     }
 
+    @Test(
+        "Receipts that were missed are read and written, found by the routers' logs and by a comparison",
+        arguments: [true, false]
+    )
+    func receipts(withToken: Bool) async throws {
+        let fixture = SessionsFixture()
+        let client = try await self.connect(fixture)
+        let request = SyncRequest(
+            cursors: [Self.conversation: 4],
+            states: [Self.conversation: 6],
+            wantsReceipts: true,
+            resume: withToken ? try self.token(7) : nil
+        )
+        try await client.send(.init(id: "s", command: .sync(request)))
+        var changes = self.changes(head: 4, complete: withToken)
+        changes.changed[0].hasReceipts = true
+        try await self.request(fixture, .syncChanges).answer(changes)
+        if !withToken {
+            try await self.request(fixture, .listConversations).answer(
+                ConversationIDList(conversations: [Self.conversation], hasMore: false)
+            )
+            let heads = try await self.request(fixture, .compareHeads)
+            #expect(try CompareHeads(decoding: heads.payload).states == [6])
+            heads.answer(ChangedHeads(changed: changes.changed))
+        }
+        let question = try await self.request(fixture, .readReceipts)
+        #expect(
+            try ReadReceipts(decoding: question.payload)
+                == ReadReceipts(user: Self.user, conversations: [Self.conversation])
+        )
+        let entry = MemberWatermarks(user: UserID(value: 1), watermarks: Watermarks(delivered: 4, read: 3))
+        let receipts = ConversationReceipts(conversation: Self.conversation, stateVersion: 8, entries: [entry])
+        question.answer(ReceiptsOfConversations(receipts: [receipts]))
+        let messages = try await self.collect(client) { self.synced($0) != nil }
+        #expect(messages.first == .syncReceipts(SyncReceipts(receipts)))
+        #expect(self.synced(messages)?.changed == 0)
+        #expect(self.synced(messages)?.resume != nil)
+    }
+
     @Test("More live messages than may be held are read again, so a naive client still has each once and in order")
     func heldBound() async throws {
         let fixture = SessionsFixture(syncHeldBytes: 600)

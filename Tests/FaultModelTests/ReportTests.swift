@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FaultModel
+import Messaging
 import TestSupport
 import Testing
 

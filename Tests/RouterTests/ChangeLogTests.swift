@@ -13,7 +13,7 @@ struct ChangeLogTests {
 
     private func owning(_ bounds: ChangeLog.Bounds = ChangeLog.Bounds()) -> ChangeLog {
         var log = ChangeLog(bounds: bounds)
-        _ = log.ownershipChanged(isOwn: { _ in true }, isContinued: { _ in false })
+        _ = log.ownershipChanged(own: .all, continued: SlotSet())
         return log
     }
 
@@ -42,20 +42,41 @@ struct ChangeLogTests {
         let both = members([1: .owner, 2: .member])
         let one = members([1: .owner], version: 2)
         log.record(Self.id(1), headSeq: 1, members: both)
-        log.record(Self.id(1), headSeq: 1, members: one, removed: [user(2)], isMessage: false)
+        log.record(Self.id(1), headSeq: 1, members: one, removed: [user(2)], of: .update)
         #expect(log.changes(for: user(2), since: since).changed.map(\.isRemoved) == [true])
         #expect(log.changes(for: user(1), since: since).changed.map(\.isUpdated) == [true])
         let removed = log.position
         log.record(Self.id(1), headSeq: 2, members: one)
         #expect(log.changes(for: user(2), since: removed).changed.isEmpty)
         #expect(log.changes(for: user(1), since: removed).changed.map(\.isUpdated) == [false])
-        log.record(Self.id(1), headSeq: 2, members: members([1: .owner, 2: .member], version: 3), isMessage: false)
+        log.record(Self.id(1), headSeq: 2, members: members([1: .owner, 2: .member], version: 3), of: .update)
         #expect(log.changes(for: user(2), since: since).changed.map(\.isRemoved) == [false])
         let before = log.position
-        log.record(Self.id(1), headSeq: 2, members: both, isDeleted: true, isMessage: false)
+        log.record(Self.id(1), headSeq: 2, members: both, isDeleted: true, of: .update)
         for number in 1...2 as ClosedRange<UInt64> {
             #expect(log.changes(for: user(number), since: before).changed.map(\.isRemoved) == [true])
         }
+    }
+
+    @Test("Receipts alone are a change; they say nothing of the head, and bring nothing deleted back")
+    func receipts() {
+        var log = self.owning()
+        let since = log.position
+        let both = members([1: .owner, 2: .member])
+        log.record(Self.id(1), headSeq: 0, members: both, of: .receipts)
+        let first = log.changes(for: user(2), since: since).changed
+        #expect(first.map(\.hasReceipts) == [true])
+        #expect(first.map(\.headSeq) == [0] && first.map(\.isUpdated) == [false])
+        let after = log.position
+        log.record(Self.id(1), headSeq: 7, members: both)
+        #expect(log.changes(for: user(2), since: after).changed.map(\.hasReceipts) == [false])
+        let middle = log.position
+        log.record(Self.id(1), headSeq: 0, members: both, of: .receipts)
+        let last = log.changes(for: user(2), since: middle).changed
+        #expect(last.map(\.hasReceipts) == [true] && last.map(\.headSeq) == [7])
+        log.record(Self.id(1), headSeq: 7, members: both, isDeleted: true, of: .update)
+        log.record(Self.id(1), headSeq: 0, members: both, of: .receipts)
+        #expect(log.changes(for: user(2), since: middle).changed.map(\.isRemoved) == [true])
     }
 
     @Test("A slot is answered for only since it is owned without interruption")
@@ -65,21 +86,21 @@ struct ChangeLogTests {
         let other = try #require(Slot(6))
         let first = log.position
         #expect(log.changes(for: user(1), since: first).complete.isEmpty)
-        let arrival = log.ownershipChanged(isOwn: { $0 == mine }, isContinued: { _ in true })
+        let arrival = log.ownershipChanged(own: SlotSet { $0 == mine }, continued: .all)
         let came = try #require(arrival)
         // Whoever had everything before the slot came knows nothing of what others did in it.
         #expect(log.changes(for: user(1), since: first).complete.isEmpty)
         #expect(log.changes(for: user(1), since: came).complete.contains(mine))
-        let again = log.ownershipChanged(isOwn: { $0 == mine }, isContinued: { _ in true })
+        let again = log.ownershipChanged(own: SlotSet { $0 == mine }, continued: .all)
         #expect(again == nil)
         log.record(Self.id(1), headSeq: 1, members: members([1: .owner]))
         let middle = log.position
-        _ = log.ownershipChanged(isOwn: { $0 == mine || $0 == other }, isContinued: { _ in true })
+        _ = log.ownershipChanged(own: SlotSet { $0 == mine || $0 == other }, continued: .all)
         #expect(log.changes(for: user(1), since: middle).complete.contains(mine))
         #expect(!log.changes(for: user(1), since: middle).complete.contains(other))
         // Away and back, and away in a view that was missed.
-        _ = log.ownershipChanged(isOwn: { $0 == other }, isContinued: { _ in true })
-        _ = log.ownershipChanged(isOwn: { _ in true }, isContinued: { $0 == mine })
+        _ = log.ownershipChanged(own: SlotSet { $0 == other }, continued: .all)
+        _ = log.ownershipChanged(own: .all, continued: SlotSet { $0 == mine })
         let answer = log.changes(for: user(1), since: middle)
         #expect(answer.complete.isEmpty)
         #expect(log.changes(for: user(1), since: log.position).complete.count == Slot.count)
@@ -119,7 +140,7 @@ struct ChangeLogTests {
             case 0:
                 let kept = owned.filter { _ in UInt8.random(in: 0..<8, using: &random) > 0 }
                 let next = kept.union((0..<20).compactMap { _ in Slot(UInt16.random(in: 0..<4096, using: &random)) })
-                let position = log.ownershipChanged(isOwn: { next.contains($0) }, isContinued: { _ in true })
+                let position = log.ownershipChanged(own: SlotSet { next.contains($0) }, continued: .all)
                 for slot in next.subtracting(owned) { came[slot] = position }
                 owned = next
             case 1...3: tokens.append(log.position)
@@ -153,7 +174,7 @@ struct ChangeLogTests {
             headSeq: head,
             members: list,
             removed: gone.map { user($0) },
-            isMessage: isMessage
+            of: isMessage ? .message : .update
         )
         model.members[conversation] = now
         model.changes.append((position, conversation, head, Set(now.union(gone).map { user($0) })))

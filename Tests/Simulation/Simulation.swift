@@ -49,13 +49,15 @@ package struct Simulation {
         self.cluster = cluster
         self.conversations = conversations
         self.administrator = SimulatedOperator(user: users[0], cluster: cluster)
+        let sendsReceipts = world.chance(0.6)
         self.devices = users.enumerated().flatMap { index, user in
             (0...(world.chance(0.4) ? 1 : 0)).map { number in
                 SimulatedDevice(
                     name: "device-\(index).\(number)",
                     user: user,
                     cluster: cluster,
-                    conversations: conversations
+                    conversations: conversations,
+                    sendsReceipts: sendsReceipts
                 )
             }
         }

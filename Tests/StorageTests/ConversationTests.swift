@@ -271,6 +271,7 @@ struct ConversationTests {
         #expect([deleted, left, unknown].allSatisfy { byID[$0]?.isRemoved == true })
         #expect(byID[late]?.joinedSeq == 2)
         #expect(try session.changedHeads(user: user, cursors: [:]).isEmpty)
+        #expect(heads.allSatisfy { !$0.hasReceipts })
     }
 
     @Test("a group of a thousand is created and loaded whole")

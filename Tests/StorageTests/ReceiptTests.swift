@@ -59,6 +59,36 @@ struct ReceiptTests {
         }
     }
 
+    @Test("a receipt alone is found by the version of the state, and what it says is read with that version")
+    func foundBySync() throws {
+        let session = try TestShard().session()
+        let states = try (0..<3).map { _ in try session.makeConversation(members: 3) }
+        let ids = states.map(\.conversation.id)
+        let (reader, user) = (states[0].members[0].user, states[0].members[1].user)
+        let cursors = [ids[0]: 5 as UInt64]
+        _ = try session.appendMessages(MessageBatch((1...5).map { .test(ids[0], $0) }), epoch: 1)
+        func found(_ version: UInt64?) throws -> [Bool] {
+            try session.changedHeads(user: user, cursors: cursors, states: version.map { [ids[0]: $0] })
+                .map(\.hasReceipts)
+        }
+        let before = try #require(session.receipts(of: [ids[0]], for: user, membersMax: 3).first)
+        #expect(before.entries.allSatisfy { $0.watermarks == .zero } && before.entries.count == 3)
+        #expect(try found(before.stateVersion).isEmpty)
+        _ = try session.storeReceipts(self.batch([(ids[0], reader, 4, 3)]), epoch: 1)
+        #expect(try found(before.stateVersion) == [true])
+        #expect(try found(nil).isEmpty, "whoever does not ask is not told")
+        let after = try #require(session.receipts(of: [ids[0]], for: user, membersMax: 3).first)
+        #expect(after.entries.first { $0.user == reader }?.watermarks == Watermarks(delivered: 4, read: 3))
+        #expect(after.entries == after.entries.sorted { $0.user < $1.user })
+        #expect(try found(after.stateVersion).isEmpty)
+        // In a conversation that is too large for it, only the own ones; of one that the user is not in, nothing.
+        let own = try session.receipts(of: ids, for: reader, membersMax: 2)
+        #expect(own.map(\.conversation) == [ids[0]])
+        #expect(own.first?.entries == after.entries.filter { $0.user == reader })
+        #expect(try session.receipts(of: ids, for: .generate(), membersMax: 3).isEmpty)
+        #expect(try session.receipts(of: [], for: user, membersMax: 3).isEmpty)
+    }
+
     @Test("what would not grow is not written, and the version of the state says so")
     func versions() throws {
         let session = try TestShard().session()

@@ -272,6 +272,31 @@ struct TrunklineSessionTests {
         }
     }
 
+    @Test(
+        "a device that was away learns by its sync how far its user has come on another one, and asks for no more than that"
+    )
+    func syncsReceipts() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let device = try await self.device(http, group)
+            try await self.open(device)
+            try await eventually("it has synced") { cluster.syncs.count == 1 }
+            cluster.setWatermarks(Watermarks(delivered: 9, read: 8))
+            for round in 1...2 {
+                for edge in edges { for connection in edge.connections { connection.cut() } }
+                try await eventually("it came back") { device.connections == round + 1 }
+                try await eventually("it knows") {
+                    try await device.session.ask {
+                        $0.watermarks(of: Fixtures.user, in: Fixtures.conversation)
+                    } == Watermarks(delivered: 9, read: 8)
+                }
+            }
+            try await eventually("the last sync was asked for") { cluster.syncs.count == 3 }
+            #expect(cluster.syncs.map { $0.states[Fixtures.conversation] } == [nil, nil, 9])
+            #expect(cluster.syncs.allSatisfy { $0.wantsReceipts })
+            try await device.session.ask { $0.close() }
+        }
+    }
+
     @Test("a message that is to be tried again is, with the same id; one that cannot succeed is given up")
     func refusals() async throws {
         try await self.withCluster { cluster, edges, http, group in

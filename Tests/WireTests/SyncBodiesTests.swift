@@ -54,6 +54,22 @@ struct SyncBodiesTests {
                 cursors: [0, .max]
             )
         )
+        try check(
+            CompareHeads(
+                user: UserID(value: 1),
+                conversations: [.init(value: 2), .init(value: 3)],
+                cursors: [0, .max],
+                states: [.max, 0]
+            )
+        )
+        try check(ReadReceipts(user: UserID(value: 1), conversations: [.init(value: 2), .init(value: 3)]))
+        let entry = MemberWatermarks(user: UserID(value: 4), watermarks: Watermarks(delivered: 9, read: 8))
+        try check(
+            ReceiptsOfConversations(receipts: [
+                ConversationReceipts(conversation: .init(value: 2), stateVersion: 5, entries: [entry, entry]),
+                ConversationReceipts(conversation: .init(value: 3), stateVersion: 0, entries: []),
+            ])
+        )
         try check(ChangedHeads(changed: [Self.change]))
         try check(DeliveryProgress(kind: .begins, position: 4, lastChange: 3))
     }
@@ -65,6 +81,11 @@ struct SyncBodiesTests {
         #expect(throws: FieldError.self) { try CompareHeads(decoding: tooMany.encoded()) }
         let uneven = CompareHeads(user: UserID(value: 1), conversations: Array(many.prefix(2)), cursors: [1])
         #expect(throws: FieldError.self) { try CompareHeads(decoding: uneven.encoded()) }
+        let two = Array(many.prefix(2))
+        let unevenStates = CompareHeads(user: UserID(value: 1), conversations: two, cursors: [1, 2], states: [1])
+        #expect(throws: FieldError.self) { try CompareHeads(decoding: unevenStates.encoded()) }
+        let wide = ReadReceipts(user: UserID(value: 1), conversations: Array(many.prefix(101)))
+        #expect(throws: FieldError.self) { try ReadReceipts(decoding: wide.encoded()) }
         var flood = Self.answer
         flood.changed = Array(repeating: Self.change, count: ChangesSince.conversationsMax + 1)
         #expect(throws: FieldError.self) { try ChangesSince(decoding: flood.encoded()) }

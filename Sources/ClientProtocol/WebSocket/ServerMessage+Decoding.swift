@@ -55,6 +55,7 @@ private struct DecodedMessage: Decodable {
         case .newMessage:
             self.message = .newMessage(try container.decode(DeliveredMessage.self, forKey: .message))
         case .syncMessages: self.message = .syncMessages(try SyncMessages(from: decoder))
+        case .syncReceipts: self.message = .syncReceipts(try SyncReceipts(from: decoder))
         case .conversationCreated:
             let conversation = try container.decode(ConversationResponse.self, forKey: .conversation)
             self.message = .conversationCreated(conversation, actor: try actor())

@@ -18,9 +18,10 @@ extension ServerMessage {
         case .memberAdded(let event), .memberRemoved(let event): event.members.count * 80
         case .error(_, let failure): failure.message.utf8.count
         case .syncMessages(let page): page.messages.reduce(0) { $0 + $1.body.utf8.count + 320 }
+        case .syncReceipts(let fields): fields.receipts.count * 96
         case .synced(_, let fields):
             fields.tooFar.count * 96 + (fields.removed.count + fields.updated.count + fields.unavailable.count) * 40
-                + (fields.resume?.utf8.count ?? 0)
+                + fields.receiptsLeftOut.count * 40 + (fields.resume?.utf8.count ?? 0)
         case .presenceWatched(_, let users): users.count * 112
         case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
             .roleChanged, .messageDelivered, .messageRead, .resync, .statusSet, .userOnline, .userOffline, .typing:
@@ -36,7 +37,7 @@ extension ServerMessage {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
-        case .error(nil, _), .newMessage, .syncMessages, .conversationCreated, .conversationUpdated,
+        case .error(nil, _), .newMessage, .syncMessages, .syncReceipts, .conversationCreated, .conversationUpdated,
             .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync,
             .userOnline, .userOffline, .typing:
             break
@@ -50,6 +51,7 @@ extension ServerMessage {
             if let resume { object.string("resume", resume) }
         case .synced(_, let fields): fields.write(into: &object)
         case .syncMessages(let page): page.write(into: &object)
+        case .syncReceipts(let fields): fields.write(into: &object)
         case .resync: break
         case .presenceWatched(_, let users): object.array("users", users) { $1.write(into: &$0) }
         case .statusSet(_, let fields): fields.write(into: &object)

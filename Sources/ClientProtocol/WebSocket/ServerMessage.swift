@@ -18,6 +18,8 @@ package enum ServerMessage: Hashable, Sendable {
     case newMessage(DeliveredMessage)
     /// Part of what a `sync` brings, before its `synced`.
     case syncMessages(SyncMessages)
+    /// The same of how far members have come.
+    case syncReceipts(SyncReceipts)
     case conversationCreated(ConversationResponse, actor: UserID)
     case conversationUpdated(ConversationHeader, actor: UserID)
     case conversationDeleted(ConversationID, actor: UserID)
@@ -44,6 +46,7 @@ package enum ServerMessage: Hashable, Sendable {
         case error
         case newMessage = "new_message"
         case syncMessages = "sync_messages"
+        case syncReceipts = "sync_receipts"
         case conversationCreated = "conversation_created"
         case conversationUpdated = "conversation_updated"
         case conversationDeleted = "conversation_deleted"
@@ -70,6 +73,7 @@ package enum ServerMessage: Hashable, Sendable {
         case .error: .error
         case .newMessage: .newMessage
         case .syncMessages: .syncMessages
+        case .syncReceipts: .syncReceipts
         case .conversationCreated: .conversationCreated
         case .conversationUpdated: .conversationUpdated
         case .conversationDeleted: .conversationDeleted

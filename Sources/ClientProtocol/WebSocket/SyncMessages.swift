@@ -11,23 +11,49 @@ package struct SyncRequest: Hashable, Sendable {
 
     /// By conversation the `seq` of the last message that the device has, 0 for none.
     package var cursors: [ConversationID: UInt64]
+    /// By conversation the `state` that came with the receipts that the device has; only of those in ``cursors``.
+    package var states: [ConversationID: UInt64]
+    /// The device wants to know how far the members have come.
+    package var wantsReceipts: Bool
     /// From the answer to an earlier `sync` or `ping`; kept by the device together with the cursors.
     package var resume: String?
     /// Another part follows; only the last is answered.
     package var hasMore: Bool
 
-    package init(cursors: [ConversationID: UInt64], resume: String? = nil, hasMore: Bool = false) {
+    package init(
+        cursors: [ConversationID: UInt64],
+        states: [ConversationID: UInt64] = [:],
+        wantsReceipts: Bool = false,
+        resume: String? = nil,
+        hasMore: Bool = false
+    ) {
         self.cursors = cursors
+        self.states = states
+        self.wantsReceipts = wantsReceipts
         self.resume = resume
         self.hasMore = hasMore
+    }
+
+    /// Takes the next part; the last one says what is meant by all.
+    package mutating func merge(_ part: SyncRequest) {
+        self.cursors.merge(part.cursors) { $1 }
+        self.states.merge(part.states) { $1 }
+        self.wantsReceipts = part.wantsReceipts
+        self.resume = part.resume
+        self.hasMore = part.hasMore
     }
 
     func write(into object: inout JSONWriter.Object) {
         object.object("cursors") { cursors in
             for (conversation, seq) in self.cursors.sorted(by: { $0.key < $1.key }) {
-                cursors.integer(named: conversation, seq)
+                if let state = self.states[conversation] {
+                    cursors.integers(named: conversation, seq, state)
+                } else {
+                    cursors.integer(named: conversation, seq)
+                }
             }
         }
+        if self.wantsReceipts { object.flag("receipts", true) }
         if let resume = self.resume { object.string("resume", resume) }
         if self.hasMore { object.flag("more", true) }
     }
@@ -64,6 +90,37 @@ package struct SyncMessages: Codable, Hashable, Sendable {
     }
 }
 
+/// The fields of `sync_receipts`: how far the members of one conversation have come.
+package struct SyncReceipts: Codable, Hashable, Sendable {
+    package var conversationID: ConversationID
+    /// For the next `sync`, beside the cursor of the conversation.
+    package var state: UInt64
+    /// As ``ReceiptsResponse/receipts``.
+    package var receipts: [ReceiptsResponse.Row]
+
+    package init(_ receipts: ConversationReceipts) {
+        self.conversationID = receipts.conversation
+        self.state = receipts.stateVersion
+        self.receipts = receipts.entries.map(ReceiptsResponse.Row.init)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case conversationID = "conversation_id"
+        case state
+        case receipts
+    }
+
+    func write(into object: inout JSONWriter.Object) {
+        object.identifier("conversation_id", self.conversationID)
+        object.integer("state", self.state)
+        object.array("receipts", self.receipts) { object, row in
+            object.identifier("user_id", row.userID)
+            object.integer("delivered_seq", row.deliveredSeq)
+            object.integer("read_seq", row.readSeq)
+        }
+    }
+}
+
 /// The fields of `synced`: what a sync came to.
 package struct Synced: Codable, Hashable, Sendable {
     /// A conversation with more to catch up with than a sync brings.
@@ -95,6 +152,8 @@ package struct Synced: Codable, Hashable, Sendable {
     package var updated: [ConversationID]
     /// Conversations whose part of the cluster is away: nothing can be said of what is missing; sync again later.
     package var unavailable: [ConversationID]
+    /// Conversations whose receipts are to be asked for over REST, because there were too many of them.
+    package var receiptsLeftOut: [ConversationID]
     /// Every conversation was compared: titles and members of any of them may have changed.
     package var isFull: Bool
     /// For the next sync; absent when something was left out, or the session is behind again already.
@@ -106,6 +165,7 @@ package struct Synced: Codable, Hashable, Sendable {
         removed: [ConversationID] = [],
         updated: [ConversationID] = [],
         unavailable: [ConversationID] = [],
+        receiptsLeftOut: [ConversationID] = [],
         isFull: Bool,
         resume: String? = nil
     ) {
@@ -114,6 +174,7 @@ package struct Synced: Codable, Hashable, Sendable {
         self.removed = removed
         self.updated = updated
         self.unavailable = unavailable
+        self.receiptsLeftOut = receiptsLeftOut
         self.isFull = isFull
         self.resume = resume
     }
@@ -124,6 +185,7 @@ package struct Synced: Codable, Hashable, Sendable {
         case removed
         case updated
         case unavailable
+        case receiptsLeftOut = "receipts_left_out"
         case isFull = "full"
         case resume
     }
@@ -138,6 +200,7 @@ package struct Synced: Codable, Hashable, Sendable {
         object.identifiers("removed", self.removed)
         object.identifiers("updated", self.updated)
         object.identifiers("unavailable", self.unavailable)
+        object.identifiers("receipts_left_out", self.receiptsLeftOut)
         object.flag("full", self.isFull)
         if let resume = self.resume { object.string("resume", resume) }
     }

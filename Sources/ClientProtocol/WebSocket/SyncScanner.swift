@@ -87,9 +87,10 @@ struct SyncScanner {
                     self.isSync = true
                 case "id": self.id = try self.commandID()
                 case "cursors":
-                    request.cursors = try self.cursors()
+                    try self.cursors(&request)
                     hasCursors = true
                 case "resume": request.resume = try self.resume()
+                case "receipts": request.wantsReceipts = try self.flag("receipts")
                 case "more": request.hasMore = try self.flag("more")
                 default: try self.skipValue(depth: 0)
                 }
@@ -136,11 +137,12 @@ struct SyncScanner {
         throw Self.refusal(.invalidField, "The field `\(name)` must be true or false.")
     }
 
-    private mutating func cursors() throws(Refusal) -> [ConversationID: UInt64] {
+    private mutating func cursors(_ request: inout SyncRequest) throws(Refusal) {
         guard self.take("{") else { throw Self.refusal(.invalidField, "The field `cursors` must be an object.") }
-        var cursors: [ConversationID: UInt64] = [:]
+        request.cursors = [:]
+        request.states = [:]
         self.skipBlanks()
-        if self.take("}") { return cursors }
+        if self.take("}") { return }
         repeat {
             self.skipBlanks()
             guard let conversation = self.identifier() else {
@@ -149,17 +151,42 @@ struct SyncScanner {
             self.skipBlanks()
             try self.expect(":")
             self.skipBlanks()
-            guard let seq = self.integer(), seq <= UInt64(Int64.max) else {
-                throw Self.refusal(.invalidField, "The values in `cursors` must be integers that are not negative.")
-            }
-            guard cursors.count < SyncRequest.cursorsMax || cursors[conversation] != nil else {
+            let (seq, state) = try self.cursor()
+            guard request.cursors.count < SyncRequest.cursorsMax || request.cursors[conversation] != nil else {
                 throw Self.refusal(.tooLarge, "There are more than \(SyncRequest.cursorsMax) `cursors`.")
             }
-            cursors[conversation] = seq
+            request.cursors[conversation] = seq
+            request.states[conversation] = state
             self.skipBlanks()
         } while self.take(",")
         try self.expect("}")
-        return cursors
+    }
+
+    /// The number of a message, or an array of that and the version of a state.
+    private mutating func cursor() throws(Refusal) -> (seq: UInt64, state: UInt64?) {
+        let isPair = self.take("[")
+        if isPair { self.skipBlanks() }
+        let seq = try self.cursorNumber()
+        guard isPair else { return (seq, nil) }
+        self.skipBlanks()
+        guard self.take(",") else { throw Self.cursorRefusal }
+        self.skipBlanks()
+        let state = try self.cursorNumber()
+        self.skipBlanks()
+        guard self.take("]") else { throw Self.cursorRefusal }
+        return (seq, state)
+    }
+
+    private mutating func cursorNumber() throws(Refusal) -> UInt64 {
+        guard let number = self.integer(), number <= UInt64(Int64.max) else { throw Self.cursorRefusal }
+        return number
+    }
+
+    private static var cursorRefusal: Refusal {
+        Self.refusal(
+            .invalidField,
+            "The values in `cursors` must be integers that are not negative, or arrays of two such integers."
+        )
     }
 
     // MARK: - Values

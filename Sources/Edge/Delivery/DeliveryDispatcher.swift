@@ -87,6 +87,7 @@ final class DeliveryDispatcher: Sendable {
                         recipients: recipients,
                         conversation: event.conversation,
                         seq: event.seq,
+                        isReceipts: event.isReceipts,
                         excluded: event.excluded,
                         messageCreatedAt: event.messageCreatedAt
                     )

@@ -14,6 +14,8 @@ struct LiveEvent: Sendable {
     var conversation: ConversationID
     /// Of the message; 0 for other events.
     var seq: UInt64
+    /// How far members have come.
+    var isReceipts = false
     /// The device that caused it and was answered already.
     var excluded: DeviceID?
     /// Whether the router should hear of recipients who have no session here.
@@ -72,6 +74,7 @@ struct LiveEvent: Sendable {
         self.recipients = recipients
         self.conversation = conversation
         self.seq = 0
+        self.isReceipts = true
         self.absenceIsNews = false
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Messaging
-internal import NIOCore
-internal import Wire
+package import Messaging
+package import NIOCore
+package import Wire
 
 /// Merges the receipts of all sessions of an edge on their way to the owners of the conversations. Pure.
 ///
@@ -13,26 +13,33 @@ internal import Wire
 /// becomes the next request, one entry for each user. So an idle edge adds no wait, and a busy one merges the more the
 /// longer the owner takes, without a timer. A watermark may be sent again and merged with what came meanwhile, so there is
 /// no order to keep.
-struct ReceiptMerger {
+package struct ReceiptMerger {
     /// The shell's name for a receipt.
-    typealias Ticket = UInt64
+    package typealias Ticket = UInt64
 
     /// Receipts of an edge that have no answer; more are refused, and their clients told when to send them again.
     static let receiptsMax = 65_536
 
-    struct Receipt {
-        var ticket: Ticket
-        var user: UserID
-        var watermarks: Watermarks
-        var deadline: NIODeadline
+    package struct Receipt {
+        package var ticket: Ticket
+        package var user: UserID
+        package var watermarks: Watermarks
+        package var deadline: NIODeadline
         /// Some attempt with it may have reached a router.
         var mayHaveArrived = false
+
+        package init(ticket: Ticket, user: UserID, watermarks: Watermarks, deadline: NIODeadline) {
+            self.ticket = ticket
+            self.user = user
+            self.watermarks = watermarks
+            self.deadline = deadline
+        }
     }
 
     /// To be sent to the conversation's owner; call ``ended(_:_:now:using:)`` with what becomes of it.
-    struct Request {
-        var body: StoreReceipts
-        var deadline: NIODeadline
+    package struct Request {
+        package var body: StoreReceipts
+        package var deadline: NIODeadline
     }
 
     private struct Lane {
@@ -47,14 +54,16 @@ struct ReceiptMerger {
     private var lanes: [ConversationID: Lane] = [:]
     private(set) var count = 0
 
-    enum AddAction {
+    package init() {}
+
+    package enum AddAction {
         case send(Request)
         case wait
         /// Too many wait: nothing was taken.
         case refuse
     }
 
-    mutating func add(_ receipt: Receipt, to conversation: ConversationID) -> AddAction {
+    package mutating func add(_ receipt: Receipt, to conversation: ConversationID) -> AddAction {
         guard self.count < Self.receiptsMax else { return .refuse }
         self.count += 1
         var lane = self.lanes.removeValue(forKey: conversation) ?? Lane()
@@ -64,15 +73,15 @@ struct ReceiptMerger {
         return request.map { .send($0) } ?? .wait
     }
 
-    struct Outcome {
-        var finished: [(ticket: Ticket, result: Result<Watermarks, Failure>)] = []
-        var request: Request?
+    package struct Outcome {
+        package var finished: [(ticket: Ticket, result: Result<Watermarks, Failure>)] = []
+        package var request: Request?
         /// Call ``resume(_:now:)`` after so many milliseconds.
-        var pause: Int?
+        package var pause: Int?
     }
 
     /// What became of the request of a conversation.
-    mutating func ended(
+    package mutating func ended(
         _ conversation: ConversationID,
         _ outcome: AttemptOutcome,
         now: NIODeadline,
@@ -107,7 +116,7 @@ struct ReceiptMerger {
     }
 
     /// The pause of a conversation is over.
-    mutating func resume(_ conversation: ConversationID, now: NIODeadline) -> Outcome {
+    package mutating func resume(_ conversation: ConversationID, now: NIODeadline) -> Outcome {
         guard var lane = self.lanes.removeValue(forKey: conversation) else { return Outcome() }
         var result = Outcome()
         lane.isPausing = false

@@ -25,6 +25,7 @@ final class SessionLoop: Sendable {
         var conversation: ConversationID
         /// Of the message; 0 for other events.
         var seq: UInt64
+        var isReceipts = false
         var excluded: DeviceID?
         var messageCreatedAt: UnixMilliseconds?
     }

@@ -70,14 +70,14 @@ extension RouterClient {
         var unavailable: [ConversationID] = []
     }
 
-    /// Compares heads with cursors in the slots that are not in `vouched`: of all conversations in the user's list, and
-    /// of all that the device named.
+    /// Compares with what the device has, in the slots that are not in `vouched`: all conversations in the user's list, and
+    /// all that the device named.
     func compare(
         _ user: UserID,
-        _ cursors: [ConversationID: UInt64],
+        _ request: SyncRequest,
         except vouched: SlotSet
     ) async throws(Failure) -> Comparison {
-        var wanted = Set(cursors.keys)
+        var wanted = Set(request.cursors.keys)
         var last: ConversationID?
         repeat {
             let page: ConversationIDList = try await self.call(
@@ -95,7 +95,7 @@ extension RouterClient {
         let shards = Dictionary(grouping: conversations) { self.routing.route(to: Slot(of: $0.value))?.shard ?? "" }
         await withTaskGroup(of: ([ConversationID], Result<[ChangedHeads], Failure>).self) { group in
             for share in shards.values {
-                group.addTask { (share, await self.heads(of: share, user, cursors)) }
+                group.addTask { (share, await self.heads(of: share, user, request)) }
             }
             for await (share, result) in group {
                 switch result {
@@ -110,18 +110,33 @@ extension RouterClient {
     private func heads(
         of conversations: [ConversationID],
         _ user: UserID,
-        _ cursors: [ConversationID: UInt64]
+        _ request: SyncRequest
     ) async -> Result<[ChangedHeads], Failure> {
         do throws(Failure) {
             return .success(
                 try await self.callGrouped(.compareHeads, conversations, atMost: CompareHeads.conversationsMax) {
                     share in
-                    CompareHeads(user: user, conversations: share, cursors: share.map { cursors[$0] ?? 0 }).encoded()
+                    CompareHeads(
+                        user: user,
+                        conversations: share,
+                        cursors: share.map { request.cursors[$0] ?? 0 },
+                        states: request.wantsReceipts ? share.map { request.states[$0] ?? 0 } : []
+                    ).encoded()
                 }
             )
         } catch {
             return .failure(error)
         }
+    }
+
+    /// How far the members of some conversations have come; nil when not all of it could be read.
+    func receipts(of conversations: [ConversationID], for user: UserID) async -> [ConversationReceipts]? {
+        let answers: [ReceiptsOfConversations]? = try? await self.callGrouped(
+            .readReceipts,
+            conversations,
+            atMost: ReadReceipts.conversationsMax
+        ) { ReadReceipts(user: user, conversations: $0).encoded() }
+        return answers?.flatMap(\.receipts)
     }
 
     /// One page of messages after a number.

@@ -19,42 +19,43 @@ extension SessionHandler {
         guard !sync.isRunning, sync.early == nil else {
             return self.send(.error(id, .syncUnderWay))
         }
-        sync.parts.merge(request.cursors) { $1 }
-        guard sync.parts.count <= SyncRequest.cursorsMax else {
-            sync.parts = [:]
+        sync.parts.merge(request)
+        guard sync.parts.cursors.count <= SyncRequest.cursorsMax else {
+            sync.parts = SyncRequest(cursors: [:])
             return self.send(.error(id, .tooManyCursors))
         }
         guard !request.hasMore else { return }
         guard self.session.openOwner != nil else {
-            sync.early = (id, request)
+            sync.early = id
             return
         }
-        self.beginSync(sync, id, resume: request.resume, owner)
+        self.beginSync(sync, id, owner)
     }
 
     /// The session begins to get live events.
     func syncOpened(_ owner: Session.Owner) {
         guard let sync = self.sync else { return }
-        if let (id, request) = sync.early {
+        if let id = sync.early {
             sync.early = nil
-            self.beginSync(sync, id, resume: request.resume, owner)
+            self.beginSync(sync, id, owner)
         } else if sync.isAwaited {
             sync.await(until: self.now + SessionSync.patience)
         }
     }
 
-    private func beginSync(_ sync: SessionSync, _ id: CommandID, resume: String?, _ owner: Session.Owner) {
+    private func beginSync(_ sync: SessionSync, _ id: CommandID, _ owner: Session.Owner) {
         let settings = self.services.settings.sync
-        let cursors = sync.parts
-        sync.parts = [:]
+        let request = sync.parts
+        sync.parts = SyncRequest(cursors: [:])
         sync.isCurrent = false
         self.session.syncBegan()
         self.services.metrics.sync.begun.increment()
-        let token = resume.flatMap { ResumeToken($0, of: owner.device) }
+        let token = request.resume.flatMap { ResumeToken($0, of: owner.device) }
         var machine = SyncMachine(
-            cursors: cursors,
+            cursors: request.cursors,
             token: token,
             endedLives: self.loop.positions.ended,
+            wantsReceipts: request.wantsReceipts,
             bounds: SyncMachine.Bounds(
                 messagesPerConversationMax: settings.messagesPerConversationMax,
                 messagesMax: settings.messagesMax,
@@ -66,7 +67,7 @@ extension SessionHandler {
             number: sync.nextRun(),
             id: id,
             owner: owner,
-            cursors: cursors,
+            request: request,
             token: token,
             machine: machine,
             losses: self.loop.positions.losses
@@ -90,6 +91,8 @@ extension SessionHandler {
             case .page(let conversation, let page):
                 self.services.metrics.sync.pages.increment()
                 return machine.pageRead(conversation, page)
+            case .receipts(let conversations, let receipts):
+                return machine.receiptsRead(conversations, receipts)
             }
         }
     }
@@ -113,9 +116,13 @@ extension SessionHandler {
         for action in actions {
             guard let sync = self.sync, case .running(let run) = sync.state, run.number == number else { return }
             switch action {
-            case .ask, .compare, .read: self.ask(action, run)
+            case .ask, .compare, .read, .readReceipts: self.ask(action, run)
             case .write(let conversation, let messages, let head, let hasMore):
                 self.writePage(conversation, messages, headSeq: head, hasMore: hasMore)
+            case .writeReceipts(let receipts):
+                for conversation in receipts { self.send(.syncReceipts(SyncReceipts(conversation))) }
+                self.services.metrics.sync.receipts.increment(by: UInt64(receipts.count))
+                self.makeRoom()
             case .release(let frames):
                 for frame in frames { self.write(frame) }
                 self.services.metrics.deliveries.increment(by: UInt64(frames.count))
@@ -132,7 +139,7 @@ extension SessionHandler {
     /// Puts a question to the routers as soon as the gate lets it through.
     private func ask(_ action: SyncMachine.Action, _ run: SessionSync.Run) {
         let (gate, loop, session, routers) = (self.services.syncGate, self.loop, self.id, self.services.routers)
-        let (user, cursors, token, number) = (run.owner.user, run.cursors, run.token, run.number)
+        let (user, request, token, number) = (run.owner.user, run.request, run.token, run.number)
         gate.enter {
             let answer = loop.eventLoop.makeFutureWithTask { () -> SessionSync.Answer.Content? in
                 switch action {
@@ -145,12 +152,14 @@ extension SessionHandler {
                 case .compare(let vouched):
                     return .comparison(
                         await Self.result { () throws(Failure) in
-                            try await routers.compare(user, cursors, except: vouched)
+                            try await routers.compare(user, request, except: vouched)
                         }
                     )
                 case .read(let conversation, let after):
                     return .page(conversation, await routers.page(of: conversation, after: after, for: user))
-                case .write, .release, .finish, .fail:
+                case .readReceipts(let conversations):
+                    return .receipts(conversations, await routers.receipts(of: conversations, for: user))
+                case .write, .writeReceipts, .release, .finish, .fail:
                     return nil
                 }
             }
@@ -215,7 +224,9 @@ extension SessionHandler {
         // Something may have been lost while it ran: then the client is told to sync again.
         let isBehind = self.session.isBehind || run.losses != self.loop.positions.losses
         // A device that resumes is told only of what changed after the token: not again of what was left out.
-        sync.isCurrent = !isBehind && outcome.tooFar.isEmpty && outcome.unavailable.isEmpty
+        sync.isCurrent =
+            !isBehind && outcome.tooFar.isEmpty && outcome.unavailable.isEmpty
+            && outcome.receiptsLeftOut.isEmpty
         let token = sync.isCurrent ? ResumeToken(positions: outcome.positions).text(for: run.owner.device) : nil
         sync.state = .settling(
             floors: run.machine.floors,
@@ -233,6 +244,7 @@ extension SessionHandler {
                     removed: outcome.removed,
                     updated: outcome.updated,
                     unavailable: outcome.unavailable,
+                    receiptsLeftOut: outcome.receiptsLeftOut,
                     isFull: outcome.isFull,
                     resume: token
                 )
@@ -262,6 +274,7 @@ extension SessionHandler {
             let live = SyncMachine.Live(
                 conversation: delivery.conversation,
                 seq: delivery.seq,
+                isReceipts: delivery.isReceipts,
                 frame: delivery.frame
             )
             sync.state = .live

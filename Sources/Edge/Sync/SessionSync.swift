@@ -33,6 +33,8 @@ final class SessionSync {
             case changes(Result<[ChangesSince], Failure>)
             case comparison(Result<RouterClient.Comparison, Failure>)
             case page(ConversationID, SyncMachine.Page)
+            /// Nil when they could not be read.
+            case receipts([ConversationID], [ConversationReceipts]?)
         }
     }
 
@@ -40,7 +42,7 @@ final class SessionSync {
         var number: UInt64
         var id: CommandID
         var owner: Session.Owner
-        var cursors: [ConversationID: UInt64]
+        var request: SyncRequest
         var token: ResumeToken?
         var machine: SyncMachine
         /// Of the edge when it began.
@@ -57,10 +59,10 @@ final class SessionSync {
     var state: State
     /// Everything came since a sync, which left nothing out: a resume token may be given.
     var isCurrent = false
-    /// The parts of a request so far.
-    var parts: [ConversationID: UInt64] = [:]
-    /// A request that came before the session was open.
-    var early: (id: CommandID, request: SyncRequest)?
+    /// The parts of a request so far, as one.
+    var parts = SyncRequest(cursors: [:])
+    /// The last part of a request came before the session was open.
+    var early: CommandID?
     private var runs: UInt64 = 0
 
     init() {

@@ -7,7 +7,7 @@ package import Wire
 
 /// One sync of one session. Pure: what the routers say goes in, what to ask and to write comes out.
 ///
-///     ask every router ──▶ compare heads in the slots that no router vouches for ──▶ read pages ──▶ finish
+///     ask every router ──▶ compare heads in the slots that no router vouches for ──▶ read pages, receipts ──▶ finish
 ///
 /// **Nothing is missed** (contract C4). Every router is asked over the link that carried the announcement of the session,
 /// so what a router sends after its answer comes to this session; what it sent before is in its answer, or is stored
@@ -17,6 +17,9 @@ package import Wire
 /// **Nothing comes twice, or out of order.** Live messages of a conversation that is not up to date yet are held, within
 /// a bound of bytes; at the bound they are left out, and the conversation is read on to the largest number that was.
 /// What is at or below the number that the session has is left out.
+///
+/// **Receipts** only grow, so they are neither held nor ordered: those that come live go through, and what is left out of
+/// them, or was missed, is read once for each conversation. What comes twice says nothing.
 package struct SyncMachine {
     package struct Bounds: Sendable {
         /// Messages that one conversation may have to catch up with; with more it is told as too far.
@@ -25,7 +28,9 @@ package struct SyncMachine {
         package var messagesMax: Int
         /// Bytes of live events that are held.
         package var heldBytesMax: Int
-        /// Pages that are read at the same time.
+        /// Conversations of which receipts are sent; those beyond are named.
+        package var receiptConversationsMax = 2000
+        /// Pages, and receipts of several conversations, that are read at the same time.
         package var readsMax = 4
 
         package init(messagesPerConversationMax: Int, messagesMax: Int, heldBytesMax: Int) {
@@ -42,7 +47,10 @@ package struct SyncMachine {
         case compare(except: SlotSet)
         /// Read a page, then ``pageRead(_:_:)``.
         case read(ConversationID, after: UInt64)
+        /// Read how far the members have come, then ``receiptsRead(_:_:)``.
+        case readReceipts([ConversationID])
         case write(conversation: ConversationID, [Message], headSeq: UInt64, hasMore: Bool)
+        case writeReceipts([ConversationReceipts])
         /// Live events that were held.
         case release([ByteBuffer])
         case finish(Outcome)
@@ -62,6 +70,8 @@ package struct SyncMachine {
         package var updated: [ConversationID] = []
         /// Conversations of which it could not be found out, or not be read, what is missing.
         package var unavailable: [ConversationID] = []
+        /// Conversations whose receipts were too many.
+        package var receiptsLeftOut: [ConversationID] = []
         package var isFull = false
         /// What the device has now, by the routers that answered.
         package var positions: [Incarnation: UInt64] = [:]
@@ -79,11 +89,13 @@ package struct SyncMachine {
         package var conversation: ConversationID
         /// 0 for an event that is no message.
         package var seq: UInt64
+        package var isReceipts: Bool
         package var frame: ByteBuffer
 
-        package init(conversation: ConversationID, seq: UInt64, frame: ByteBuffer) {
+        package init(conversation: ConversationID, seq: UInt64, isReceipts: Bool = false, frame: ByteBuffer) {
             self.conversation = conversation
             self.seq = seq
+            self.isReceipts = isReceipts
             self.frame = frame
         }
     }
@@ -114,6 +126,8 @@ package struct SyncMachine {
     }
 
     private let bounds: Bounds
+    /// The device asked for receipts.
+    private let wantsReceipts: Bool
     private let token: ResumeToken?
     /// Router lives that ended in order, with their last position.
     private let endedLives: [Incarnation: UInt64]
@@ -124,6 +138,7 @@ package struct SyncMachine {
     /// Conversations that wait to be read, the next one last.
     private var queue: [ConversationID] = []
     private var reads = 0
+    private var receipts: SyncReceiptQueue
     private var held: [ConversationID: Held] = [:]
     private var heldBytes = 0
     private var isWritable = true
@@ -135,8 +150,11 @@ package struct SyncMachine {
         cursors: [ConversationID: UInt64],
         token: ResumeToken?,
         endedLives: [Incarnation: UInt64] = [:],
+        wantsReceipts: Bool = false,
         bounds: Bounds
     ) {
+        self.wantsReceipts = wantsReceipts
+        self.receipts = SyncReceiptQueue(conversationsMax: bounds.receiptConversationsMax)
         self.endedLives = endedLives
         self.floors = cursors
         self.token = token
@@ -209,9 +227,11 @@ package struct SyncMachine {
             }
             // A former owner may know an older state of it than the present one.
             let (head, isUpdated) = (max(known.headSeq, change.headSeq), known.isUpdated || change.isUpdated)
+            let hasReceipts = known.hasReceipts || change.hasReceipts
             if change.membersVersion > known.membersVersion { known = change }
             known.headSeq = head
             known.isUpdated = isUpdated
+            known.hasReceipts = hasReceipts
             newest[change.conversation] = known
         }
         self.changesOfLogs = []
@@ -223,6 +243,7 @@ package struct SyncMachine {
                 continue
             }
             let after = max(cursor ?? 0, change.joinedSeq)
+            if change.hasReceipts || cursor == nil { self.wantReceipts(change.conversation) }
             if change.isUpdated || cursor == nil { self.outcome.updated.append(change.conversation) }
             if change.headSeq > after { gaps.append((change.conversation, after, change.headSeq)) }
         }
@@ -293,6 +314,29 @@ package struct SyncMachine {
         return actions
     }
 
+    // MARK: - Receipts
+
+    private mutating func wantReceipts(_ conversation: ConversationID) {
+        if self.wantsReceipts { self.receipts.want(conversation) }
+    }
+
+    /// - Parameter receipts: those that the user may see; nil when they could not be read.
+    package mutating func receiptsRead(
+        _ conversations: [ConversationID],
+        _ receipts: [ConversationReceipts]?
+    ) -> [Action] {
+        guard case .reading = self.phase, self.reads > 0 else { return [] }
+        self.reads -= 1
+        var actions: [Action] = []
+        if let receipts {
+            if !receipts.isEmpty { actions.append(.writeReceipts(receipts)) }
+        } else {
+            self.outcome.unavailable += conversations.filter { !self.outcome.unavailable.contains($0) }
+        }
+        self.advance(&actions)
+        return actions
+    }
+
     package mutating func writabilityChanged(_ isWritable: Bool) -> [Action] {
         self.isWritable = isWritable
         guard isWritable, case .reading = self.phase else { return [] }
@@ -311,7 +355,12 @@ package struct SyncMachine {
             self.tracks[conversation]?.isBeingRead = true
             actions.append(.read(conversation, after: self.floors[conversation] ?? 0))
         }
-        guard self.tracks.isEmpty, self.held.isEmpty else { return }
+        while self.isWritable, self.reads < self.bounds.readsMax, !self.receipts.isEmpty {
+            self.reads += 1
+            actions.append(.readReceipts(self.receipts.next(atMost: ReadReceipts.conversationsMax)))
+        }
+        guard self.tracks.isEmpty, self.held.isEmpty, self.receipts.isEmpty, self.reads == 0 else { return }
+        self.outcome.receiptsLeftOut = self.receipts.leftOut.sorted()
         self.outcome.changed = self.written.count
         self.outcome.updated = self.outcome.updated.filter { !self.outcome.removed.contains($0) }
         let outcome = self.outcome
@@ -323,6 +372,7 @@ package struct SyncMachine {
         self.phase = .ended
         self.tracks = [:]
         self.queue = []
+        self.receipts.removeAll()
         self.held = [:]
         self.heldBytes = 0
     }
@@ -330,6 +380,11 @@ package struct SyncMachine {
     // MARK: - Live events
 
     package mutating func offer(_ live: Live) -> Verdict {
+        guard !live.isReceipts else {
+            if self.isWritable || self.isEnded { return .write }
+            self.wantReceipts(live.conversation)
+            return .keep
+        }
         switch self.phase {
         case .ended:
             return self.isKnown(live) ? .keep : .write

@@ -11,6 +11,7 @@ final class SyncMetrics: Sendable {
     let compared: Counter
     let pages: Counter
     let messages: Counter
+    let receipts: Counter
     let tooFar: Counter
     let held: Counter
 
@@ -39,6 +40,10 @@ final class SyncMetrics: Sendable {
         self.messages = registry.counter(
             "trunkline_edge_sync_messages_total",
             help: "Messages that were written to sessions by syncs."
+        )
+        self.receipts = registry.counter(
+            "trunkline_edge_sync_receipts_total",
+            help: "Conversations whose receipts were written to sessions by syncs."
         )
         self.tooFar = registry.counter(
             "trunkline_edge_sync_too_far_total",

@@ -61,20 +61,19 @@ package final class ChangeJournal: Sendable {
 
     // MARK: - Changes
 
-    /// Gives each parcel its position; messages and events have one. To be called before any of them is handed on.
+    /// Gives each parcel its position, if it tells of a change. To be called before any of them is handed on.
     package func record(_ parcels: [Parcel]) -> [Parcel] {
         self.state.withLock { state in
             parcels.map { parcel in
-                guard let position = Self.record(parcel, &state.log) else { return parcel }
                 var parcel = parcel
-                parcel.position = position
+                parcel.position = Self.record(parcel, &state.log)
                 state.settled.began()
                 return parcel
             }
         }
     }
 
-    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64? {
+    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64 {
         switch parcel.content {
         case .message(let message):
             log.record(parcel.conversation, headSeq: message.seq, members: parcel.members)
@@ -85,9 +84,12 @@ package final class ChangeJournal: Sendable {
                 members: parcel.members,
                 removed: parcel.formerMembers,
                 isDeleted: event.kind == .deleted,
-                isMessage: false
+                of: .update
             )
-        case .receipts, .typing, .settlement:
+        case .receipts:
+            // The head of a conversation does not move with them.
+            log.record(parcel.conversation, headSeq: 0, members: parcel.members, of: .receipts)
+        case .typing, .settlement:
             nil
         }
     }
@@ -110,19 +112,11 @@ package final class ChangeJournal: Sendable {
             let mapVersion = table.map?.version ?? 0
             guard !isOlder, epochs.count >= state.epochs.count, mapVersion >= state.mapVersion else { return }
             // A view in between was missed: a slot may have been away and have come back.
-            let continued = Set(epochs.filter { $0.value <= (state.epochs[$0.key] ?? 0) + 1 }.keys)
-            let ownerships = Dictionary(
-                uniqueKeysWithValues: epochs.keys.map {
-                    ($0, SlotOwnership(own: self.own, shard: $0, table: table))
-                }
-            )
-            let arrival = state.log.ownershipChanged(
-                isOwn: { slot in
-                    guard let shard = table.map?.shard(of: slot) else { return false }
-                    return ownerships[shard]?.isOwn(slot) ?? false
-                },
-                isContinued: { slot in table.map.map { continued.contains($0.shard(of: slot)) } ?? false }
-            )
+            var continued = SlotSet.all
+            for (shard, epoch) in epochs where epoch > (state.epochs[shard] ?? 0) + 1 {
+                continued.subtract(table.map?.slots(of: shard) ?? .all)
+            }
+            let arrival = state.log.ownershipChanged(own: table.slots(of: self.own), continued: continued)
             if let arrival {
                 state.settled.began()
                 state.settled.finished(arrival)

@@ -32,19 +32,35 @@ package struct ChangeLog: Sendable {
         package init() {}
     }
 
+    /// What changed in a conversation.
+    package enum Kind: Sendable {
+        case message
+        /// The title or the members.
+        case update
+        /// How far members have come.
+        case receipts
+    }
+
     private struct Entry {
         var position: UInt64
-        /// That of the last change other than a message.
+        /// That of the last change of the title or the members.
         var updatedAt: UInt64 = 0
+        /// That of the last receipts.
+        var receiptsAt: UInt64 = 0
         var headSeq: UInt64
         var members: MemberList
         /// Users who went, with the position at which they did.
         var removed: [UserID: UInt64] = [:]
         var isDeleted = false
-    }
 
-    /// What a slot is answered for.
-    private static let notOwned = UInt64.max
+        mutating func note(_ kind: Kind, at position: UInt64) {
+            switch kind {
+            case .message: break
+            case .update: self.updatedAt = position
+            case .receipts: self.receiptsAt = position
+            }
+        }
+    }
 
     private let bounds: Bounds
     /// The last position given.
@@ -60,8 +76,8 @@ package struct ChangeLog: Sendable {
     private var conversationsOfUser: [UserID: Set<ConversationID>] = [:]
     private var indexedMembers = 0
     private var large: Set<ConversationID> = []
-    /// By slot: from which position on every change is recorded here.
-    private var ownedSince = Array(repeating: Self.notOwned, count: Slot.count)
+    /// The slots that are owned, by the position from which on every change in them is recorded here; each slot once.
+    private var owned: [(since: UInt64, slots: SlotSet)] = []
 
     package init(bounds: Bounds = Bounds()) {
         self.bounds = bounds
@@ -74,9 +90,9 @@ package struct ChangeLog: Sendable {
     /// A conversation changed. Returns the position of the change.
     ///
     /// - Parameters:
+    ///   - headSeq: 0 where it is not known, as with receipts.
     ///   - members: those after the change.
     ///   - removed: users who are not members any more by this change.
-    ///   - isMessage: false when the title or the members changed.
     @discardableResult
     package mutating func record(
         _ conversation: ConversationID,
@@ -84,7 +100,7 @@ package struct ChangeLog: Sendable {
         members: MemberList,
         removed: [UserID] = [],
         isDeleted: Bool = false,
-        isMessage: Bool = true
+        of kind: Kind = .message
     ) -> UInt64 {
         self.position += 1
         self.lastChange = self.position
@@ -92,15 +108,16 @@ package struct ChangeLog: Sendable {
             self.refresh(&entry, conversation, members: members)
             // A message that is found again after it was delivered has a number below the head.
             entry.headSeq = max(entry.headSeq, headSeq)
-            entry.isDeleted = isDeleted
+            // Receipts that were stored before may come after it.
+            entry.isDeleted = isDeleted || entry.isDeleted && kind == .receipts
             self.note(removed, &entry, conversation)
             entry.position = self.position
-            if !isMessage { entry.updatedAt = self.position }
+            entry.note(kind, at: self.position)
             self.entries[conversation] = entry
         } else {
             var entry = Entry(position: self.position, headSeq: headSeq, members: members, isDeleted: isDeleted)
             self.index(members, conversation, isIn: true)
-            if !isMessage { entry.updatedAt = self.position }
+            entry.note(kind, at: self.position)
             self.note(removed, &entry, conversation)
             self.entries[conversation] = entry
         }
@@ -142,20 +159,23 @@ package struct ChangeLog: Sendable {
     /// Slots that come take a position of their own: whoever has had everything up to the one before knows nothing of
     /// what other routers did in them. Returns it, or nil when none came.
     ///
-    /// - Parameter isContinued: false for a slot that may have been another router's in between.
-    package mutating func ownershipChanged(isOwn: (Slot) -> Bool, isContinued: (Slot) -> Bool) -> UInt64? {
-        var hasComers = false
-        for number in 0..<Slot.count {
-            guard let slot = Slot(number) else { continue }
-            if !isOwn(slot) {
-                self.ownedSince[number] = Self.notOwned
-            } else if self.ownedSince[number] == Self.notOwned || !isContinued(slot) {
-                self.ownedSince[number] = self.position + 1
-                hasComers = true
-            }
+    /// - Parameter continued: the slots that cannot have been another router's in between.
+    package mutating func ownershipChanged(own: SlotSet, continued: SlotSet) -> UInt64? {
+        var kept: [(since: UInt64, slots: SlotSet)] = []
+        var comers = own
+        for (since, slots) in self.owned {
+            // Of those that were owned, what is still owned and was all the time.
+            let gone = slots.subtracting(own)
+            let interrupted = slots.subtracting(continued)
+            let staying = slots.subtracting(gone).subtracting(interrupted)
+            guard !staying.isEmpty else { continue }
+            comers.subtract(staying)
+            kept.append((since, staying))
         }
-        guard hasComers else { return nil }
+        self.owned = kept
+        guard !comers.isEmpty else { return nil }
         self.position += 1
+        self.owned.append((self.position, comers))
         return self.position
     }
 
@@ -176,9 +196,7 @@ package struct ChangeLog: Sendable {
             answer.hasForgotten = true
             return answer
         }
-        for number in 0..<Slot.count where self.ownedSince[number] <= position {
-            if let slot = Slot(number) { answer.complete.insert(slot) }
-        }
+        for (since, slots) in self.owned where since <= position { answer.complete.formUnion(slots) }
         for conversation in self.conversationsOfUser[user] ?? [] {
             if let change = self.change(conversation, for: user, since: position) { answer.changed.append(change) }
         }
@@ -204,7 +222,8 @@ package struct ChangeLog: Sendable {
                 joinedSeq: member.joinedSeq,
                 membersVersion: entry.members.version,
                 isRemoved: false,
-                isUpdated: entry.updatedAt > position
+                isUpdated: entry.updatedAt > position,
+                hasReceipts: entry.receiptsAt > position
             )
         }
         guard entry.isDeleted && entry.members[user] != nil || entry.removed[user].map({ $0 > position }) ?? false

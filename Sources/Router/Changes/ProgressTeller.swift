@@ -18,7 +18,7 @@ final class ProgressTeller: Sendable {
     private let edges: @Sendable () -> [String]
     private let send: @Sendable (_ edge: String, ByteBuffer) -> SendOutcome
     private let task = Mutex<RepeatedTask?>(nil)
-    private let told: NIOLoopBoundBox<[String: UInt64]>
+    private let told: NIOLoopBoundBox<ToldProgress>
 
     init(
         loop: any EventLoop,
@@ -30,7 +30,7 @@ final class ProgressTeller: Sendable {
         self.journal = journal
         self.edges = edges
         self.send = send
-        self.told = NIOLoopBoundBox.makeBoxSendingValue([:], eventLoop: loop)
+        self.told = NIOLoopBoundBox.makeBoxSendingValue(ToldProgress(), eventLoop: loop)
     }
 
     func start() {
@@ -45,20 +45,45 @@ final class ProgressTeller: Sendable {
 
     /// A new link: what was told over an older one is told again. From any thread.
     func linked(_ edge: String) {
-        self.loop.execute { self.told.value[edge] = nil }
+        self.loop.execute { self.told.value.linked(edge) }
     }
 
     private func tell() {
         let edges = self.edges()
-        self.told.value = self.told.value.filter { edges.contains($0.key) }
+        self.told.value.keep(Set(edges))
         for edge in edges {
             let progress = self.journal.takeProgress(of: edge)
-            if progress.kind == .reached, self.told.value[edge] == progress.position { continue }
+            guard self.told.value.isNews(progress, to: edge) else { continue }
             guard self.send(edge, progress.encoded()).isQueued else {
                 if progress.kind == .gap { self.journal.missed(by: edge) }
                 continue
             }
-            self.told.value[edge] = progress.kind == .gap ? nil : progress.position
+            self.told.value.was(progress, to: edge)
         }
+    }
+}
+
+/// What each edge was told last. Pure.
+package struct ToldProgress: Sendable {
+    private var positions: [String: UInt64] = [:]
+
+    package init() {}
+
+    /// Only these edges have a link.
+    package mutating func keep(_ edges: Set<String>) {
+        self.positions = self.positions.filter { edges.contains($0.key) }
+    }
+
+    /// Over a new link everything is told again.
+    package mutating func linked(_ edge: String) {
+        self.positions[edge] = nil
+    }
+
+    package func isNews(_ progress: DeliveryProgress, to edge: String) -> Bool {
+        progress.kind != .reached || self.positions[edge] != progress.position
+    }
+
+    package mutating func was(_ progress: DeliveryProgress, to edge: String) {
+        self.positions[edge] = progress.kind == .gap ? nil : progress.position
     }
 }

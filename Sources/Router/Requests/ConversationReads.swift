@@ -20,11 +20,14 @@ enum ConversationReads {
         case .compareHeads:
             let request = try CompareHeads(decoding: call.payload)
             readers.answer(call) { (session) throws(StorageError) in
-                let cursors = Dictionary(
-                    zip(request.conversations, request.cursors),
-                    uniquingKeysWith: { first, _ in first }
+                func byConversation(_ numbers: [UInt64]) -> [ConversationID: UInt64] {
+                    Dictionary(zip(request.conversations, numbers), uniquingKeysWith: { first, _ in first })
+                }
+                let changed = try session.changedHeads(
+                    user: request.user,
+                    cursors: byConversation(request.cursors),
+                    states: request.states.isEmpty ? nil : byConversation(request.states)
                 )
-                let changed = try session.changedHeads(user: request.user, cursors: cursors)
                 return .ok(ChangedHeads(changed: changed.map(ConversationChanged.init)))
             }
         default:
@@ -103,7 +106,8 @@ extension ConversationChanged {
             headSeq: head.headSeq,
             joinedSeq: head.joinedSeq,
             membersVersion: head.membersVersion,
-            isRemoved: head.isRemoved
+            isRemoved: head.isRemoved,
+            hasReceipts: head.hasReceipts
         )
     }
 }

@@ -29,6 +29,19 @@ enum ReceiptReads {
                 )
                 return entries.map { .ok(ReceiptList(entries: $0)) } ?? .failed(.noSuchConversation)
             }
+        case .readReceipts:
+            let request = try ReadReceipts(decoding: call.payload)
+            readers.answer(call) { (session) throws(StorageError) in
+                .ok(
+                    ReceiptsOfConversations(
+                        receipts: try session.receipts(
+                            of: request.conversations,
+                            for: request.user,
+                            membersMax: membersMax
+                        )
+                    )
+                )
+            }
         default:
             preconditionFailure("\(call.kind) is not a read of receipts")
         }

@@ -68,7 +68,7 @@ package final class RequestDispatcher: Sendable {
             let receipts = try StoreReceipts(decoding: call.payload)
             guard self.check(receipts.conversation.value, call) else { return }
             writer.store(call, receipts)
-        case .getMessageStatus, .getReceipts:
+        case .getMessageStatus, .getReceipts, .readReceipts:
             try ReceiptReads.perform(call, services.readers, membersMax: self.receiptMembersMax)
         case .resolveUsername, .getCredentials, .listConversations, .getUsers:
             try UserReads.perform(call, services.readers)

@@ -92,6 +92,50 @@ extension ShardSession {
         return all.contains { $0.user == user } ? all : nil
     }
 
+    /// How far the members of several conversations have come, with the version of the state that this is: of those with
+    /// more than `membersMax` members only the asking one. Conversations that the user is not a member of are absent.
+    package func receipts(
+        of conversations: [ConversationID],
+        for user: UserID,
+        membersMax: Int
+    ) throws(StorageError) -> [ConversationReceipts] {
+        try self.read(
+            """
+            SELECT c.conversation_id, c.state_version, array_agg(m.user_id ORDER BY m.user_id),
+                array_agg(greatest(m.delivered_seq, m.read_seq) ORDER BY m.user_id),
+                array_agg(m.read_seq ORDER BY m.user_id)
+            FROM conversations c
+            JOIN members u ON u.conversation_id = c.conversation_id AND u.user_id = $1
+            JOIN members m ON m.conversation_id = c.conversation_id AND (c.member_count <= $3 OR m.user_id = $1)
+            WHERE c.conversation_id = ANY ($2::uuid[]) AND c.deleted_at IS NULL
+            GROUP BY c.conversation_id
+            """,
+            [.id(user), .ids(conversations), .int4(Int32(clamping: membersMax))]
+        ) { (result) throws(PostgresError) -> [ConversationReceipts] in
+            var all: [ConversationReceipts] = []
+            for var row in result.rows {
+                let (conversation, version): (ConversationID, UInt64) = try (row.id(), row.number())
+                let (users, delivered, read) = try (row.uuidArray(), row.int8Array(), row.int8Array())
+                guard delivered.count == users.count, read.count == users.count else {
+                    throw PostgresError(.unexpectedAnswer, "watermarks without their members")
+                }
+                let entries = users.indices.map { index in
+                    MemberWatermarks(
+                        user: UserID(value: users[index]),
+                        watermarks: Watermarks(
+                            delivered: UInt64(clamping: delivered[index]),
+                            read: UInt64(clamping: read[index])
+                        )
+                    )
+                }
+                all.append(
+                    ConversationReceipts(conversation: conversation, stateVersion: version, entries: entries)
+                )
+            }
+            return all
+        }
+    }
+
     /// What has become of a message for those whom it was for. Nil when the user may not see it, or there is none.
     ///
     /// The counts are taken in the database; the recipients are listed in conversations with at most `membersMax` members.

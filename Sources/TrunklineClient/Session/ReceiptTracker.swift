@@ -43,6 +43,11 @@ package struct ReceiptTracker: Sendable {
         self.members[conversation]?[user] ?? .zero
     }
 
+    /// Nothing waits to be sent, to be answered, or for a pause to end.
+    package var isIdle: Bool {
+        self.underWay.isEmpty && !self.own.values.contains { $0.isBehind }
+    }
+
     // MARK: - What the user does
 
     /// Everything up to a message was handed over.

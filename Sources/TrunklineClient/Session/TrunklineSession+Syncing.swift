@@ -8,8 +8,8 @@ internal import NIOCore
 /// conversations, and is sent what it missed. What that does not bring (`too_far`, an edge that cannot do it) is asked
 /// for over REST. ``ConversationCursor`` stays the judge of what is handed over, and in which order.
 extension TrunklineSession {
-    /// Bytes of one cursor in a command.
-    private static let cursorBytes = 64
+    /// Bytes of one cursor in a command: an id and two numbers.
+    private static let cursorBytes = 88
     /// Bytes of a command beside its cursors: the resume token, most of all.
     private static let commandBytes = SyncRequest.resumeBytesMax + 512
 
@@ -27,6 +27,8 @@ extension TrunklineSession {
         let named = self.cursors.prefix(SyncRequest.cursorsMax)
         let request = SyncRequest(
             cursors: Dictionary(uniqueKeysWithValues: named.map { ($0.key, $0.value.next - 1) }),
+            states: self.states,
+            wantsReceipts: true,
             resume: named.count == self.cursors.count ? self.resume : nil
         )
         let perPart = max(1, (socket.frameBytesMax - Self.commandBytes) / Self.cursorBytes)
@@ -54,6 +56,14 @@ extension TrunklineSession {
         }
     }
 
+    func receivedSyncReceipts(_ fields: SyncReceipts) {
+        guard self.cursors[fields.conversationID] != nil else { return }
+        self.states[fields.conversationID] = max(fields.state, self.states[fields.conversationID] ?? 0)
+        for row in fields.receipts {
+            self.receivedReceipt(row.watermarks, of: row.userID, in: fields.conversationID)
+        }
+    }
+
     func receivedSynced(_ command: UInt64, _ fields: Synced) {
         guard command == self.syncUnderWay else { return }
         self.syncUnderWay = nil
@@ -61,6 +71,9 @@ extension TrunklineSession {
         self.resume = fields.resume
         for conversation in fields.tooFar where self.cursors[conversation.conversationID] != nil {
             self.catchUp(conversation.conversationID)
+        }
+        for conversation in fields.receiptsLeftOut where self.cursors[conversation] != nil {
+            self.refreshReceipts(conversation)
         }
         self.emit(.other(.synced(.number(command), fields)))
         guard fields.unavailable.isEmpty else { return self.scheduleSync(attempt: 4) }

@@ -114,6 +114,8 @@ package final class TrunklineSession {
     var syncUnderWay: UInt64?
     /// Something may have been missed that no sync was asked for yet.
     var needsSync = false
+    /// Of the conversations whose receipts a sync brought: how new those were.
+    var states: [ConversationID: UInt64] = [:]
     /// From the last sync, or a ping since: with it the next one is cheap.
     var resume: String?
     var gapCheckIsScheduled = false
@@ -283,6 +285,7 @@ package final class TrunklineSession {
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
         case .receiptStored(let command, let fields): self.receivedReceiptAnswer(command, fields)
         case .syncMessages(let page): self.receivedSyncMessages(page)
+        case .syncReceipts(let fields): self.receivedSyncReceipts(fields)
         case .synced(let command, let fields): self.receivedSynced(command, fields)
         case .resume(let token): if self.syncUnderWay == nil, !self.needsSync { self.resume = token }
         case .prolonged(let result): self.receivedRenewal(result)

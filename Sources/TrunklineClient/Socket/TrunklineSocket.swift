@@ -45,6 +45,7 @@ package final class TrunklineSocket {
         case message(DeliveredMessage)
         /// Part of what a sync brings.
         case syncMessages(SyncMessages)
+        case syncReceipts(SyncReceipts)
         /// The answer to ``sync(_:cursorsPerPart:)`` with that id.
         case synced(UInt64, Synced)
         /// A fresh resume token.
@@ -245,8 +246,11 @@ package final class TrunklineSocket {
             let part = rest.prefix(max(1, cursorsPerPart))
             rest = rest.dropFirst(part.count)
             let isLast = rest.isEmpty
+            let cursors = Dictionary(uniqueKeysWithValues: part.map { ($0.key, $0.value) })
             let fields = SyncRequest(
-                cursors: Dictionary(uniqueKeysWithValues: part.map { ($0.key, $0.value) }),
+                cursors: cursors,
+                states: request.states.filter { cursors[$0.key] != nil },
+                wantsReceipts: isLast && request.wantsReceipts,
                 resume: isLast ? request.resume : nil,
                 hasMore: !isLast
             )
@@ -404,6 +408,8 @@ package final class TrunklineSocket {
             if let resume { self.onEvent(.resume(resume)) }
         case .syncMessages(let page):
             self.onEvent(.syncMessages(page))
+        case .syncReceipts(let receipts):
+            self.onEvent(.syncReceipts(receipts))
         case .synced(.number(let command), let fields):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.synced(command, fields))

@@ -37,6 +37,7 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     case getUsers = 40
     case conversationSummaries = 41
     case compareHeads = 44
+    case readReceipts = 45
 
     // Slot that an outbox entry is addressed to; from router to router.
     case applyOutbox = 50

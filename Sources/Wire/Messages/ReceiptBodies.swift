@@ -271,3 +271,95 @@ package struct ReceiptList: WireMessage, Equatable {
         self.init(entries: entries.map(\.value))
     }
 }
+
+/// Edge → owner of several slots: how far the members of these conversations have come, as far as the user is told.
+package struct ReadReceipts: WireMessage, Equatable {
+    /// Conversations of one request: with those whose members are all told of, the answer is a few hundred kilobytes.
+    package static let conversationsMax = 100
+
+    package var user: UserID
+    package var conversations: [ConversationID]
+
+    package init(user: UserID, conversations: [ConversationID]) {
+        self.user = user
+        self.conversations = conversations
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.user)
+        writer.identifiers(2, self.conversations)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var user: UserID?
+        var conversations: [ConversationID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: user = try field.identifier()
+            case 2: conversations = try field.identifiers(atMost: Self.conversationsMax)
+            default: break
+            }
+        }
+        guard let user else { throw .missing(field: 1) }
+        self.init(user: user, conversations: conversations)
+    }
+}
+
+/// The answer to ``ReadReceipts``. Conversations that the user is not a member of are absent.
+package struct ReceiptsOfConversations: WireMessage, Equatable {
+    package var receipts: [ConversationReceipts]
+
+    package init(receipts: [ConversationReceipts]) {
+        self.receipts = receipts
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.messages(1, self.receipts.map(ConversationReceiptsBody.init))
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var receipts: [ConversationReceiptsBody] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: try receipts.append(field, atMost: ReadReceipts.conversationsMax)
+            default: break
+            }
+        }
+        self.init(receipts: receipts.map(\.value))
+    }
+}
+
+/// A ``ConversationReceipts`` on the mesh.
+private struct ConversationReceiptsBody: WireMessage {
+    var value: ConversationReceipts
+
+    init(_ value: ConversationReceipts) {
+        self.value = value
+    }
+
+    func encode(into writer: inout FieldWriter) {
+        writer.identifier(1, self.value.conversation)
+        writer.integer(2, self.value.stateVersion)
+        writer.messages(3, self.value.entries.map(MemberWatermarksBody.init))
+    }
+
+    init(from reader: inout FieldReader) throws(FieldError) {
+        var conversation: ConversationID?
+        var stateVersion: UInt64 = 0
+        var entries: [MemberWatermarksBody] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: conversation = try field.identifier()
+            case 2: stateVersion = try field.integer()
+            case 3: try entries.append(field, atMost: Limits.conversationMembersMax)
+            default: break
+            }
+        }
+        guard let conversation else { throw .missing(field: 1) }
+        self.value = ConversationReceipts(
+            conversation: conversation,
+            stateVersion: stateVersion,
+            entries: entries.map(\.value)
+        )
+    }
+}

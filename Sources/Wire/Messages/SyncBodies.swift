@@ -131,6 +131,8 @@ package struct ConversationChanged: WireMessage, Equatable {
     package var isRemoved: Bool
     /// Something else than a message came: the title or the members changed.
     package var isUpdated: Bool
+    /// Members have come further, the user may be one of them: to be asked for with ``ReadReceipts``.
+    package var hasReceipts: Bool
 
     package init(
         conversation: ConversationID,
@@ -138,7 +140,8 @@ package struct ConversationChanged: WireMessage, Equatable {
         joinedSeq: UInt64,
         membersVersion: UInt64,
         isRemoved: Bool,
-        isUpdated: Bool = false
+        isUpdated: Bool = false,
+        hasReceipts: Bool = false
     ) {
         self.conversation = conversation
         self.headSeq = headSeq
@@ -146,6 +149,7 @@ package struct ConversationChanged: WireMessage, Equatable {
         self.membersVersion = membersVersion
         self.isRemoved = isRemoved
         self.isUpdated = isUpdated
+        self.hasReceipts = hasReceipts
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -155,6 +159,7 @@ package struct ConversationChanged: WireMessage, Equatable {
         writer.integer(4, self.membersVersion)
         writer.flag(5, self.isRemoved)
         writer.flag(6, self.isUpdated)
+        writer.flag(7, self.hasReceipts)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -164,6 +169,7 @@ package struct ConversationChanged: WireMessage, Equatable {
         var membersVersion: UInt64 = 0
         var isRemoved = false
         var isUpdated = false
+        var hasReceipts = false
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
@@ -172,6 +178,7 @@ package struct ConversationChanged: WireMessage, Equatable {
             case 4: membersVersion = try field.integer()
             case 5: isRemoved = try field.flag()
             case 6: isUpdated = try field.flag()
+            case 7: hasReceipts = try field.flag()
             default: break
             }
         }
@@ -182,12 +189,13 @@ package struct ConversationChanged: WireMessage, Equatable {
             joinedSeq: joinedSeq,
             membersVersion: membersVersion,
             isRemoved: isRemoved,
-            isUpdated: isUpdated
+            isUpdated: isUpdated,
+            hasReceipts: hasReceipts
         )
     }
 }
 
-/// Edge → owner of several slots: which of these conversations have something after the cursor of a user's device?
+/// Edge → owner of several slots: which of these conversations have something that a user's device has not?
 package struct CompareHeads: WireMessage, Equatable {
     /// Conversations of one request.
     package static let conversationsMax = 1000
@@ -196,42 +204,56 @@ package struct CompareHeads: WireMessage, Equatable {
     package var conversations: [ConversationID]
     /// For each conversation the last `seq` that the device has, 0 for none.
     package var cursors: [UInt64]
+    /// For each conversation the version of its state that the device has, 0 for none. Empty: only messages are asked for.
+    package var states: [UInt64]
 
-    package init(user: UserID, conversations: [ConversationID], cursors: [UInt64]) {
+    package init(user: UserID, conversations: [ConversationID], cursors: [UInt64], states: [UInt64] = []) {
         self.user = user
         self.conversations = conversations
         self.cursors = cursors
+        self.states = states
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.identifier(1, self.user)
         writer.identifiers(2, self.conversations)
-        writer.bytes(
-            3,
-            self.cursors.flatMap { cursor in (0..<8).map { UInt8(truncatingIfNeeded: cursor >> (56 - 8 * $0)) } }
-        )
+        writer.bytes(3, Self.bytes(self.cursors))
+        if !self.states.isEmpty { writer.bytes(4, Self.bytes(self.states)) }
+    }
+
+    private static func bytes(_ numbers: [UInt64]) -> [UInt8] {
+        numbers.flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) } }
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var user: UserID?
         var conversations: [ConversationID] = []
         var cursors: [UInt64] = []
+        var states: [UInt64] = []
         while let field = try reader.next() {
             switch field.number {
             case 1: user = try field.identifier()
             case 2: conversations = try field.identifiers(atMost: Self.conversationsMax)
-            case 3:
-                var buffer = try field.buffer()
-                guard buffer.readableBytes % 8 == 0, buffer.readableBytes / 8 <= Self.conversationsMax else {
-                    throw .invalidValue(field: 3)
-                }
-                while let cursor = buffer.readInteger(as: UInt64.self) { cursors.append(cursor) }
+            case 3: cursors = try Self.numbers(field)
+            case 4: states = try Self.numbers(field)
             default: break
             }
         }
         guard let user else { throw .missing(field: 1) }
         guard cursors.count == conversations.count else { throw .invalidValue(field: 3) }
-        self.init(user: user, conversations: conversations, cursors: cursors)
+        guard states.isEmpty || states.count == conversations.count else { throw .invalidValue(field: 4) }
+        self.init(user: user, conversations: conversations, cursors: cursors, states: states)
+    }
+
+    private static func numbers(_ field: FieldReader.Field) throws(FieldError) -> [UInt64] {
+        var buffer = try field.buffer()
+        guard buffer.readableBytes % 8 == 0, buffer.readableBytes / 8 <= Self.conversationsMax else {
+            throw .invalidValue(field: field.number)
+        }
+        var numbers: [UInt64] = []
+        numbers.reserveCapacity(buffer.readableBytes / 8)
+        while let number = buffer.readInteger(as: UInt64.self) { numbers.append(number) }
+        return numbers
     }
 }
 

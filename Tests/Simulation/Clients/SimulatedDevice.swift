@@ -14,7 +14,9 @@ package final class SimulatedDevice: SimulatedNode {
     private static let answerTimeout = TimeAmount.seconds(5)
     private static let connectTimeout = UInt64.seconds(3)
     private static let tickInterval = UInt64.seconds(1)
+    /// Before a device that may do so asks for pages; and before one that need not takes a gap for a breach.
     private static let gapPatience = UInt64.milliseconds(200)
+    private static let gapPatienceMax = UInt64.seconds(30)
     /// As the silence after which a client's connection counts as dead.
     private static let silence = UInt64.seconds(4)
 
@@ -45,6 +47,13 @@ package final class SimulatedDevice: SimulatedNode {
     private var edge: SimulatedEdge?
     private var outbox = Outbox(messagesMax: 10_000, timeLimit: .hours(10))
     private var cursors: [ConversationID: ConversationCursor] = [:]
+    var syncing = Syncing()
+    var receipts = ReceiptTracker()
+    var receiptsAreScheduled = false
+    let sendsReceipts: Bool
+    /// Whether pages are asked for where a message is missing. Where not, what the cluster says has to suffice: syncs, and
+    /// `resync` when one is due.
+    private let asksForPages: Bool
     private var nextCommand: UInt64 = 1
     private var failures = 0
     private var wantsToBeAway = false
@@ -56,9 +65,25 @@ package final class SimulatedDevice: SimulatedNode {
     package private(set) var refusals: [Failure] = []
     /// Gaps that were found although the cluster said nothing of anything missing.
     package private(set) var silentGaps = 0
+    /// Gaps that stayed open as if nobody knew of them.
+    package private(set) var gapsUntold = 0
+    /// Messages of others that came once more, live or by a sync.
+    package private(set) var repeats = 0
+    /// What was answered to receipts: the largest, by conversation.
+    package var acknowledgedReceipts: [ConversationID: Watermarks] = [:]
+    package var receiptsWentBack = 0
+    package var receiptRefusals: [Failure] = []
 
-    init(name: String, user: UserID, cluster: SimulatedCluster, conversations: [ConversationID]) {
+    init(
+        name: String,
+        user: UserID,
+        cluster: SimulatedCluster,
+        conversations: [ConversationID],
+        sendsReceipts: Bool
+    ) {
         self.cluster = cluster
+        self.sendsReceipts = sendsReceipts
+        self.asksForPages = cluster.world.chance(0.3)
         self.user = user
         self.id = cluster.world.identifier()
         for conversation in conversations { self.cursors[conversation] = ConversationCursor(after: 0) }
@@ -71,6 +96,25 @@ package final class SimulatedDevice: SimulatedNode {
 
     package var isCaughtUp: Bool {
         self.isOpen && self.cursors.values.allSatisfy { !$0.hasGap } && self.pagesUnderWay == 0
+            && self.syncing.underWay == nil && !self.syncing.isNeeded && self.receipts.isIdle
+    }
+
+    /// While it is open.
+    var connection: (SimulatedLink, SimulatedEdge)? {
+        guard case .open(let link) = self.phase, let edge = self.edge else { return nil }
+        return (link, edge)
+    }
+
+    /// By conversation the last message that was handed over.
+    var positions: [ConversationID: UInt64] { self.cursors.mapValues { $0.next - 1 } }
+
+    func watermarks(of user: UserID, in conversation: ConversationID) -> Watermarks {
+        self.receipts.watermarks(of: user, in: conversation)
+    }
+
+    func takeCommand() -> UInt64 {
+        defer { self.nextCommand += 1 }
+        return self.nextCommand
     }
 
     private var pagesUnderWay = 0
@@ -83,6 +127,8 @@ package final class SimulatedDevice: SimulatedNode {
         case .open:
             if let sent = self.outbox.oldestSent, self.world.deadlineNow - sent >= Self.answerTimeout {
                 self.drop("no answer")
+            } else if let (link, edge) = self.connection {
+                link.send(from: self) { edge.pingReceived(link) }
             }
         case .waiting, .away, .connecting: break
         }
@@ -132,7 +178,7 @@ package final class SimulatedDevice: SimulatedNode {
         case .connecting(let link), .open(let link):
             self.world.note("\(self.name) drops its connection: \(reason)")
             self.retired.append(link)
-            self.outbox.disconnected()
+            self.disconnected()
             self.pauseAndConnect()
             link.retire()
         case .away, .waiting:
@@ -143,7 +189,7 @@ package final class SimulatedDevice: SimulatedNode {
     /// Links stay in memory until their ends have heard of their end.
     private var retired: [SimulatedLink] = []
 
-    private func isCurrent(_ link: SimulatedLink) -> Bool {
+    func isCurrent(_ link: SimulatedLink) -> Bool {
         switch self.phase {
         case .connecting(let current), .open(let current): current === link
         case .away, .waiting: false
@@ -153,8 +199,13 @@ package final class SimulatedDevice: SimulatedNode {
     private func disconnected(_ link: SimulatedLink) {
         guard self.isCurrent(link) else { return }
         self.retired.append(link)
-        self.outbox.disconnected()
+        self.disconnected()
         self.pauseAndConnect()
+    }
+
+    private func disconnected() {
+        self.outbox.disconnected()
+        self.receipts.disconnected()
     }
 
     package func goAway() {
@@ -177,9 +228,10 @@ package final class SimulatedDevice: SimulatedNode {
         self.world.note("\(self.name) is on \(self.edge?.name ?? "")")
         for conversation in self.cursors.keys.sorted() {
             self.cursors[conversation]?.connected()
-            self.catchUp(conversation)
         }
+        self.syncAll(isNewConnection: true)
         self.sendWaiting()
+        self.sendReceipts()
     }
 
     func closed(_ code: CloseCode, _ link: SimulatedLink) {
@@ -204,8 +256,7 @@ package final class SimulatedDevice: SimulatedNode {
     private func sendWaiting() {
         guard case .open(let link) = self.phase, let edge = self.edge else { return }
         while let next = self.outbox.nextToSend() {
-            let command = self.nextCommand
-            self.nextCommand += 1
+            let command = self.takeCommand()
             let request = next.request
             self.outbox.sent(next.ticket, as: command, now: self.world.deadlineNow)
             link.send(from: self) { edge.submitReceived(request, command, link) }
@@ -276,15 +327,34 @@ package final class SimulatedDevice: SimulatedNode {
             while let ready = self.cursors[conversation]?.popReady() { self.handOver(ready.message) }
         case .wait(let opensGap):
             guard opensGap else { return }
-            self.later(Self.gapPatience) { [weak self] in
-                guard let self, self.cursors[conversation]?.hasGap == true else { return }
-                self.silentGaps += 1
-                self.world.note("\(self.name) finds a gap in \(conversation)")
-                self.catchUp(conversation)
-            }
+            self.gapOpened(conversation)
         case .known:
-            break
+            // Its own ones it knows from the answers, and a sync brings them too.
+            guard arrival != .own, message.senderID != self.user else { break }
+            self.repeats += 1
+            self.world.note("\(self.name) gets \(message.body)=\(message.seq) again, \(arrival)")
         case .overflow:
+            self.catchUp(conversation)
+        }
+    }
+
+    func caughtUp(_ message: DeliveredMessage) {
+        self.take(message, .caughtUp) { $0.caughtUp(message) }
+    }
+
+    private func gapOpened(_ conversation: ConversationID) {
+        let next = self.cursors[conversation]?.next
+        self.later(Self.gapPatience) { [weak self] in
+            guard let self, self.cursors[conversation]?.hasGap == true else { return }
+            self.silentGaps += 1
+            self.world.note("\(self.name) finds a gap in \(conversation)")
+            // Who is let in again begins behind a gap, which only a page tells from a loss.
+            if self.asksForPages || self.cluster.wasEverRemoved(self.user) { self.catchUp(conversation) }
+        }
+        self.later(Self.gapPatienceMax) { [weak self] in
+            guard let self, let cursor = self.cursors[conversation], cursor.hasGap, cursor.next == next else { return }
+            self.gapsUntold += 1
+            self.world.note("\(self.name) was told nothing of a gap in \(conversation)")
             self.catchUp(conversation)
         }
     }
@@ -292,22 +362,18 @@ package final class SimulatedDevice: SimulatedNode {
     private func handOver(_ message: DeliveredMessage) {
         self.world.note("\(self.name) gets \(message.body)=\(message.seq)")
         self.handedOver[message.conversationID, default: []].append(HandedOver(seq: message.seq, body: message.body))
-    }
-
-    func resync(_ link: SimulatedLink) {
-        guard self.isCurrent(link) else { return }
-        for conversation in self.cursors.keys.sorted() { self.catchUp(conversation) }
+        self.handedOverToRead(message)
     }
 
     /// The members changed, and may have begun or ceased to be one.
     func conversationChanged(_ conversation: ConversationID, _ link: SimulatedLink) {
-        guard self.isCurrent(link) else { return }
+        guard self.isCurrent(link), self.asksForPages || self.cluster.wasEverRemoved(self.user) else { return }
         self.catchUp(conversation)
     }
 
     // MARK: - Pages
 
-    private func catchUp(_ conversation: ConversationID) {
+    func catchUp(_ conversation: ConversationID) {
         guard let action = self.cursors[conversation]?.catchUp() else { return }
         self.carryOut(action, conversation)
     }

@@ -11,26 +11,11 @@ import Router
 import Wire
 
 /// An edge whose decisions are the product's (``SubmitPipeline``, ``SessionIndex``, ``EdgeRegistration``,
-/// ``RouterPositions``, ``AttemptOutcome``) and whose sockets and links are simulated.
+/// ``RouterPositions``, ``SyncMachine``, ``AttemptOutcome``) and whose sockets and links are simulated.
 package final class SimulatedEdge: SimulatedNode {
-    private static let submitTimeout = TimeAmount.seconds(15)
+    static let submitTimeout = TimeAmount.seconds(15)
     private static let requestTimeout = TimeAmount.seconds(5)
     private static let tickInterval = UInt64.seconds(1)
-
-    final class Session {
-        let id: SessionID
-        let device: SimulatedDevice
-        let link: SimulatedLink
-        var isOpen = false
-        var isClosed = false
-        var submits: SubmitPipeline?
-
-        init(id: SessionID, device: SimulatedDevice, link: SimulatedLink) {
-            self.id = id
-            self.device = device
-            self.link = link
-        }
-    }
 
     private struct Pending {
         var router: SimulatedRouter
@@ -42,13 +27,25 @@ package final class SimulatedEdge: SimulatedNode {
     private var routing = Edge.RoutingState()
     private var index = SessionIndex()
     private var registration = EdgeRegistration()
-    private var positions = RouterPositions()
-    private var sessions: [SessionID: Session] = [:]
+    private(set) var positions = RouterPositions()
+    /// The routers with a link, and the lives that it is to.
+    private(set) var linkedLives: [String: Incarnation] = [:]
+    let syncBounds: SyncMachine.Bounds
+    var receipts = ReceiptMerger()
+    var awaitedReceipts: [UInt64: AwaitedReceipt] = [:]
+    private var sessions: [SessionID: SimulatedSession] = [:]
     private var pending: [UInt64: Pending] = [:]
 
     init(name: String, cluster: SimulatedCluster) {
         self.cluster = cluster
         self.edgeLife = EdgeLife(edge: name, incarnation: cluster.world.identifier())
+        let world = cluster.world
+        // Often so narrow that gaps are too far, and that what is held must be read again.
+        self.syncBounds = SyncMachine.Bounds(
+            messagesPerConversationMax: world.chance(0.2) ? Int(world.duration(2...40)) : 1000,
+            messagesMax: 10_000,
+            heldBytesMax: world.chance(0.5) ? Int(world.duration(0...2000)) : 1 << 20
+        )
         super.init(name: name, world: cluster.world)
         self.tick()
     }
@@ -60,6 +57,9 @@ package final class SimulatedEdge: SimulatedNode {
         for link in self.cluster.links(of: self) { link.forget(self) }
         self.sessions = [:]
         self.pending = [:]
+        self.linkedLives = [:]
+        self.receipts = ReceiptMerger()
+        self.awaitedReceipts = [:]
     }
 
     override func started() {
@@ -89,6 +89,7 @@ package final class SimulatedEdge: SimulatedNode {
         case .refill:
             self.refill()
         }
+        self.settle()
         self.later(Self.tickInterval) { [weak self] in self?.tick() }
     }
 
@@ -131,7 +132,7 @@ package final class SimulatedEdge: SimulatedNode {
 
     /// A device connects: in the order of the product's opener. First the registry, then the announcement, then the answer.
     func authenticate(_ device: SimulatedDevice, link: SimulatedLink) {
-        let session = Session(id: self.world.identifier(), device: device, link: link)
+        let session = SimulatedSession(id: self.world.identifier(), device: device, link: link)
         self.sessions[session.id] = session
         if let replaced = self.index.reserve(device.user, device.id, session.id, loop: 0) {
             if let older = self.sessions[replaced.session] { self.close(older, .replaced) }
@@ -152,7 +153,7 @@ package final class SimulatedEdge: SimulatedNode {
         }
     }
 
-    private func register(_ session: Session, completion: @escaping (SessionLocation?) -> Void) {
+    private func register(_ session: SimulatedSession, completion: @escaping (SessionLocation?) -> Void) {
         let location = SessionLocation(
             edge: self.name,
             incarnation: self.edgeLife.incarnation,
@@ -193,7 +194,7 @@ package final class SimulatedEdge: SimulatedNode {
         }
     }
 
-    private func close(_ session: Session, _ code: CloseCode) {
+    private func close(_ session: SimulatedSession, _ code: CloseCode) {
         guard !session.isClosed else { return }
         session.link.send(from: self) { session.device.closed(code, session.link) }
         self.ended(session)
@@ -201,11 +202,11 @@ package final class SimulatedEdge: SimulatedNode {
 
     /// The connection is gone.
     func disconnected(_ link: SimulatedLink) {
-        guard let session = self.sessions.values.first(where: { $0.link === link }) else { return }
+        guard let session = self.session(on: link) else { return }
         self.ended(session)
     }
 
-    private func ended(_ session: Session) {
+    private func ended(_ session: SimulatedSession) {
         guard !session.isClosed else { return }
         session.isClosed = true
         session.isOpen = false
@@ -223,10 +224,19 @@ package final class SimulatedEdge: SimulatedNode {
         }
     }
 
+    func session(on link: SimulatedLink) -> SimulatedSession? {
+        self.sessions.values.first { $0.link === link }
+    }
+
+    /// In an order that does not depend on hashes.
+    var openSessions: [SimulatedSession] {
+        self.sessions.values.filter(\.isOpen).sorted { $0.id < $1.id }
+    }
+
     // MARK: - Submits
 
     func submitReceived(_ request: SendMessageRequest, _ command: UInt64, _ link: SimulatedLink) {
-        guard let session = self.sessions.values.first(where: { $0.link === link }), session.isOpen else { return }
+        guard let session = self.session(on: link), session.isOpen else { return }
         let submit = Submit(
             conversation: request.conversationID,
             sender: session.device.user,
@@ -251,14 +261,14 @@ package final class SimulatedEdge: SimulatedNode {
         if let ticket { self.attempt(ticket, session) }
     }
 
-    private func attempt(_ ticket: SubmitPipeline.Ticket, _ session: Session) {
+    private func attempt(_ ticket: SubmitPipeline.Ticket, _ session: SimulatedSession) {
         guard let message = session.submits?[ticket], let payload = session.submits?.payload(of: ticket) else { return }
         self.request(.submit, message.slot, payload, message.deadline) { [weak self] outcome in
             self?.attemptEnded(ticket, outcome, session)
         }
     }
 
-    private func attemptEnded(_ ticket: SubmitPipeline.Ticket, _ outcome: AttemptOutcome, _ session: Session) {
+    private func attemptEnded(_ ticket: SubmitPipeline.Ticket, _ outcome: AttemptOutcome, _ session: SimulatedSession) {
         guard !session.isClosed, var submits = session.submits else { return }
         let result = submits.attemptEnded(ticket, outcome, using: &self.world.random)
         session.submits = submits
@@ -268,7 +278,7 @@ package final class SimulatedEdge: SimulatedNode {
         }
     }
 
-    private func resume(_ conversation: ConversationID, _ session: Session) {
+    private func resume(_ conversation: ConversationID, _ session: SimulatedSession) {
         guard !session.isClosed, var submits = session.submits else { return }
         let resumption = submits.resume(conversation, now: self.world.deadlineNow)
         session.submits = submits
@@ -276,7 +286,7 @@ package final class SimulatedEdge: SimulatedNode {
         for ticket in resumption.send { self.attempt(ticket, session) }
     }
 
-    private func finish(_ message: SubmitPipeline.Message, _ end: SubmitPipeline.End, _ session: Session) {
+    private func finish(_ message: SubmitPipeline.Message, _ end: SubmitPipeline.End, _ session: SimulatedSession) {
         guard case .number(let command) = message.id else { return }
         let device = session.device
         switch end {
@@ -297,15 +307,30 @@ package final class SimulatedEdge: SimulatedNode {
     // MARK: - Requests
 
     /// One attempt, as the product's ``RouterClient``.
-    private func request(
+    func request(
         _ kind: RequestKind,
         _ slot: Slot,
         _ payload: ByteBuffer,
         _ deadline: NIODeadline,
         _ complete: @escaping (AttemptOutcome) -> Void
     ) {
-        guard let route = self.routing.route(to: slot), let router = self.cluster.router(route.router),
-            let link = self.cluster.link(self, router), deadline > self.world.deadlineNow
+        guard let route = self.routing.route(to: slot) else {
+            return self.later(0) { complete(.retry(mayHaveArrived: false)) }
+        }
+        self.request(kind, slot, to: route.router, payload, deadline, complete)
+    }
+
+    /// One attempt with one router.
+    func request(
+        _ kind: RequestKind,
+        _ slot: Slot = Slot(of: 0),
+        to name: String,
+        _ payload: ByteBuffer,
+        _ deadline: NIODeadline,
+        _ complete: @escaping (AttemptOutcome) -> Void
+    ) {
+        guard let router = self.cluster.router(name), let link = self.cluster.link(self, router),
+            deadline > self.world.deadlineNow
         else { return self.later(0) { complete(.retry(mayHaveArrived: false)) } }
         let id = self.world.nextNumber()
         let answer = { [weak self] (status: ResponseStatus, payload: ByteBuffer, news: RoutingNews?) in
@@ -370,6 +395,7 @@ package final class SimulatedEdge: SimulatedNode {
 
     func linkUp(_ router: SimulatedRouter) {
         self.announce()
+        self.linkedLives[router.name] = router.incarnation
         self.progressed { $0.linkUp(router.name, router.incarnation) }
     }
 
@@ -379,6 +405,7 @@ package final class SimulatedEdge: SimulatedNode {
             self.pending[id] = nil
             pending.complete(.retry(mayHaveArrived: true))
         }
+        self.linkedLives[router.name] = nil
         self.progressed { $0.linkDown(router.name) }
     }
 
@@ -394,22 +421,18 @@ package final class SimulatedEdge: SimulatedNode {
     private func progressed(_ change: (inout RouterPositions) -> Void) {
         let losses = self.positions.snapshot.losses
         change(&self.positions)
-        guard self.positions.snapshot.losses > losses else { return }
-        self.world.note("\(self.name) has its sessions resync")
-        for session in self.sessions.values.sorted(by: { $0.id < $1.id }) where session.isOpen {
-            session.link.send(from: self) { session.device.resync(session.link) }
-        }
+        if self.positions.snapshot.losses > losses { self.somethingWasLost() }
     }
 
     func deliverReceived(_ deliver: Deliver, from router: SimulatedRouter) {
         let placement = self.index.place([(deliver.recipients, !deliver.isBroadcast)])
         let users = Set(placement.byLoop.flatMap { $0.values.flatMap { $0 } })
         let message = DeliveredMessage(deliver.message)
-        for session in self.sessions.values.sorted(by: { $0.id < $1.id })
-        where session.isOpen && users.contains(session.device.user)
-            && session.device.id != deliver.message.senderDevice
-        {
-            session.link.send(from: self) { session.device.received(message, session.link) }
+        for session in self.openSessions
+        where users.contains(session.device.user) && session.device.id != deliver.message.senderDevice {
+            session.offer(message.conversationID, seq: message.seq) { [unowned self] in
+                session.link.send(from: self) { session.device.received(message, session.link) }
+            }
         }
         guard !placement.absent.isEmpty else { return }
         self.cluster.link(self, router)?.send(from: self) {
@@ -419,9 +442,24 @@ package final class SimulatedEdge: SimulatedNode {
 
     func eventReceived(_ event: ConversationEvent) {
         let recipients = Set(event.recipients)
-        for session in self.sessions.values.sorted(by: { $0.id < $1.id })
-        where session.isOpen && recipients.contains(session.device.user) {
-            session.link.send(from: self) { session.device.conversationChanged(event.conversation.id, session.link) }
+        for session in self.openSessions where recipients.contains(session.device.user) {
+            session.offer(event.conversation.id, seq: 0) { [unowned self] in
+                session.link.send(from: self) {
+                    session.device.conversationChanged(event.conversation.id, session.link)
+                }
+            }
+        }
+    }
+
+    func receiptsReceived(_ event: ReceiptsEvent) {
+        let recipients = Set(event.recipients)
+        for session in self.openSessions where recipients.contains(session.device.user) {
+            let entries = event.isPrivate ? event.entries.filter { $0.user == session.device.user } : event.entries
+            session.offer(event.conversation, seq: 0, isReceipts: true) { [unowned self] in
+                session.link.send(from: self) {
+                    session.device.receiptsReceived(entries, in: event.conversation, session.link)
+                }
+            }
         }
     }
 }

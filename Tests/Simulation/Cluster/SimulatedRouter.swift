@@ -27,6 +27,7 @@ package final class SimulatedRouter: SimulatedNode {
     private var witnesses: WitnessBoard
     private var audience = Audience()
     private var journal: ChangeJournal
+    private var told = ToldProgress()
     private var seats: [String: ViewSeat] = [:]
     private var keeperConnections: [String: ShardConnection] = [:]
     private var writers: [String: SimulatedWriter] = [:]
@@ -65,6 +66,7 @@ package final class SimulatedRouter: SimulatedNode {
         let own = Confined(Weak(router: self))
         let router = RouterLife(name: self.name, incarnation: self.incarnation.description)
         self.journal = ChangeJournal(own: router, life: self.incarnation)
+        self.told = ToldProgress()
         self.routing = Router.RoutingState(own: router) { news in
             guard let router = own.value.router, router.life == life else { return }
             router.journal.routingChanged(router.routing.snapshot)
@@ -164,6 +166,16 @@ package final class SimulatedRouter: SimulatedNode {
         }
     }
 
+    /// The last word before an end in order: every edge got everything. Says nothing when something may still come.
+    func endDeliveries() {
+        guard self.isAlive, !self.isFrozen, self.hasLeft, self.writers.values.allSatisfy(\.isIdle) else { return }
+        for name in self.edges.keys.sorted() {
+            guard let edge = self.cluster.edge(name), let ending = self.journal.ending(for: name) else { continue }
+            self.world.note("\(self.name) has nothing more for \(name)")
+            self.tell(ending, edge)
+        }
+    }
+
     // MARK: - Links
 
     func linkUp(_ peer: SimulatedNode, _ link: SimulatedLink) {
@@ -171,6 +183,7 @@ package final class SimulatedRouter: SimulatedNode {
             self.edges[edge.name] = edge.edgeLife
             self.audience.linksChanged(Set(self.edges.values))
             self.tell(self.journal.beginning, edge)
+            self.told.linked(edge.name)
         } else {
             self.witnesses.linkUp(peer.name)
         }
@@ -195,6 +208,7 @@ package final class SimulatedRouter: SimulatedNode {
     // MARK: - From the edges
 
     func requestReceived(_ call: Call) {
+        guard call.kind != .syncChanges else { return self.answerChanges(call) }
         guard let shard = self.routing.ownShard(of: call.slot), let writer = self.writers[shard] else {
             return call.moved(self.routing.news(about: call.slot))
         }
@@ -202,6 +216,9 @@ package final class SimulatedRouter: SimulatedNode {
             switch call.kind {
             case .submit: writer.take(.submit(call, try Submit(decoding: call.payload)))
             case .readMessages: self.read(try ReadMessages(decoding: call.payload), call, shard)
+            case .compareHeads: self.compare(try CompareHeads(decoding: call.payload), call, shard)
+            case .readReceipts: self.read(try ReadReceipts(decoding: call.payload), call, shard)
+            case .storeReceipts: writer.take(.receipts(call, try StoreReceipts(decoding: call.payload)))
             default: writer.take(.operation(try ConversationOperations.operation(call)))
             }
         } catch {
@@ -232,6 +249,36 @@ package final class SimulatedRouter: SimulatedNode {
             case .failure: call.fail(Failure(.unavailable, "away", retryAfterMilliseconds: 100))
             }
         }
+    }
+
+    private func compare(_ request: CompareHeads, _ call: Call, _ shard: String) {
+        self.read(call, shard) { $0.changedHeads(request) }
+    }
+
+    private func read(_ request: ReadReceipts, _ call: Call, _ shard: String) {
+        self.read(call, shard) { $0.receipts(request) }
+    }
+
+    private func read(_ call: Call, _ shard: String, _ body: @escaping (SimulatedShard) -> some WireMessage) {
+        self.keeperConnections[shard]?.call(writes: false) { (shard) throws(StorageError) in
+            body(shard)
+        } completion: { result in
+            switch result {
+            case .success(let answer): call.answer(answer)
+            case .failure: call.fail(Failure(.unavailable, "away", retryAfterMilliseconds: 100))
+            }
+        }
+    }
+
+    /// At once, from memory.
+    private func answerChanges(_ call: Call) {
+        guard let question = try? SyncChanges(decoding: call.payload) else { return }
+        var answer = self.journal.answer(question, table: self.routing.snapshot)
+        if self.world.defect == .forgetChange, !answer.changed.isEmpty, self.world.chance(0.1) {
+            self.world.note("DEFECT: a change is forgotten")
+            answer.changed.removeLast()
+        }
+        call.answer(answer)
     }
 
     func attachmentReceived(_ attachment: Attachment, from edge: String) {
@@ -301,12 +348,21 @@ package final class SimulatedRouter: SimulatedNode {
         case .event(var event):
             event.recipients = recipients
             isSent = link.send(from: self) { [event] in edge.eventReceived(event) }
-        case .receipts, .settlement:
-            // No simulated device sends receipts.
+        case .receipts(let entries, let isPrivate):
+            let event = ReceiptsEvent(
+                conversation: parcel.conversation,
+                entries: entries,
+                recipients: recipients,
+                isPrivate: isPrivate
+            )
+            if self.world.defect == .dropReceipts, self.world.chance(0.02) {
+                self.world.note("DEFECT: receipts are dropped")
+                return
+            }
+            isSent = link.send(from: self) { edge.receiptsReceived(event) }
+        case .typing, .settlement:
+            // Not simulated, and sent to nobody.
             return
-        case .typing:
-            // Ephemeral, and not simulated.
-            isSent = true
         }
         guard !isSent else { return }
         self.unsent += 1
@@ -316,10 +372,16 @@ package final class SimulatedRouter: SimulatedNode {
     // MARK: - How far the edges have come
 
     private func tellProgress() {
+        self.told.keep(Set(self.edges.keys))
         for name in self.edges.keys.sorted() {
             guard let edge = self.cluster.edge(name) else { continue }
             let progress = self.journal.takeProgress(of: name)
-            if !self.tell(progress, edge), progress.kind == .gap { self.journal.missed(by: name) }
+            guard self.told.isNews(progress, to: name) else { continue }
+            guard self.tell(progress, edge) else {
+                if progress.kind == .gap { self.journal.missed(by: name) }
+                continue
+            }
+            self.told.was(progress, to: name)
         }
         self.later(Self.progressInterval) { [weak self] in self?.tellProgress() }
     }

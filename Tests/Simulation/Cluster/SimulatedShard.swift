@@ -113,14 +113,19 @@ package final class SimulatedShard: ShardStore {
     ) throws(StorageError) -> [MemberKey: Watermarks] {
         try self.fence(epoch)
         var stored: [MemberKey: Watermarks] = [:]
+        var grown: Set<ConversationID> = []
         for (key, watermarks) in batch.rows {
             guard let row = self.rows[key.conversation], !row.isDeleted,
                 let place = row.state.members.firstIndex(where: { $0.user == key.user })
             else { continue }
             let after = row.state.members[place].watermarks.union(watermarks)
-            self.rows[key.conversation]?.state.members[place].watermarks = after
+            if after != row.state.members[place].watermarks {
+                self.rows[key.conversation]?.state.members[place].watermarks = after
+                grown.insert(key.conversation)
+            }
             stored[key] = after
         }
+        for conversation in grown { self.rows[conversation]?.state.stateVersion += 1 }
         return stored
     }
 
@@ -247,6 +252,7 @@ package final class SimulatedShard: ShardStore {
         let users = change(&row.state)
         guard !users.isEmpty else { return .unchanged(row.state) }
         row.state.membersVersion += 1
+        row.state.stateVersion += 1
         self.rows[id] = row
         return .changed(row.state, users: users, outbox: [])
     }

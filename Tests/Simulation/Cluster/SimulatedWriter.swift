@@ -11,6 +11,7 @@ import Wire
 final class SimulatedWriter {
     enum Work {
         case submit(Call, Submit)
+        case receipts(Call, StoreReceipts)
         case operation(WriterOperation)
     }
 
@@ -47,6 +48,8 @@ final class SimulatedWriter {
         )
     }
 
+    var isIdle: Bool { !self.isBusy && self.queue.isEmpty && !self.writer.hasUnsettled }
+
     func take(_ work: Work) {
         self.queue.append(work)
         self.proceed()
@@ -68,6 +71,9 @@ final class SimulatedWriter {
             self.calls[ticket] = call
             self.submits[ticket] = submit
             return .submit(ticket, call.slot, submit, deadline: call.deadline)
+        case .receipts(let call, let receipts):
+            self.calls[ticket] = call
+            return .receipts(ticket, call.slot, receipts, deadline: call.deadline)
         case .operation(let operation):
             self.calls[ticket] = operation.call
             self.operations[ticket] = operation

@@ -21,8 +21,8 @@ struct Auditor {
             found += self.history(conversation)
             found += self.devices(conversation)
         }
-        for device in self.devices { found += self.answers(device) }
-        return found
+        for device in self.devices { found += self.answers(device) + self.gaps(device) }
+        return found + self.receipts()
     }
 
     /// Nothing was committed under another epoch than the view's.
@@ -71,11 +71,25 @@ struct Auditor {
             guard refusal.code != .notFound || !self.cluster.wasEverRemoved(device.user) else { continue }
             found.append(Violation(kind: .refused, detail: "\(device.name) was told \(refusal.code.name)"))
         }
+        return found + self.order(device)
+    }
+
+    private func gaps(_ device: SimulatedDevice) -> [Violation] {
         // Who is let in again begins behind a gap.
-        if self.isCalm, device.silentGaps > 0, !self.cluster.wasEverRemoved(device.user) {
+        guard !self.cluster.wasEverRemoved(device.user) else { return [] }
+        var found: [Violation] = []
+        if self.isCalm, device.silentGaps > 0 {
             found.append(Violation(kind: .gapInCalm, detail: "\(device.name) missed a message and nobody told it"))
         }
-        return found + self.order(device)
+        if self.isCalm, device.repeats > 0 {
+            found.append(
+                Violation(kind: .repeatedInCalm, detail: "\(device.name) got \(device.repeats) messages again")
+            )
+        }
+        if device.gapsUntold > 0 {
+            found.append(Violation(kind: .gapUntold, detail: "\(device.name) waited in vain for what it missed"))
+        }
+        return found
     }
 
     /// A device that was never refused anything has its messages stored in the order in which it sent them.

@@ -12,6 +12,10 @@ package enum Defect: String, CaseIterable, Sendable {
     case dropOneInTenThousand = "drop-one-in-10000"
     /// After a change of owner a repeat is stored as if it were new.
     case forgetDeduplication = "forget-deduplication"
+    /// A router leaves a change out of what it answers to a sync.
+    case forgetChange = "forget-change"
+    /// One event in fifty that tells of receipts is left out, and nobody is told.
+    case dropReceipts = "drop-receipts"
     /// Who was removed is still sent what comes after.
     case deliverAfterRemoval = "deliver-after-removal"
 }

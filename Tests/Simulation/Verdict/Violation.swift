@@ -12,6 +12,11 @@ package struct Violation: CustomStringConvertible, Sendable {
         case orderOfSender = "order-of-sender"
         case refused
         case gapInCalm = "gap-in-calm"
+        case repeatedInCalm = "repeated-in-calm"
+        case gapUntold = "gap-untold"
+        case receiptLost = "receipt-lost"
+        case receiptsWentBack = "receipts-went-back"
+        case receiptsDiffer = "receipts-differ"
         case notSettled = "not-settled"
     }
 

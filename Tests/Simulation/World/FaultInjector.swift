@@ -51,6 +51,7 @@ final class FaultInjector {
         default:
             guard router.isAlive, !router.isFrozen else { return }
             router.leave()
+            self.after(.milliseconds(450)) { router.endDeliveries() }
             self.after(.milliseconds(500)) {
                 router.crash()
                 self.after(length) { router.restart() }

@@ -48,6 +48,12 @@ final class StubCluster: Sendable {
 
     var history: [DeliveredMessage] { self.state.withLock { $0.history } }
     var watermarks: Watermarks { self.state.withLock { $0.watermarks } }
+
+    /// As another device of the user would.
+    func setWatermarks(_ watermarks: Watermarks) {
+        self.state.withLock { $0.watermarks = watermarks }
+    }
+
     /// The tokens that were shown, in order.
     var tokens: [String] { self.state.withLock { $0.tokens } }
 
@@ -138,15 +144,18 @@ final class StubCluster: Sendable {
     }
 
     private func sync(_ request: SyncRequest, _ id: CommandID, _ connection: StubConnection) {
-        let (faults, history) = self.state.withLock { state in
+        let (faults, history, watermarks) = self.state.withLock { state in
             state.syncs.append(request)
-            return (state.faults, state.history)
+            return (state.faults, state.history, state.watermarks)
         }
         guard !faults.isSilent, !request.hasMore else { return }
         guard !faults.knowsNoSync else {
             return connection.send(.error(id, Failure(.unknownType, "What is `sync`?")))
         }
         guard let after = request.cursors[Fixtures.conversation] else { return }
+        if request.wantsReceipts, watermarks.delivered > request.states[Fixtures.conversation] ?? 0 {
+            connection.send(.syncReceipts(Fixtures.receipts(watermarks)))
+        }
         // A test may have sent messages that no history has.
         let head = max(after, UInt64(history.count))
         guard head - after <= faults.syncMessagesMax else {
