@@ -147,6 +147,7 @@ package struct Simulation {
     private func scheduleTraffic() {
         for device in self.devices { self.scheduleMessages(of: device) }
         self.scheduleAbsences()
+        self.scheduleDrops()
         self.scheduleMembershipChanges()
     }
 
@@ -174,6 +175,15 @@ package struct Simulation {
         for device in self.devices where self.world.chance(0.25) {
             device.later(self.world.duration(0...Self.traffic)) { device.goAway() }
             device.later(Self.traffic + self.world.duration(0...(.seconds(2)))) { device.comeBack() }
+        }
+    }
+
+    /// Connections that end and begin again under traffic, each time with a sync.
+    private func scheduleDrops() {
+        for device in self.devices where self.world.chance(0.4) {
+            for _ in 0..<self.world.duration(1...5) {
+                device.later(self.world.duration(0...Self.traffic)) { device.drop("flaky") }
+            }
         }
     }
 

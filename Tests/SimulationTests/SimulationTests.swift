@@ -41,7 +41,8 @@ struct SimulationTests {
         "A planted mistake is objected to",
         arguments: [
             (Defect.acknowledgeBeforeCommit, 200, 1), (.skipEpochCheck, 200, 1), (.loseAttachAnnouncement, 400, 1),
-            (.dropOneInTenThousand, 1000, 8), (.forgetDeduplication, 400, 1), (.deliverAfterRemoval, 100, 1),
+            (.forgetChange, 200, 1), (.dropReceipts, 100, 1), (.dropOneInTenThousand, 1000, 8),
+            (.forgetDeduplication, 400, 1), (.deliverAfterRemoval, 100, 1),
         ]
     )
     func defectIsFound(_ defect: Defect, seeds: Int, step: Int) async throws {

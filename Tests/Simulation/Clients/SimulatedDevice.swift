@@ -4,6 +4,7 @@ import ClientProtocol
 import Messaging
 import NIOCore
 import Placement
+import Storage
 import TrunklineClient
 import Wire
 
@@ -95,8 +96,14 @@ package final class SimulatedDevice: SimulatedNode {
     package var isOpen: Bool { if case .open = self.phase { true } else { false } }
 
     package var isCaughtUp: Bool {
-        self.isOpen && self.cursors.values.allSatisfy { !$0.hasGap } && self.pagesUnderWay == 0
+        self.isOpen && self.cursors.allSatisfy { !$0.value.hasGap || !self.isMember($0.key) } && self.pagesUnderWay == 0
             && self.syncing.underWay == nil && !self.syncing.isNeeded && self.receipts.isIdle
+    }
+
+    /// Who was removed may have got something from behind what is not to be had any more.
+    private func isMember(_ conversation: ConversationID) -> Bool {
+        let members = self.cluster.shard(of: conversation).rows[conversation]?.state.members ?? []
+        return members.contains { $0.user == self.user }
     }
 
     /// While it is open.

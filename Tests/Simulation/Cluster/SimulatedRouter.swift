@@ -65,7 +65,10 @@ package final class SimulatedRouter: SimulatedNode {
         let life = self.life
         let own = Confined(Weak(router: self))
         let router = RouterLife(name: self.name, incarnation: self.incarnation.description)
-        self.journal = ChangeJournal(own: router, life: self.incarnation)
+        var bounds = ChangeLog.Bounds()
+        // Often so few that something is forgotten.
+        if self.world.chance(0.2) { bounds.conversationsMax = Int(self.world.duration(1...3)) }
+        self.journal = ChangeJournal(own: router, life: self.incarnation, bounds: bounds)
         self.told = ToldProgress()
         self.routing = Router.RoutingState(own: router) { news in
             guard let router = own.value.router, router.life == life else { return }
@@ -344,10 +347,10 @@ package final class SimulatedRouter: SimulatedNode {
         switch parcel.content {
         case .message(let message):
             let deliver = Deliver(message: message, recipients: recipients, isBroadcast: isBroadcast)
-            isSent = link.send(from: self) { edge.deliverReceived(deliver, from: self) }
+            isSent = !link.isFull && link.send(from: self) { edge.deliverReceived(deliver, from: self) }
         case .event(var event):
             event.recipients = recipients
-            isSent = link.send(from: self) { [event] in edge.eventReceived(event) }
+            isSent = !link.isFull && link.send(from: self) { [event] in edge.eventReceived(event) }
         case .receipts(let entries, let isPrivate):
             let event = ReceiptsEvent(
                 conversation: parcel.conversation,
@@ -359,7 +362,7 @@ package final class SimulatedRouter: SimulatedNode {
                 self.world.note("DEFECT: receipts are dropped")
                 return
             }
-            isSent = link.send(from: self) { edge.receiptsReceived(event) }
+            isSent = !link.isFull && link.send(from: self) { edge.receiptsReceived(event) }
         case .typing, .settlement:
             // Not simulated, and sent to nobody.
             return
@@ -388,9 +391,8 @@ package final class SimulatedRouter: SimulatedNode {
 
     @discardableResult
     private func tell(_ progress: DeliveryProgress, _ edge: SimulatedEdge) -> Bool {
+        guard let link = self.cluster.link(self, edge), !link.isFull || progress.kind == .begins else { return false }
         let life = self.incarnation
-        return self.cluster.link(self, edge)?.send(from: self) {
-            edge.progressReceived(progress, from: self.name, life)
-        } ?? false
+        return link.send(from: self) { edge.progressReceived(progress, from: self.name, life) }
     }
 }

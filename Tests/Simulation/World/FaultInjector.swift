@@ -31,7 +31,7 @@ final class FaultInjector {
         switch fault {
         case .crashRouter, .freezeRouter, .stopRouter: self.beginRouterFault(fault, length)
         case .crashEdge, .freezeEdge: self.beginEdgeFault(fault, length)
-        case .blockLink, .partitionRouters, .partitionEdge, .slowLink: self.beginLinkFault(fault, length)
+        case .blockLink, .partitionRouters, .partitionEdge, .slowLink, .fullLink: self.beginLinkFault(fault, length)
         case .registryAway, .registryEmptied, .registryRestarted, .registryUnreachable:
             self.beginRegistryFault(fault, length)
         case .shardCrash, .shardUnreachable, .shardCut, .shardSlow: self.beginShardFault(fault, length)
@@ -77,6 +77,8 @@ final class FaultInjector {
         switch fault {
         case .blockLink, .slowLink:
             links = [self.pick(self.cluster.links)]
+        case .fullLink:
+            links = [self.pick(self.cluster.links.filter { $0.nodes.0 is SimulatedEdge })]
         case .partitionRouters:
             links = self.cluster.links.filter { $0.nodes.0 is SimulatedRouter && $0.nodes.1 is SimulatedRouter }
         default:
@@ -87,6 +89,9 @@ final class FaultInjector {
             if fault == .slowLink {
                 link.slowness = .milliseconds(80)
                 self.after(length) { link.slowness = 0 }
+            } else if fault == .fullLink {
+                link.isFull = true
+                self.after(length) { link.isFull = false }
             } else {
                 link.block(way)
                 self.after(length) { link.unblock() }

@@ -12,6 +12,7 @@ package struct FaultPlan {
         case partitionRouters
         case partitionEdge
         case slowLink
+        case fullLink
         case registryAway
         case registryEmptied
         case registryRestarted

@@ -31,6 +31,8 @@ package final class SimulatedLink {
     private var isRetired = false
     /// Extra delay of everything, while the network is slow.
     package var slowness: UInt64 = 0
+    /// Nothing that can be left out is taken: the receiver gives no credit.
+    package var isFull = false
 
     init(world: World, _ first: SimulatedNode, _ second: SimulatedNode, silence: UInt64, redials: Bool) {
         self.world = world
