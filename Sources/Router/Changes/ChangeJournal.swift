@@ -65,15 +65,16 @@ package final class ChangeJournal: Sendable {
     package func record(_ parcels: [Parcel]) -> [Parcel] {
         self.state.withLock { state in
             parcels.map { parcel in
+                guard let position = Self.record(parcel, &state.log) else { return parcel }
                 var parcel = parcel
-                parcel.position = Self.record(parcel, &state.log)
+                parcel.position = position
                 state.settled.began()
                 return parcel
             }
         }
     }
 
-    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64 {
+    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64? {
         switch parcel.content {
         case .message(let message):
             log.record(parcel.conversation, headSeq: message.seq, members: parcel.members)
