@@ -60,7 +60,8 @@ package enum Rendering {
         undone; p50, p99 and max over injections. no ack: the longest time in which nobody at all got one.
         delivery: the longest time from an acknowledgement to the arrival at a device that is always there. no delivery: the
         longest time in which nothing arrived live anywhere. presence: the longest time in which such a device showed
-        somebody as connected who was not, or the other way round; whoever leaves is shown for a second more. healing: from being undone to everything going on again.
+        somebody as connected who was not, or the other way round; whoever leaves is shown for a second more. healing: from
+        being undone to everything going on again.
         """
 
     /// What the audit looked at, then every violation that is kept.

@@ -84,10 +84,6 @@ final class Clients: Sendable {
         }
     }
 
-    func refreshReceipts() {
-        for session in self.sessions { session.execute { $0.refreshReceipts() } }
-    }
-
     /// Those of the library are dropped by their relays.
     func dropSockets() {
         for socket in self.sockets { socket.drop() }

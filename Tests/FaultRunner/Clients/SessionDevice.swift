@@ -105,14 +105,6 @@ final class SessionDevice {
         }
     }
 
-    /// Asks how far the others have come: on a new connection, and when nobody sends any more, since the library does not
-    /// tell that the edge left events out.
-    func refreshReceipts() {
-        for conversation in self.world.conversations(of: self.plan.user) {
-            self.session?.refreshReceipts(self.world.conversations[conversation])
-        }
-    }
-
     /// Every quiet sender that has nothing under way sends one message, at a moment that its seed chooses.
     func sendQuietly(withinMilliseconds time: Int) {
         for sender in self.senders where sender.pauseMilliseconds == nil {
@@ -170,7 +162,6 @@ final class SessionDevice {
         switch event {
         case .connected:
             self.recorder.connected(self.plan.number)
-            self.refreshReceipts()
         case .message(let message, let arrival):
             self.received(message, arrival)
         case .acknowledged(let sent, _):

@@ -179,7 +179,6 @@ struct FaultRun: Sendable {
         let deadline = ContinuousClock.now + Self.presenceLimit
         let begin = RunClock.now()
         while true {
-            clients.refreshReceipts()
             try await Task.sleep(for: Self.presencePause)
             try await evidence.refresh(&record)
             clients.recorder.fill(&record)
