@@ -91,7 +91,7 @@ let package = Package(
             "Router",
             [
                 "Directory", "Mesh", "Messaging", "Observability", "Placement", "Storage", "Threads", "Wire", .logging,
-                .nioCore,
+                .nioCore, .nioPosix,
             ]
         ),
         .target(
@@ -182,6 +182,10 @@ let package = Package(
         tests(
             "RouterTests",
             ["Directory", "Messaging", "Placement", "Router", "Storage", "TestSupport", "Wire", .nioCore, .nioPosix]
+        ),
+        tests(
+            "PresenceTests",
+            ["ClientProtocol", "Directory", "Edge", "Messaging", "Placement", "Router", "TestSupport", "Wire"]
         ),
         tests(
             "EdgeTests",

@@ -87,6 +87,8 @@ extension ClusterSettings {
         package var syncsUnderWay = 0
         /// Conversations of one router.
         package var changedConversations = 0
+        /// Members of the largest conversation that carries presence and typing.
+        package var presenceMembers = 0
         package var shardQueueMessages = 0
         package var shardQueueBytes = 0
         package var batchMessages = 0

@@ -23,6 +23,7 @@ package final class EdgeMetrics: Sendable {
     let malformedNotifications: Counter
     let registrationsFailed: Counter
     let registryRefills: Counter
+    let ephemeral: EphemeralMetrics
     private let commands: [ClientCommand.Name: Counter]
     private let errors: [ErrorCode: Counter]
     private let closes: [CloseCode: Counter]
@@ -91,6 +92,7 @@ package final class EdgeMetrics: Sendable {
             "trunkline_edge_registry_refills_total",
             help: "Times all sessions were registered anew."
         )
+        self.ephemeral = EphemeralMetrics(registry)
         self.disconnects = registry.counter(
             "trunkline_edge_disconnects_total",
             help: "WebSockets that ended without the edge closing them."

@@ -86,6 +86,16 @@ package final class EdgeNode: WebSocketAcceptor {
             onSuperseded: { _, _, entry in closeLocal(entry, .replaced) },
             onChange: { isComplete in announcer.registrationChanged(isComplete) }
         )
+        let presence = PresenceService(
+            eventLoop: eventLoops[0],
+            membersMax: settings.limits.presenceMembers,
+            index: index,
+            loops: loops,
+            routing: routing,
+            routers: routers,
+            links: mesh,
+            metrics: metrics
+        )
         let opener = SessionOpener(
             index: index,
             keeper: keeper,
@@ -111,11 +121,16 @@ package final class EdgeNode: WebSocketAcceptor {
                     index: index,
                     loops: loops,
                     links: mesh,
+                    presence: presence,
                     metrics: metrics,
                     logger: logger
                 ),
                 linkUp: { announcer.tellRegistration() },
-                progress: RouterProgress(loops: loops),
+                presence: presence,
+                settle: { users in
+                    .andAllComplete(loops.map { $0.settle(users) }, on: eventLoops[0])
+                },
+                progress: RouterProgress(loops: loops, onLoss: { presence.eventsMayBeLost() }),
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),
@@ -144,6 +159,7 @@ package final class EdgeNode: WebSocketAcceptor {
             verifier: verifier,
             admission: admission,
             opener: opener,
+            presence: presence,
             metrics: metrics
         )
         self.loops = loops
@@ -159,6 +175,7 @@ package final class EdgeNode: WebSocketAcceptor {
     /// Dials the routers and begins to keep the registry. Does not wait for either; see ``unreadyReasons``.
     package func start() {
         self.mesh.setPeers(self.peers)
+        self.services.presence.start()
         for loop in self.loops {
             loop.start()
         }
@@ -200,6 +217,7 @@ package final class EdgeNode: WebSocketAcceptor {
         // A refill that is under way would set the marker again.
         await keeping?.value
         await self.keeper.withdraw()
+        self.services.presence.stop()
         await self.mesh.shutdown()
         for loop in self.loops {
             loop.stop()

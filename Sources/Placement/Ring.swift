@@ -24,11 +24,13 @@ package struct Ring: Sendable, Equatable {
             return
         }
         let points = Self.points(of: routers)
-        self.owners = (0..<Slot.count).map { slot in
-            let position = XXHash64.hash(Array("slot \(slot)".utf8))
-            return points[Self.firstIndex(in: points, notBefore: position)].router
+        self.owners = Self.slotPositions.map { position in
+            points[Self.firstIndex(in: points, notBefore: position)].router
         }
     }
+
+    /// Where the slots are on the circle, in the order of their numbers.
+    private static let slotPositions = (0..<Slot.count).map { XXHash64.hash(Array("slot \($0)".utf8)) }
 
     /// The router that owns a slot, or nil when there is no router at all.
     package func owner(of slot: Slot) -> String? {

@@ -50,7 +50,7 @@ package struct View: Sendable, Equatable {
             latest[member.name] = member
         }
         self.members = latest.values.sorted { $0.name < $1.name }
-        self.ring = Ring(routers: Array(latest.keys))
+        self.ring = RingCache.shared.ring(of: latest.keys)
     }
 
     package var routers: [String] { self.ring.routers }

@@ -20,9 +20,12 @@ package final class RouterHub: Sendable {
         var routing: RoutingState
         var witnesses: WitnessBoard
         var links: RouterLinks
+        var settler: DeliverySettler
         var registry: SessionRegistry
         var dispatchers: [AudienceDispatcher]
         var requests: RequestDispatcher
+        var presence: PresenceKeeper
+        var typing: TypingCarrier
         var keepers: [String: ShardKeeper]
         var requestTimeout: Duration
         var journal: ChangeJournal
@@ -48,6 +51,7 @@ package final class RouterHub: Sendable {
     func routingChanged(_ news: RoutingNews) {
         guard let parts = self.parts else { return }
         parts.journal.routingChanged(parts.routing.snapshot)
+        parts.presence.routingChanged()
         let payload = news.encoded()
         for peer in parts.mesh.peers {
             parts.mesh.notify(
@@ -95,6 +99,7 @@ extension RouterHub: MeshDelegate {
             // The audiences know of the link by now, so what is recorded after this position comes over it.
             self.notify(.deliveryProgress, parts.journal.beginning.encoded(), edge: peer.name)
             parts.teller.linked(peer.name)
+            parts.presence.linkUp(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkUp(peer.name)
         }
@@ -112,6 +117,7 @@ extension RouterHub: MeshDelegate {
         switch peer.role {
         case .edge:
             self.tellEdges(parts)
+            parts.presence.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkDown(peer.name)
             parts.keepers.values.forEach { $0.wake() }
@@ -144,6 +150,7 @@ extension RouterHub: MeshDelegate {
         }
         parts.requests.dispatch(
             Call(kind: kind, slot: slot, deadline: request.deadline, payload: request.payload) { status, payload in
+                if kind == .setPresence { parts.presence.answered(request.payload, status, payload) }
                 request.reply(status: status.rawValue, payload: payload)
             }
         )
@@ -194,7 +201,13 @@ extension RouterHub: MeshDelegate {
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
                 parts.keepers.values.forEach { $0.wake() }
-            case .deliver, .conversationEvent, .receipts, .sessionDisplaced, .deliveryProgress:
+            case .presenceReport, .presenceDigest, .presenceStatesWanted:
+                try parts.presence.received(kind, payload, from: peer)
+            case .typing:
+                guard peer.role == .edge else { return }
+                parts.typing.received(try Typing(decoding: payload))
+            case .deliver, .conversationEvent, .receipts, .sessionDisplaced, .deliveryProgress, .presenceStates,
+                .presenceWanted, .typingTold:
                 break
             }
         } catch {
@@ -256,6 +269,11 @@ extension RouterHub: AudienceTransport {
         }
     }
 
+    package func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void) {
+        guard let parts = self.parts else { return completion() }
+        parts.settler.settle(users, completion: completion)
+    }
+
     package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
         guard let parts = self.parts else { return }
         let outcome = parts.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .durable)
@@ -266,5 +284,9 @@ extension RouterHub: AudienceTransport {
 
     package func finished(_ positions: [UInt64]) {
         self.parts?.journal.finished(positions)
+    }
+
+    package func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
+        self.parts?.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
     }
 }

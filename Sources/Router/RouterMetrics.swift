@@ -61,8 +61,10 @@ enum RouterMetrics {
             help: "Questions of edges for what changed for a user.",
             labels: ["answer"]
         )
+        let presence = PresenceMetrics(registry)
         registry.collect { [weak node] sink in
             guard let node else { return }
+            presence.record(node.presence.currentCounts, node.typing.currentCounts, in: &sink)
             for (shard, count) in node.queuedCalls {
                 sink.record(queued, count, [shard])
             }

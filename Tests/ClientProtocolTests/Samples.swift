@@ -134,6 +134,26 @@ enum Samples {
             .memberAdded(Self.membership),
             .memberRemoved(Self.membership),
             .roleChanged(Self.membership),
+            .presenceWatched("w", []),
+            .presenceWatched(
+                1,
+                [
+                    PresenceBody(userID: Self.user, status: .away),
+                    PresenceBody(userID: Self.other, status: .offline, lastSeenAt: Self.time),
+                ]
+            ),
+            .statusSet("s", StatusBody(status: .invisible, visibleTo: .everyone)),
+            .userOnline(UserOnline(userID: Self.user, status: .busy)),
+            .userOffline(UserOffline(userID: Self.user)),
+            .userOffline(UserOffline(userID: Self.user, lastSeenAt: Self.time)),
+            .typing(
+                TypingEvent(
+                    conversationID: Self.conversation,
+                    userID: Self.user,
+                    isTyping: false,
+                    expiresInMilliseconds: 0
+                )
+            ),
             .resync,
         ]
     }

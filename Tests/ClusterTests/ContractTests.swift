@@ -29,6 +29,9 @@ extension ClusterTests {
                 ("POST", "/api/auth/refresh", #"{"refresh_token":"\#(bob.refreshToken)"}"#),
                 ("POST", "/api/auth/refresh", #"{"refresh_token":"\#(bob.refreshToken)"}"#),
                 ("GET", "/api/users/\(bob.id)", nil),
+                ("PUT", "/api/users/status", #"{"status":"busy","visible_to":"nobody"}"#),
+                ("PUT", "/api/users/status", #"{"status":"sleepy"}"#),
+                ("PUT", "/api/users/status", "{}"),
                 ("GET", "/api/users/\(nobody)", nil),
                 ("GET", "/api/users/search?username=\(bob.username)", nil),
                 ("GET", "/api/users/search?username=nobody-at-all", nil),
@@ -97,6 +100,15 @@ extension ClusterTests {
                 _ = try await adas.message("Ada is told of \(type)") { $0["type"]?.string == type }
             }
             _ = try await adas.command("ping")
+            _ = try await bobs.command("watch_presence", #""conversation_ids":["\#(group)"]"#)
+            _ = try await bobs.command("watch_presence", #""conversation_ids":["\#(bob.id)"]"#)
+            _ = try await adas.command("set_status", #""status":"away""#)
+            adas.send(text: #"{"id":9,"type":"set_typing","conversation_id":"\#(group)"}"#)
+            for type in ["user_online", "typing"] {
+                _ = try await bobs.message("Bob is told of \(type)") { $0["type"]?.string == type }
+            }
+            _ = try await adas.command("set_status", #""visible_to":"nobody""#)
+            _ = try await bobs.message("Bob is told of user_offline") { $0["type"]?.string == "user_offline" }
             adas.send(text: "nonsense")
             let path = "/api/conversations/\(group)"
             _ = try await ada.request("PUT", path, port: port, json: #"{"title":"Friends"}"#)

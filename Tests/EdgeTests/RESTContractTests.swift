@@ -134,6 +134,8 @@ struct RESTContractTests {
             _ = try await check("PUT", path + "/members/\(bob)", #"{"role":"admin"}"#)
             _ = try await check("DELETE", path + "/members/\(bob)")
             _ = try await check("DELETE", path)
+            _ = try await check("PUT", "/api/users/status", #"{"visible_to":"nobody"}"#)
+            _ = try await check("PUT", "/api/users/status", "{}")
             for open in ["/", "/health", "/ready", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/ws", "/nothing"] {
                 _ = try await check("GET", open)
                 _ = try await check("HEAD", open)
@@ -147,8 +149,9 @@ struct RESTContractTests {
                 _ = try await check(route.method.rawValue, path, token: nil)
                 for code in [ErrorCode.unavailable, .overloaded, .outcomeUnknown, .internal] {
                     edge.routers.state.withLock { $0.failure = Failure(code, "x", retryAfterMilliseconds: 10) }
+                    let status = route.template == "/api/users/status" ? "busy" : "read"
                     let bodies =
-                        #"{"title":"x","user_ids":["\#(bob)"],"role":"admin","status":"read","#
+                        #"{"title":"x","user_ids":["\#(bob)"],"role":"admin","status":"\#(status)","#
                         + #""kind":"group","member_ids":["\#(bob)"]}"#
                     let isMessage = route.template == "/api/messages"
                     let answer = try await check(

@@ -122,7 +122,8 @@ final class ScriptedRouters: RouterCalls {
         _ state: inout State
     ) throws -> ByteBuffer {
         switch kind {
-        case .registerUser, .resolveUsername, .getCredentials, .putDevice, .rotateRefreshToken, .revokeDevice:
+        case .registerUser, .resolveUsername, .getCredentials, .putDevice, .rotateRefreshToken, .revokeDevice,
+            .setPresence:
             try Self.answerAccount(kind, slot: slot, payload, &state)
         case .listConversations, .readMessages:
             try Self.answerRead(kind, slot: slot, payload, &state)
@@ -174,6 +175,14 @@ final class ScriptedRouters: RouterCalls {
             state.usedHashes.insert(request.presentedHash)
             state.refreshHashes[request.device] = request.newHash
             return Empty().encoded()
+        case .setPresence:
+            let request = try SetPresence(decoding: payload)
+            try Self.check(Slot(of: request.user.value) == slot)
+            let settings = PresenceSettings(
+                status: request.status ?? .online,
+                visibility: request.visibility ?? .everyone
+            )
+            return PresenceProfileBody(PresenceProfile(settings: settings)).encoded()
         default:
             let request = try RevokeDevice(decoding: payload)
             state.refreshHashes[request.device] = nil

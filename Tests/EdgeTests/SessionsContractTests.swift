@@ -90,6 +90,19 @@ struct SessionsContractTests {
             .conversationDeleted(Self.id, actor: Self.user), .memberAdded(membership), .memberRemoved(membership),
             .roleChanged(membership), .resync, .receiptStored("1", stored), .messageDelivered(receipt),
             .messageRead(receipt),
+            .presenceWatched(
+                "1",
+                [
+                    PresenceBody(userID: Self.user, status: .busy),
+                    PresenceBody(userID: Self.user, status: .offline, lastSeenAt: Timestamp(1)),
+                ]
+            ),
+            .statusSet("1", StatusBody(status: .invisible, visibleTo: .nobody)),
+            .userOnline(UserOnline(userID: Self.user, status: .away)), .userOffline(UserOffline(userID: Self.user)),
+            .userOffline(UserOffline(userID: Self.user, lastSeenAt: Timestamp(1))),
+            .typing(
+                TypingEvent(conversationID: Self.id, userID: Self.user, isTyping: true, expiresInMilliseconds: 6000)
+            ),
         ]
     }
 
@@ -117,6 +130,8 @@ struct SessionsContractTests {
             .messageRead(ReceiptRequest(conversationID: Self.id, seq: 1)),
             .authenticate(.init(token: "t", deviceID: DeviceID(value: 1), sync: true)),
             .sync(SyncRequest(cursors: [:])), .sync(SyncRequest(cursors: [Self.id: 7], resume: "AQ", hasMore: true)),
+            .watchPresence(.init(conversationIDs: [Self.id])), .setStatus(.init(status: .away, visibleTo: .everyone)),
+            .setTyping(.init(conversationID: Self.id, isTyping: false)),
             .sync(
                 SyncRequest(
                     cursors: [Self.id: 7, ConversationID(value: 9): 1],
@@ -154,6 +169,8 @@ struct SessionsContractTests {
         #expect(values("MessageKind") == MessageKind.allCases.map(\.name))
         #expect(values("ConversationKind") == ConversationKind.allCases.map(\.name))
         #expect(values("MemberRole") == MemberRole.allCases.map(\.name))
+        #expect(values("ChosenStatus") == ChosenStatus.allCases.map(\.name))
+        #expect(values("PresenceVisibility") == PresenceVisibility.allCases.map(\.name))
     }
 
     @Test("Its table of close codes is the list that there is")

@@ -62,6 +62,7 @@ struct SessionsFixture: Sendable {
     let keeper: RegistryKeeper
     let services: SessionServices
     let dispatcher: DeliveryDispatcher
+    let presence: PresenceService
     let inbox: MeshInbox
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -119,6 +120,16 @@ struct SessionsFixture: Sendable {
         self.metrics = metrics
         self.loop = loop
         self.keeper = keeper
+        self.presence = PresenceService(
+            eventLoop: self.eventLoop,
+            membersMax: 10,
+            index: self.index,
+            loops: [loop],
+            routing: self.routing,
+            routers: routers,
+            links: links,
+            metrics: metrics
+        )
         self.services = SessionServices(
             settings: settings,
             routers: routers,
@@ -131,12 +142,14 @@ struct SessionsFixture: Sendable {
                 now: { [eventLoop] in eventLoop.now }
             ),
             opener: opener,
+            presence: self.presence,
             metrics: metrics
         )
         self.dispatcher = DeliveryDispatcher(
             index: self.index,
             loops: [loop],
             links: links,
+            presence: self.presence,
             metrics: metrics,
             logger: self.logger
         )
@@ -146,7 +159,9 @@ struct SessionsFixture: Sendable {
                 routing: self.routing,
                 dispatcher: self.dispatcher,
                 linkUp: {},
-                progress: RouterProgress(loops: [loop]),
+                presence: self.presence,
+                settle: { loop.settle($0) },
+                progress: RouterProgress(loops: [loop], onLoss: { [presence] in presence.eventsMayBeLost() }),
                 displaced: { _ in }
             )
         )
@@ -202,6 +217,21 @@ struct SessionsFixture: Sendable {
             )
         }
         self.inbox.meshReadComplete(from: peer)
+        await self.eventLoop.run()
+    }
+
+    /// Asks as a router does whether what came before has gone out; the answers are added to the log.
+    func askToSettle(_ users: [UserID]) async {
+        let log = self.log
+        let request = InboundRequest(
+            peer: PeerIdentity(name: "router-1", incarnation: Incarnation(value: 9), role: .router),
+            kind: RequestKind.settleDeliveries.rawValue,
+            slot: 0,
+            epoch: 0,
+            deadline: .now() + .seconds(60),
+            payload: SettleDeliveries(users: users).encoded()
+        ) { status, _ in log.add("settled \(status)") }
+        self.inbox.meshRequest(request)
         await self.eventLoop.run()
     }
 }

@@ -17,6 +17,7 @@ struct AuditorTests {
         #expect(result.holds, "\(result.violations)")
         #expect(result.acknowledged == 3 && result.stored == 3 && result.lists == 2)
         #expect(result.deliveries == 8 && result.removals == 1 && result.views == 2 && result.writes == 2)
+        #expect(result.sightings == 6 && result.receipts == 4)
     }
 
     // MARK: - Messages

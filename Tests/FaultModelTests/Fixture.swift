@@ -4,7 +4,7 @@ import FaultModel
 import Messaging
 
 /// A small run in which all is right: three users, one conversation, three messages of user 0. User 1 stayed; user 2 was
-/// added for the first two messages and removed before the third.
+/// added for the first two messages and removed before the third. User 1 is busy, user 2 is away for good.
 enum Fixture {
     static let ids = (0..<3).map { ClientMessageID(value: UInt128($0 + 1)) }
     static let strange = ClientMessageID(value: 99)
@@ -24,6 +24,7 @@ enum Fixture {
             record.sends.append(message)
         }
         conversation.joinedSeqs = [0: 0, 1: 0]
+        conversation.receipts = [0: Watermarks(delivered: 3, read: 0), 1: Watermarks(delivered: 3, read: 2)]
         conversation.shard = "shard-1"
         record.conversations = [conversation]
         record.membershipChanges = [
@@ -33,6 +34,12 @@ enum Fixture {
         record.devices = (0..<3).map { number in
             self.device(number, messages: number == 2 ? 2 : 3, way: number == 0 ? .own : .live)
         }
+        record.devices[2].isAway = true
+        record.presence = [
+            PresenceTruth(user: 0, isConnected: true),
+            PresenceTruth(user: 1, isConnected: true, settings: PresenceSettings(status: .busy)),
+            PresenceTruth(user: 2, isConnected: false),
+        ]
         var shard = ShardRecord(name: "shard-1")
         shard.views = [
             ViewChange(epoch: 1, routers: ["router-1"]), ViewChange(epoch: 2, routers: ["router-1", "router-2"]),
@@ -58,6 +65,18 @@ enum Fixture {
                 Delivery(conversation: 0, seq: seq, id: id, at: Microseconds(index) * 200 + 130, way: way)
             )
             device.lists[0, default: []].append(.init(seq: seq, id: id))
+        }
+        let sightings = [
+            PresenceSighting(user: 0, status: .online, at: 70), PresenceSighting(user: 1, status: .busy, at: 71),
+            PresenceSighting(user: 2, status: .offline, hasLastSeen: true, at: 600),
+        ]
+        for sighting in sightings where sighting.user != number {
+            device.sightings.append(sighting)
+            device.presence[sighting.user] = sighting
+        }
+        for (user, watermarks) in [Watermarks(delivered: 3, read: 0), Watermarks(delivered: 3, read: 2)].enumerated()
+        where user != number {
+            device.receipts[ReceiptKey(conversation: 0, user: user), default: ReceiptView()].told(watermarks, at: 700)
         }
         return device
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FaultModel
+import Messaging
 import TestSupport
 import Testing
 
@@ -54,6 +55,41 @@ struct ReportTests {
         #expect(summary.anyAcknowledgement == 225, "from 120 to 345")
         #expect(summary.healing == 180)
         #expect(summary.verdict == "held")
+    }
+
+    @Test(
+        "Presence: from a change of the truth, or of the device's connection, to its being shown; who hides is left out"
+    )
+    func presence() {
+        var record = Fixture.record()
+        for device in 0..<3 { record.devices[device].presence = [:] }
+        record.devices[0].connections = [Wait(from: 0, until: .max)]
+        record.devices[0].sightings = [
+            PresenceSighting(user: 1, status: .busy, at: 30), PresenceSighting(user: 1, status: .offline, at: 240),
+            PresenceSighting(user: 1, status: .away, at: 260), PresenceSighting(user: 1, status: .offline, at: 950),
+        ]
+        record.devices[1].connections = [Wait(from: 10, until: 100), Wait(from: 250, until: 900)]
+        record.devices[1].sightings = [
+            PresenceSighting(user: 0, status: .online, at: 15), PresenceSighting(user: 0, status: .online, at: 255),
+        ]
+        let expected = [
+            Wait(from: 0, until: 30), Wait(from: 100, until: 240), Wait(from: 250, until: 260),
+            Wait(from: 900, until: 950), Wait(from: 10, until: 15), Wait(from: 250, until: 255),
+        ]
+        func waits() -> Set<[Microseconds]> { Set(Waits(record).presence.map { [$0.from, $0.until] }) }
+        #expect(waits() == Set(expected.map { [$0.from, $0.until] }))
+        #expect(FaultSummary.summaries(record, Auditor.audit(record)).first?.presence == 50)
+        record.hiddenUsers = [1]
+        #expect(waits() == [[10, 15], [250, 255]])
+        record.choosingUsers = [0]
+        #expect(waits().isEmpty)
+        // Never shown: to the end.
+        record = Fixture.record()
+        record.devices[0].connections = [Wait(from: 5, until: .max)]
+        record.devices[1].connections = [Wait(from: 1, until: .max)]
+        record.devices[0].sightings = []
+        record.devices[1].sightings = []
+        #expect(waits() == [[5, 1000], [1, 1000]])
     }
 
     @Test("The verdict names what did not heal and what was violated meanwhile")

@@ -52,6 +52,12 @@ private final class ScriptedTransport: AudienceTransport {
         self.state.withLock { $0.sent[edge, default: []].append(deliver.message.seq) }
     }
 
+    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void) {
+        completion()
+    }
+
+    func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {}
+
     func finished(_ positions: [UInt64]) {
         self.journal.finished(positions)
     }

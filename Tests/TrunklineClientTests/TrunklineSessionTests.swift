@@ -122,6 +122,65 @@ struct TrunklineSessionTests {
         }
     }
 
+    @Test("presence is watched on every connection; status and typing go while there is one")
+    func presence() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let anna = try await self.device(http, group)
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            try await self.open(anna)
+            func presences() -> [[PresenceBody]] {
+                anna.events.all.compactMap { if case .presence(let users) = $0 { users } else { nil } }
+            }
+            try await eventually("it is watched") { presences().count == 1 }
+            #expect(try await anna.session.ask { $0.setStatus(.busy, visibleTo: .nobody) })
+            try await anna.session.ask { $0.types(in: Fixtures.conversation) }
+            try await eventually("both are answered") {
+                let events = anna.events.all
+                let isSet = events.contains {
+                    if case .other(.statusSet(_, let status)) = $0 { status.visibleTo == .nobody } else { false }
+                }
+                let isTold = events.contains { if case .typing(let event) = $0 { event.isTyping } else { false } }
+                return isSet && isTold
+            }
+            let ben = UserID(value: 8)
+            cluster.broadcast(.userOnline(UserOnline(userID: ben, status: .away)))
+            cluster.broadcast(.userOffline(UserOffline(userID: ben)))
+            try await eventually("Ben came and went") { presences().count == 3 }
+            #expect(presences().dropFirst().map { $0.map(\.status) } == [[.away], [.offline]])
+            await edges[0].stop()
+            try await eventually("it is watched on the other edge") { presences().count == 4 }
+            try await anna.session.ask { $0.close() }
+            #expect(try await !anna.session.ask { $0.setStatus(.busy) }, "there is no connection any more")
+        }
+    }
+
+    @Test("a watch that is refused for the time being is sent again, one that is refused for good is not")
+    func presenceRefused() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            let later = Failure(.unavailable, "Not now.", retryAfterMilliseconds: 1)
+            cluster.change { $0.watchRefusals = [later, later] }
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            func presences() -> Int {
+                anna.events.all.count { if case .presence = $0 { true } else { false } }
+            }
+            func errors() -> Int {
+                anna.events.all.count { if case .other(.error) = $0 { true } else { false } }
+            }
+            try await eventually("it is watched") { presences() == 1 }
+            #expect(errors() == 0)
+            cluster.change { $0.watchRefusals = [Failure(.notFound, "There is none.")] }
+            try await anna.session.ask { $0.watchPresence(in: []) }
+            try await eventually("the refusal is handed over") { errors() == 1 }
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            try await eventually("the next one is granted") { presences() == 2 }
+            let watches = edges[0].commands.count { if case .watchPresence = $0.command { true } else { false } }
+            #expect(watches == 5)
+            try await anna.session.ask { $0.close() }
+        }
+    }
+
     @Test("when an edge dies the session moves to another, sends again in order what had no answer, and misses nothing")
     func edgeDies() async throws {
         try await self.withCluster { cluster, edges, http, group in

@@ -299,6 +299,12 @@ private let samples: [(body: any WireMessage & Equatable, hexadecimal: String)] 
             """
         ),
         (
+            SettleDeliveries(users: [bob]),
+            """
+            0a1000000000000000000000000000000002
+            """
+        ),
+        (
             DisplaceSession(
                 edge: "edge-1",
                 incarnation: Incarnation(value: 5),
@@ -408,7 +414,7 @@ struct MessageBodiesTests {
     @Test("The list of samples holds every body that the kinds of requests and notifications need")
     func complete() {
         #expect(Set(samples.map { "\(type(of: $0.body))" }).count == samples.count)
-        #expect(samples.count == 48)
+        #expect(samples.count == 49)
     }
 
     @Test("Lengths beyond the buffer, long varints and wrong types are refused")

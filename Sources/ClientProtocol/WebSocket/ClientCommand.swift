@@ -9,6 +9,9 @@ package enum ClientCommand: Hashable, Sendable {
     case messageDelivered(ReceiptRequest)
     case messageRead(ReceiptRequest)
     case sync(SyncRequest)
+    case watchPresence(WatchPresence)
+    case setStatus(SetStatus)
+    case setTyping(SetTyping)
     case ping
 
     /// The fields of `authenticate`.
@@ -37,6 +40,9 @@ package enum ClientCommand: Hashable, Sendable {
         case messageDelivered = "message_delivered"
         case messageRead = "message_read"
         case sync
+        case watchPresence = "watch_presence"
+        case setStatus = "set_status"
+        case setTyping = "set_typing"
         case ping
     }
 
@@ -47,6 +53,9 @@ package enum ClientCommand: Hashable, Sendable {
         case .messageDelivered: .messageDelivered
         case .messageRead: .messageRead
         case .sync: .sync
+        case .watchPresence: .watchPresence
+        case .setStatus: .setStatus
+        case .setTyping: .setTyping
         case .ping: .ping
         }
     }
@@ -120,6 +129,9 @@ extension CommandMessage {
                 object.identifier("conversation_id", fields.conversationID)
                 object.integer("seq", fields.seq)
             case .sync(let fields): fields.write(into: &object)
+            case .watchPresence(let fields): fields.write(into: &object)
+            case .setStatus(let fields): fields.write(into: &object)
+            case .setTyping(let fields): fields.write(into: &object)
             case .ping:
                 break
             }
@@ -164,6 +176,16 @@ private struct DecodedCommand: Decodable {
                 command = .messageRead(try ReceiptRequest(from: decoder))
             case .sync:
                 throw Failure(.invalidField, "The field `type` of a `sync` must stand before its other fields.")
+            case .watchPresence:
+                let fields = try ClientCommand.WatchPresence(from: decoder)
+                try fields.validate()
+                command = .watchPresence(fields)
+            case .setStatus:
+                let fields = try ClientCommand.SetStatus(from: decoder)
+                try fields.validate()
+                command = .setStatus(fields)
+            case .setTyping:
+                command = .setTyping(try ClientCommand.SetTyping(from: decoder))
             case .ping:
                 command = .ping
             }

@@ -23,6 +23,7 @@ private struct DecodedMessage: Decodable {
         case retryAfterMilliseconds = "retry_after_ms"
         case conversation
         case conversationID = "conversation_id"
+        case users
         case actorID = "actor_id"
     }
 
@@ -41,6 +42,9 @@ private struct DecodedMessage: Decodable {
         case .pong:
             self.message = .pong(try id(), resume: try container.decodeIfPresent(String.self, forKey: .resume))
         case .synced: self.message = .synced(try id(), try Synced(from: decoder))
+        case .presenceWatched:
+            self.message = .presenceWatched(try id(), try container.decode([PresenceBody].self, forKey: .users))
+        case .statusSet: self.message = .statusSet(try id(), try StatusBody(from: decoder))
         case .error:
             let failure = Failure(
                 try container.decode(ErrorCode.self, forKey: .code),
@@ -66,6 +70,9 @@ private struct DecodedMessage: Decodable {
         case .roleChanged: self.message = .roleChanged(try MembershipEvent(from: decoder))
         case .messageDelivered: self.message = .messageDelivered(try ReceiptEvent(from: decoder))
         case .messageRead: self.message = .messageRead(try ReceiptEvent(from: decoder))
+        case .userOnline: self.message = .userOnline(try UserOnline(from: decoder))
+        case .userOffline: self.message = .userOffline(try UserOffline(from: decoder))
+        case .typing: self.message = .typing(try TypingEvent(from: decoder))
         case .resync: self.message = .resync
         }
     }

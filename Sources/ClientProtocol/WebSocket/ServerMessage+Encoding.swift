@@ -22,8 +22,9 @@ extension ServerMessage {
         case .synced(_, let fields):
             fields.tooFar.count * 96 + (fields.removed.count + fields.updated.count + fields.unavailable.count) * 40
                 + fields.receiptsLeftOut.count * 40 + (fields.resume?.utf8.count ?? 0)
+        case .presenceWatched(_, let users): users.count * 112
         case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
-            .roleChanged, .messageDelivered, .messageRead, .resync:
+            .roleChanged, .messageDelivered, .messageRead, .resync, .statusSet, .userOnline, .userOffline, .typing:
             128
         }
     }
@@ -31,14 +32,14 @@ extension ServerMessage {
     private func write(into object: inout JSONWriter.Object) {
         switch self {
         case .authenticated(let id, _), .messageSent(let id, _), .receiptStored(let id, _), .pong(let id, _),
-            .synced(let id, _),
-            .error(.some(let id), _):
+            .synced(let id, _), .presenceWatched(let id, _), .statusSet(let id, _), .error(.some(let id), _):
             switch id {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
         case .error(nil, _), .newMessage, .syncMessages, .syncReceipts, .conversationCreated, .conversationUpdated,
-            .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
+            .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync,
+            .userOnline, .userOffline, .typing:
             break
         }
         object.literal("type", self.name.rawValue)
@@ -52,6 +53,11 @@ extension ServerMessage {
         case .syncMessages(let page): page.write(into: &object)
         case .syncReceipts(let fields): fields.write(into: &object)
         case .resync: break
+        case .presenceWatched(_, let users): object.array("users", users) { $1.write(into: &$0) }
+        case .statusSet(_, let fields): fields.write(into: &object)
+        case .userOnline(let fields): fields.write(into: &object)
+        case .userOffline(let fields): fields.write(into: &object)
+        case .typing(let fields): fields.write(into: &object)
         case .error(_, let failure):
             object.literal("code", failure.code.name)
             object.string("message", failure.message)

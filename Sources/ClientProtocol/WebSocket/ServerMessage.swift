@@ -10,6 +10,8 @@ package enum ServerMessage: Hashable, Sendable {
     /// With a fresh resume token while the session misses nothing.
     case pong(CommandID, resume: String? = nil)
     case synced(CommandID, Synced)
+    case presenceWatched(CommandID, [PresenceBody])
+    case statusSet(CommandID, StatusBody)
     /// Without an id when what came was not understood far enough to have one.
     case error(CommandID?, Failure)
 
@@ -26,6 +28,10 @@ package enum ServerMessage: Hashable, Sendable {
     case roleChanged(MembershipEvent)
     case messageDelivered(ReceiptEvent)
     case messageRead(ReceiptEvent)
+    /// A watched user is connected, with this status.
+    case userOnline(UserOnline)
+    case userOffline(UserOffline)
+    case typing(TypingEvent)
     /// Live events were left out: ask with `sync` for what came after the own cursors.
     case resync
 
@@ -35,6 +41,8 @@ package enum ServerMessage: Hashable, Sendable {
         case receiptStored = "receipt_stored"
         case pong
         case synced
+        case presenceWatched = "presence_watched"
+        case statusSet = "status_set"
         case error
         case newMessage = "new_message"
         case syncMessages = "sync_messages"
@@ -47,6 +55,9 @@ package enum ServerMessage: Hashable, Sendable {
         case roleChanged = "role_changed"
         case messageDelivered = "message_delivered"
         case messageRead = "message_read"
+        case userOnline = "user_online"
+        case userOffline = "user_offline"
+        case typing
         case resync
     }
 
@@ -57,6 +68,8 @@ package enum ServerMessage: Hashable, Sendable {
         case .receiptStored: .receiptStored
         case .pong: .pong
         case .synced: .synced
+        case .presenceWatched: .presenceWatched
+        case .statusSet: .statusSet
         case .error: .error
         case .newMessage: .newMessage
         case .syncMessages: .syncMessages
@@ -69,6 +82,9 @@ package enum ServerMessage: Hashable, Sendable {
         case .roleChanged: .roleChanged
         case .messageDelivered: .messageDelivered
         case .messageRead: .messageRead
+        case .userOnline: .userOnline
+        case .userOffline: .userOffline
+        case .typing: .typing
         case .resync: .resync
         }
     }

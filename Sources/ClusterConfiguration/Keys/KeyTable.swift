@@ -125,6 +125,13 @@ enum KeyTable {
             "Conversations whose last change a router remembers, so that a sync looks at what changed only."
         ),
         .integer(
+            "presence_members",
+            \.limits.presenceMembers,
+            default: 256,
+            0...Limits.watchedUsersMax,
+            "Members of the largest conversation that carries presence and typing; 0 turns both off."
+        ),
+        .integer(
             "shard_queue_messages",
             \.limits.shardQueueMessages,
             default: 20_000,

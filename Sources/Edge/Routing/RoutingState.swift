@@ -7,6 +7,7 @@ package import Wire
 /// The newest shard map and views that any router told this edge. May be used from any thread.
 package final class RoutingState: Sendable {
     private let table = Mutex(RoutingTable())
+    private let changes = Atomic<UInt64>(0)
     private let onChange: @Sendable (_ owners: Set<RouterLife>) -> Void
 
     /// - Parameter onChange: called with the routers that the views name after something newer was taken, on the thread that
@@ -26,11 +27,15 @@ package final class RoutingState: Sendable {
             for view in news.views {
                 isNewer = table.adopt(view) || isNewer
             }
+            if isNewer { self.changes.wrappingAdd(1, ordering: .relaxed) }
             return isNewer
         }
         if isNewer { self.onChange(self.owners) }
         return isNewer
     }
+
+    /// How often something newer was adopted.
+    var generation: UInt64 { self.changes.load(ordering: .relaxed) }
 
     package func route(to slot: Slot) -> RoutingTable.Route? {
         self.table.withLock { $0.route(to: slot) }

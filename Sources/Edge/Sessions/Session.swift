@@ -102,6 +102,8 @@ struct Session: Sendable {
         case receipt(Watermarks, ConversationID, Owner)
         /// To begin as soon as the session is open.
         case sync(SyncRequest, Owner)
+        /// A command about presence or typing.
+        case presence(ClientCommand, Owner)
         case answer(ServerMessage)
         case answerAndClose(ServerMessage, CloseCode)
         case ignore
@@ -120,11 +122,11 @@ struct Session: Sendable {
             return .checkToken(fields)
         case (.open, .authenticate(let fields)):
             return .checkToken(fields)
-        case (.unauthenticated, .sendMessage), (.unauthenticated, .sync), (.unauthenticated, .messageDelivered),
-            (.unauthenticated, .messageRead), (.unauthenticated, .ping):
+        case (.unauthenticated, _):
             return self.refuse(message.id, Failure(.unauthenticated, "Send `authenticate` first."), now: now)
         case (.authenticating, .sendMessage), (.authenticating, .messageDelivered), (.authenticating, .messageRead),
-            (.authenticating, .ping):
+            (.authenticating, .ping), (.authenticating, .watchPresence), (.authenticating, .setStatus),
+            (.authenticating, .setTyping):
             return self.refuse(message.id, Failure(.unauthenticated, "Wait for `authenticated` first."), now: now)
         case (.authenticating, .authenticate):
             let failure = Failure(.alreadyAuthenticated, "This session is beginning: wait for `authenticated`.")
@@ -144,6 +146,10 @@ struct Session: Sendable {
         case (.open(let owner, _), .messageRead(let receipt)):
             self.errorsInRow = 0
             return .receipt(Watermarks(delivered: receipt.seq, read: receipt.seq), receipt.conversationID, owner)
+        case (.open(let owner, _), .watchPresence), (.open(let owner, _), .setStatus),
+            (.open(let owner, _), .setTyping):
+            self.errorsInRow = 0
+            return .presence(message.command, owner)
         case (.open, .ping):
             self.errorsInRow = 0
             return .answer(.pong(message.id))

@@ -31,6 +31,10 @@ final class SessionHandler: ChannelDuplexHandler {
     /// Receipts of the session that have no answer.
     var receiptsInFlight = 0
     private(set) var context: ChannelHandlerContext?
+    var typing: TypingThrottle?
+    var isSettingStatus = false
+    /// Users whose newest presence was not written, because too much was unsent; of those that the session watches.
+    var missedPresence: Set<UserID>?
     private var hasEnded = false
     private var needsFlush = false
     private var hasHeldRead = false
@@ -46,6 +50,8 @@ final class SessionHandler: ChannelDuplexHandler {
 
     var hasSubmits: Bool { self.submits != nil }
     var isClosing: Bool { self.session.isClosing }
+    /// The owner while the session gets events.
+    var openOwner: Session.Owner? { self.session.openOwner }
 
     var now: NIODeadline { self.loop.eventLoop.now }
 
@@ -100,6 +106,7 @@ final class SessionHandler: ChannelDuplexHandler {
         case .closeConnection: self.context?.close(promise: nil)
         }
         self.syncTicked(now: now)
+        self.askForMissedPresence()
         self.flushIfNeeded()
     }
 
@@ -173,6 +180,9 @@ final class SessionHandler: ChannelDuplexHandler {
         case .sync(let request, let owner):
             guard let id else { return }
             self.syncReceived(request, owner: owner, id: id)
+        case .presence(let command, let owner):
+            guard let id else { return }
+            self.presence(command, owner: owner, id: id)
         }
     }
 
@@ -262,6 +272,11 @@ final class SessionHandler: ChannelDuplexHandler {
         case .receiptEnded(let id, let conversation, let result): self.receiptEnded(id, conversation, result)
         case .synced(let answer): self.syncAnswered(answer)
         case .close(let code): self.close(code)
+        case .statusEnded(let message):
+            self.isSettingStatus = false
+            if self.session.openOwner != nil { self.send(message) }
+        case .send(let message): if self.session.openOwner != nil { self.send(message) }
+        case .presenceAgain(let frames): self.write(presence: frames)
         }
     }
 
@@ -286,6 +301,18 @@ final class SessionHandler: ChannelDuplexHandler {
         return places.count
     }
 
+    /// Writes an event that may be dropped, unless more than a quarter of what may be unsent is, so that it is never in
+    /// the way of a live event. No `resync` is due for it when it is dropped.
+    func writeEphemeral(_ frame: ByteBuffer) -> Bool {
+        guard let context = self.context, self.session.openOwner != nil, !self.session.isBehind else { return false }
+        let bound = self.services.settings.unsentBytesMax / 4
+        func unsent() -> Int { (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
+        if unsent() > bound { self.flushIfNeeded() }
+        guard context.channel.isWritable, unsent() <= bound else { return false }
+        self.write(frame)
+        return true
+    }
+
     /// Events for this session were dropped on their way to it.
     func eventsWereDropped() {
         guard let context = self.context, self.session.openOwner != nil else { return }
@@ -295,6 +322,26 @@ final class SessionHandler: ChannelDuplexHandler {
         guard context.channel.isWritable else { return }
         self.resyncIfBehind()
         self.flushIfNeeded()
+    }
+
+    /// Completes when what was written before was taken by the socket, or the connection is closed; which is done when
+    /// the time is up.
+    func settle(within limit: TimeAmount) -> EventLoopFuture<Void> {
+        guard let context = self.context, context.channel.isActive else {
+            return self.loop.eventLoop.makeSucceededVoidFuture()
+        }
+        let settled: EventLoopFuture<Void>
+        if self.session.isClosing {
+            // Nothing may follow a close frame.
+            settled = context.channel.closeFuture
+        } else {
+            // A ping, because writes are reported in their order and this one says nothing to the client.
+            settled = context.writeAndFlush(self.wrapOutboundOut(ServerFrame.ping()))
+        }
+        let channel = context.channel
+        let cut = context.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+        settled.whenComplete { _ in cut.cancel() }
+        return settled
     }
 
     // MARK: - To the client
@@ -312,6 +359,7 @@ final class SessionHandler: ChannelDuplexHandler {
         self.syncWritabilityChanged(context.channel.isWritable)
         if context.channel.isWritable {
             self.resyncIfBehind()
+            self.askForMissedPresence()
             self.flushIfNeeded()
             if self.hasHeldRead {
                 self.hasHeldRead = false

@@ -37,12 +37,19 @@ final class SessionLoop: Sendable {
         case receiptEnded(CommandID, ConversationID, Result<Watermarks, Failure>)
         case synced(SessionSync.Answer)
         case close(CloseCode)
+        /// Written if the session is open.
+        case send(ServerMessage)
+        /// The answer to `set_status`.
+        case statusEnded(ServerMessage)
+        /// Presence that the session missed, as it is now.
+        case presenceAgain([PresenceWatches.Frame])
     }
 
     private struct Inbox {
         var work: [(SessionID, Work)] = []
         var deliveries: [Delivery] = []
         var deliveryBytes = 0
+        var ephemeral: [EphemeralEvent.Key: EphemeralEvent] = [:]
         var hasOverflowed = false
         var positions: RouterPositions.Snapshot?
         var isScheduled = false
@@ -98,6 +105,40 @@ final class SessionLoop: Sendable {
         self.put { inbox in
             guard positions.version > inbox.positions?.version ?? 0 else { return }
             inbox.positions = positions
+        }
+    }
+
+    /// Has events delivered that may be dropped; of two with the same key the older one is. Returns the keys of those for
+    /// which there was no room.
+    @discardableResult
+    func deliver(_ events: [EphemeralEvent]) -> [EphemeralEvent.Key] {
+        let (merged, dropped) = self.put { inbox in
+            var merged = 0
+            var dropped: [EphemeralEvent.Key] = []
+            for event in events {
+                if inbox.ephemeral[event.key] == nil, inbox.ephemeral.count >= EphemeralEvent.waitingMax {
+                    dropped.append(event.key)
+                } else if inbox.ephemeral.updateValue(event, forKey: event.key) != nil {
+                    merged += 1
+                }
+            }
+            return (merged, dropped)
+        }
+        if merged > 0 { self.metrics.ephemeral.merged.increment(by: UInt64(merged)) }
+        if !dropped.isEmpty { self.metrics.ephemeral.droppedFullLoop.increment(by: UInt64(dropped.count)) }
+        return dropped
+    }
+
+    /// How long a session's socket may take to accept what was delivered before somebody waits for it no more.
+    static let settleTimeout = TimeAmount.seconds(1)
+
+    /// Completes when everything that was delivered here before has left this process, as far as these users are
+    /// concerned. A session whose socket does not take it in time is cut off, and what it had not taken is gone.
+    func settle(_ users: [UserID]) -> EventLoopFuture<Void> {
+        // The inbox is drained by a task that was scheduled before this one.
+        self.eventLoop.flatSubmit {
+            let handlers = users.flatMap { self.table.value.open[$0] ?? [] }
+            return .andAllComplete(handlers.map { $0.settle(within: Self.settleTimeout) }, on: self.eventLoop)
         }
     }
 
@@ -192,6 +233,7 @@ final class SessionLoop: Sendable {
             touched.append(handler)
         }
         self.offer(taken.deliveries, touched: &touched)
+        self.offer(taken.ephemeral.values, touched: &touched)
         for handler in touched {
             handler.flushIfNeeded()
         }
@@ -207,6 +249,34 @@ final class SessionLoop: Sendable {
         guard let positions, positions.version > self.table.value.positions.version else { return false }
         defer { self.table.value.positions = positions }
         return positions.losses > self.table.value.positions.losses
+    }
+
+    private func offer(_ events: some Collection<EphemeralEvent>, touched: inout [SessionHandler]) {
+        guard !events.isEmpty else { return }
+        var written = 0
+        var dropped = 0
+        for event in events {
+            for handler in self.receivers(of: event) {
+                if handler.writeEphemeral(event.frame) {
+                    written += 1
+                    touched.append(handler)
+                } else {
+                    dropped += 1
+                    if case .presence(let user) = event.key { handler.presenceMissed(user) }
+                }
+            }
+        }
+        self.metrics.ephemeral.deliveries.increment(by: UInt64(written))
+        self.metrics.ephemeral.droppedSlowSession.increment(by: UInt64(dropped))
+    }
+
+    private func receivers(of event: EphemeralEvent) -> [SessionHandler] {
+        switch event.receivers {
+        case .sessions(let sessions):
+            sessions.compactMap { self.table.value.handlers[$0] }
+        case .users(let users, let excluded):
+            users.flatMap { (self.table.value.open[$0] ?? []).filter { $0.device != excluded } }
+        }
     }
 
     private func offer(_ deliveries: [Delivery], touched: inout [SessionHandler]) {

@@ -16,6 +16,7 @@ final class SessionServices: Sendable {
     private let opener: SessionOpener
     /// Lets a bounded number of syncs ask the routers at a time.
     let syncGate: SyncGate
+    let presence: PresenceService
     private let connections = Atomic(0)
     private let draining = Atomic(false)
     /// Sessions whose end the registry has not been told yet.
@@ -28,6 +29,7 @@ final class SessionServices: Sendable {
         verifier: any TokenVerifier,
         admission: AdmissionControl,
         opener: SessionOpener,
+        presence: PresenceService,
         metrics: EdgeMetrics
     ) {
         self.settings = settings
@@ -37,6 +39,7 @@ final class SessionServices: Sendable {
         self.admission = admission
         self.opener = opener
         self.syncGate = SyncGate(permits: settings.sync.asksMax)
+        self.presence = presence
         self.metrics = metrics
     }
 
@@ -94,7 +97,10 @@ final class SessionServices: Sendable {
         on eventLoop: any EventLoop,
         completion: @escaping @Sendable (SessionOpener.Outcome) -> Void
     ) {
-        self.opener.open(owner, session, loop: loop, on: eventLoop, completion: completion)
+        self.opener.open(owner, session, loop: loop, on: eventLoop) { [presence] outcome in
+            presence.attachmentChanged(owner.user)
+            completion(outcome)
+        }
     }
 
     func close(_ owner: Session.Owner, _ session: SessionID, on eventLoop: any EventLoop) {
@@ -102,5 +108,6 @@ final class SessionServices: Sendable {
         self.opener.close(owner, session, on: eventLoop).whenComplete { _ in
             self.closing.wrappingSubtract(1, ordering: .relaxed)
         }
+        self.presence.ended(session, of: owner.user)
     }
 }

@@ -8,10 +8,13 @@ internal import Wire
 /// Keeps ``RouterPositions`` and hands them to the event loops behind what was delivered. May be used from any thread.
 final class RouterProgress: Sendable {
     private let loops: [SessionLoop]
+    private let onLoss: @Sendable () -> Void
     private let positions = Mutex(RouterPositions())
 
-    init(loops: [SessionLoop]) {
+    /// - Parameter onLoss: called when events of routers may not have come to this edge.
+    init(loops: [SessionLoop], onLoss: @escaping @Sendable () -> Void) {
         self.loops = loops
+        self.onLoss = onLoss
     }
 
     func linkUp(_ peer: PeerIdentity) {
@@ -35,10 +38,12 @@ final class RouterProgress: Sendable {
     }
 
     private func change(_ body: (inout RouterPositions) -> Void) {
-        let snapshot = self.positions.withLock { positions in
+        let (snapshot, hasLoss) = self.positions.withLock { positions in
+            let losses = positions.snapshot.losses
             body(&positions)
-            return positions.snapshot
+            return (positions.snapshot, positions.snapshot.losses > losses)
         }
         for loop in self.loops { loop.post(snapshot) }
+        if hasLoss { self.onLoss() }
     }
 }

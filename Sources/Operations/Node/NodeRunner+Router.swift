@@ -26,14 +26,17 @@ extension NodeRunner {
             readersPerShard: self.settings.limits.shardReaders,
             writerBounds: self.writerBounds,
             viewPolicy: ViewPolicy(
-                // The lease of a dead router has run out about as late as this anyway; two heartbeats more keep a link that
-                // is only being dialled again from counting.
+                // Time for a link that is only being dialled again.
                 suspectAfter: timeouts.heartbeat * 2,
+                // Half an interval more than a living router takes.
+                staleLeaseAfter: timeouts.leaseRenewal * 3 / 2,
                 // The link is the only witness then, so it has to be gone for as long as a lease lives.
                 suspectWithoutLeaseAfter: timeouts.nodeLease
             ),
+            leaseTimeToLive: timeouts.nodeLease,
             leaseReadInterval: timeouts.leaseRenewal,
-            requestTimeout: timeouts.request
+            requestTimeout: timeouts.request,
+            typingMembersMax: self.settings.limits.presenceMembers
         )
         configuration.changedConversationsMax = self.settings.limits.changedConversations
         let router = RouterNode(

@@ -12,6 +12,10 @@ package struct Parcel: Sendable {
         case event(ConversationEvent)
         /// How far these members have come; private: each of them alone is told of it.
         case receipts([MemberWatermarks], isPrivate: Bool)
+        /// Ephemeral. Its `recipients` are filled in for each edge.
+        case typing(Typing)
+        /// Told to nobody: the completion comes when what was sent before this cannot reach these users any more.
+        case settlement([UserID], completion: @Sendable () -> Void)
     }
 
     package var conversation: ConversationID
@@ -77,6 +81,7 @@ package struct Audience {
     package enum Action: Sendable {
         case lookUp(ConversationID, token: UInt64, users: [UserID])
         case send(edge: String, parcel: Parcel, recipients: [UserID], isBroadcast: Bool)
+        case settle([UserID], completion: @Sendable () -> Void)
         /// Everything about the change with this position stands before.
         case finished(position: UInt64)
     }
@@ -265,6 +270,17 @@ package struct Audience {
         return resolved
     }
 
+    /// The audience if it is known and still valid.
+    func resolved(
+        _ conversation: ConversationID,
+        now: UnixMilliseconds
+    ) -> (members: MemberList, edges: [String: [UserID]], uncertain: Set<String>)? {
+        guard case .resolved(let resolved) = self.entries[conversation],
+            resolved.validUntil.map({ now < $0 }) ?? true
+        else { return nil }
+        return (resolved.members, resolved.edges, resolved.uncertain)
+    }
+
     // MARK: - Keeping
 
     private mutating func keep(_ entry: Entry, _ conversation: ConversationID) {
@@ -328,6 +344,9 @@ package struct Audience {
     // MARK: - Sending
 
     private func send(_ parcel: Parcel, to audience: Resolved) -> [Action] {
+        if case .settlement(let users, let completion) = parcel.content {
+            return [.settle(users, completion: completion)]
+        }
         var actions: [Action] = []
         for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
             let recipients = parcel.recipients(among: users)
@@ -349,7 +368,10 @@ package struct Audience {
     }
 
     private func broadcast(_ parcel: Parcel) -> [Action] {
-        self.linked.map { edge in
+        if case .settlement(let users, let completion) = parcel.content {
+            return [.settle(users, completion: completion)]
+        }
+        return self.linked.map { edge in
             .send(
                 edge: edge.edge,
                 parcel: parcel,

@@ -12,6 +12,10 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func lookUp(_ users: [UserID], completion: @escaping @Sendable (Audience.Answer) -> Void)
     /// Puts a notification on the link to an edge.
     func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// The same for what may be dropped.
+    func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// The completion comes when what was put on the links before cannot reach these users any more; on any thread.
+    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void)
     /// Changes with these positions were put on the links before.
     func finished(_ positions: [UInt64])
 }
@@ -86,6 +90,13 @@ package final class AudienceDispatcher: Sendable {
         }
     }
 
+    /// From any thread: calls back on the loop with what is known of an audience; nothing is looked up for it.
+    package func withKnown(_ conversation: ConversationID, _ body: @escaping @Sendable (Audience.Known?) -> Void) {
+        self.loop.execute {
+            body(self.state.value.audience.known(conversation, now: WallClock.now()))
+        }
+    }
+
     private func carryOut(_ actions: [Audience.Action]) {
         var sent: UInt64 = 0
         var broadcast: UInt64 = 0
@@ -107,6 +118,8 @@ package final class AudienceDispatcher: Sendable {
                 sent += 1
                 broadcast += isBroadcast ? 1 : 0
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .settle(let users, let completion):
+                self.transport.settle(users, completion: completion)
             }
         }
         if !finished.isEmpty { self.transport.finished(finished) }
@@ -138,6 +151,11 @@ package final class AudienceDispatcher: Sendable {
                 isPrivate: isPrivate
             )
             self.transport.notify(.receipts, event.encoded(), edge: edge)
+        case .typing(var typing):
+            typing.recipients = recipients
+            self.transport.notifyEphemeral(.typingTold, typing.encoded(), edge: edge)
+        case .settlement:
+            preconditionFailure("a settlement is sent to no edge")
         }
     }
 }

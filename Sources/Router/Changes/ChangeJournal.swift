@@ -61,19 +61,20 @@ package final class ChangeJournal: Sendable {
 
     // MARK: - Changes
 
-    /// Gives each parcel its position. To be called before any of them is handed on.
+    /// Gives each parcel its position, if it tells of a change. To be called before any of them is handed on.
     package func record(_ parcels: [Parcel]) -> [Parcel] {
         self.state.withLock { state in
             parcels.map { parcel in
+                guard let position = Self.record(parcel, &state.log) else { return parcel }
                 var parcel = parcel
-                parcel.position = Self.record(parcel, &state.log)
+                parcel.position = position
                 state.settled.began()
                 return parcel
             }
         }
     }
 
-    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64 {
+    private static func record(_ parcel: Parcel, _ log: inout ChangeLog) -> UInt64? {
         switch parcel.content {
         case .message(let message):
             log.record(parcel.conversation, headSeq: message.seq, members: parcel.members)
@@ -89,6 +90,8 @@ package final class ChangeJournal: Sendable {
         case .receipts:
             // The head of a conversation does not move with them.
             log.record(parcel.conversation, headSeq: 0, members: parcel.members, of: .receipts)
+        case .typing, .settlement:
+            nil
         }
     }
 

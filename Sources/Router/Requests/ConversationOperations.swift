@@ -163,7 +163,7 @@ package enum ConversationOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         let action = ConversationAction.remove(request.user)
-        return try Self.change(request.conversation, action, by: request.actor, event: .memberRemoved, &scope) {
+        var outcome = try Self.change(request.conversation, action, by: request.actor, event: .memberRemoved, &scope) {
             (entry, scope) throws(StorageError) in
             try scope.store.removeMember(
                 request.conversation,
@@ -173,6 +173,11 @@ package enum ConversationOperations {
                 outbox: Self.outbox(entry.conversation, removed: true, now: scope.now)
             )
         }
+        // A removal that is asked for once more is acknowledged once more, and means as much.
+        if case .ok = outcome.reply, let members = scope.sequencer[request.conversation]?.members {
+            outcome.departure = Departure([request.user], from: request.conversation, members: members)
+        }
+        return outcome
     }
 
     // MARK: - What they share
@@ -220,9 +225,11 @@ package enum ConversationOperations {
         let about = kind == .deleted ? [] : users.compactMap { after[$0] ?? before.members[$0] }
         let event = Self.event(kind, state.conversation, by: actor, about: about)
         var parcel = Parcel(conversation: state.conversation.id, content: .event(event), members: after)
+        var departure: Departure?
         if kind == .deleted {
             scope.deleted(state.conversation.id)
             parcel.members = before.members
+            departure = Departure(before.members.users, from: state.conversation.id, members: before.members)
         } else {
             scope.changed(state.conversation, members: after)
             parcel.formerMembers = users.filter { after[$0] == nil }
@@ -230,7 +237,8 @@ package enum ConversationOperations {
         return OperationOutcome(
             .ok(Wire.ConversationState(conversation: state.conversation, members: state.members)),
             parcels: [parcel],
-            outbox: outbox
+            outbox: outbox,
+            departure: departure
         )
     }
 

@@ -23,8 +23,12 @@ package final class RequestDispatcher: Sendable {
         }
 
         func writer(of slot: Slot) -> ShardWriter {
+            self.writers[self.writerIndex(of: slot)]
+        }
+
+        func writerIndex(of slot: Slot) -> Int {
             // Slots of one shard are not evenly spread modulo a small number, but their quotients are.
-            self.writers[(Int(slot.number) / 16) % self.writers.count]
+            (Int(slot.number) / 16) % self.writers.count
         }
     }
 
@@ -37,7 +41,7 @@ package final class RequestDispatcher: Sendable {
 
     package func dispatch(_ call: Call) {
         guard let shard = self.routing.ownShard(of: call.slot), let services = self.shards[shard] else {
-            return call.moved(self.routing.news)
+            return call.moved(self.routing.news(about: call.slot))
         }
         do throws(FieldError) {
             try self.dispatch(call, services)
@@ -56,7 +60,7 @@ package final class RequestDispatcher: Sendable {
         case .createConversation, .updateConversation, .deleteConversation, .addMembers, .setMemberRole, .removeMember,
             .getConversation:
             writer.perform(try ConversationOperations.operation(call))
-        case .registerUser, .putDevice, .rotateRefreshToken, .revokeDevice, .applyOutbox:
+        case .registerUser, .putDevice, .rotateRefreshToken, .revokeDevice, .setPresence, .applyOutbox:
             writer.perform(try UserOperations.operation(call))
         case .readMessages, .conversationSummaries, .compareHeads:
             try ConversationReads.perform(call, services.readers)
@@ -68,7 +72,7 @@ package final class RequestDispatcher: Sendable {
             try ReceiptReads.perform(call, services.readers, membersMax: self.receiptMembersMax)
         case .resolveUsername, .getCredentials, .listConversations, .getUsers:
             try UserReads.perform(call, services.readers)
-        case .displaceSession, .syncChanges:
+        case .displaceSession, .settleDeliveries, .syncChanges:
             call.fail(Failure(.internal, "This request is not addressed to a slot."))
         }
     }

@@ -30,6 +30,9 @@ enum UserOperations {
                 )
                 return OperationOutcome(.ok(Empty()))
             }
+        case .setPresence:
+            let request = try SetPresence(decoding: call.payload)
+            return WriterOperation(call) { (scope) throws(StorageError) in try Self.setPresence(request, &scope) }
         case .applyOutbox:
             let request = try ApplyOutbox(decoding: call.payload)
             switch request.kind {
@@ -150,6 +153,22 @@ enum UserOperations {
         case .expired:
             return .failed(Failure(.tokenExpired, "The refresh token has expired: log in again."))
         }
+    }
+
+    private static func setPresence(
+        _ request: SetPresence,
+        _ scope: inout WriterScope
+    ) throws(StorageError) -> OperationOutcome {
+        guard Slot(of: request.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
+        let profile = try scope.store.setPresence(
+            request.user,
+            status: request.status,
+            visibility: request.visibility,
+            now: scope.now,
+            epoch: scope.epoch
+        )
+        guard let profile else { return .failed(Failure(.unknownUser, "There is no such user.")) }
+        return OperationOutcome(.ok(PresenceProfileBody(profile)))
     }
 
     private static let wrongSlot = Failure(.internal, "A request from another node names the wrong slot.")

@@ -25,6 +25,14 @@ package final class RoutingState: Sendable {
         RoutingNews(self.snapshot)
     }
 
+    /// What a sender that came to the wrong router needs to find the right one. The map is not among it: it is large,
+    /// rarely new, and told to everybody when it is.
+    package func news(about slot: Slot) -> RoutingNews {
+        let table = self.snapshot
+        let view = (table.map?.shard(of: slot)).flatMap { table.views[$0] }
+        return RoutingNews(map: nil, views: view.map { [$0] } ?? [])
+    }
+
     package func view(of shard: String) -> View? {
         self.table.withLock { $0.views[shard] }
     }

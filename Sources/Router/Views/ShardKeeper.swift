@@ -52,7 +52,7 @@ package final class ShardKeeper: Sendable {
     private let applyEntry: ApplyEntry
     private let logger: Logger
     private let events = WorkQueue<Event>(itemsMax: 100_000, bytesMax: Int.max)
-    private let intent = Mutex(ViewPolicy.Intent.member)
+    private let intent = Mutex(ViewPolicy.Intent.observing)
     private let hasLeftFlag = Mutex(false)
     private let thread = Mutex<PlainThread?>(nil)
 
@@ -90,6 +90,14 @@ package final class ShardKeeper: Sendable {
         if !self.events.put(.waiting(entries, completion), bytes: 0) {
             completion()
         }
+    }
+
+    /// From now on the router proposes itself, unless it leaves already. From any thread.
+    package func join() {
+        self.intent.withLock { intent in
+            if intent == .observing { intent = .member }
+        }
+        self.wake()
     }
 
     /// From now on the router proposes views without itself.

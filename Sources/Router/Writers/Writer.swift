@@ -58,7 +58,7 @@ package struct Writer {
         case moved(Ticket)
         /// What has to be stored before is not: to be sent again after that.
         case outOfOrder(Ticket)
-        case operated(Ticket, Reply, outbox: [Int64])
+        case operated(Ticket, Reply, outbox: [Int64], departure: Departure?)
         case receiptsStored(Ticket, ReceiptsStored)
         case deliver([Parcel])
     }
@@ -201,7 +201,9 @@ package struct Writer {
         case (.operating(let run), .operated(let outcome)):
             self.deadlines[run.ticket] = nil
             self.deliver(outcome.parcels, &turn)
-            turn.effects.append(.operated(run.ticket, outcome.reply, outbox: outcome.outbox))
+            turn.effects.append(
+                .operated(run.ticket, outcome.reply, outbox: outcome.outbox, departure: outcome.departure)
+            )
         default:
             preconditionFailure("the answer is not one to the call")
         }

@@ -19,6 +19,19 @@ package struct WriterOperation: Sendable {
     }
 }
 
+/// Users to whom nothing of a conversation may be delivered any more, and the members that are left.
+package struct Departure: Sendable {
+    package var conversation: ConversationID
+    package var users: [UserID]
+    package var members: MemberList
+
+    package init(_ users: [UserID], from conversation: ConversationID, members: MemberList) {
+        self.conversation = conversation
+        self.users = users
+        self.members = members
+    }
+}
+
 /// What an operation came to, after its transaction committed.
 package struct OperationOutcome: Sendable {
     package var reply: Reply
@@ -27,11 +40,14 @@ package struct OperationOutcome: Sendable {
     /// Outbox entries of the transaction; the answer waits a moment for them to be applied, so that a client which
     /// reads right after its write finds it.
     package var outbox: [Int64] = []
+    /// Whom it put out; the answer waits until what was sent before cannot reach them any more (contract C8).
+    package var departure: Departure?
 
-    package init(_ reply: Reply, parcels: [Parcel] = [], outbox: [Int64] = []) {
+    package init(_ reply: Reply, parcels: [Parcel] = [], outbox: [Int64] = [], departure: Departure? = nil) {
         self.reply = reply
         self.parcels = parcels
         self.outbox = outbox
+        self.departure = departure
     }
 
     package static func failed(_ failure: Failure) -> OperationOutcome {

@@ -162,22 +162,35 @@ final class WriterThread: Sendable {
                 if call.kind == .submit { self.metrics.refused(failure.code) }
                 call.fail(failure)
             case .moved(let ticket):
-                self.take(ticket, &state)?.moved(self.routing.news)
+                guard let call = self.take(ticket, &state) else { continue }
+                call.moved(self.routing.news(about: call.slot))
             case .outOfOrder(let ticket):
                 self.take(ticket, &state)?.outOfOrder()
-            case .operated(let ticket, let reply, let outbox):
+            case .operated(let ticket, let reply, let outbox, let departure):
                 guard let call = self.take(ticket, &state) else { continue }
-                guard !outbox.isEmpty else {
-                    call.answer(reply)
-                    continue
+                self.settle(departure) {
+                    self.applied(outbox) { call.answer(reply) }
                 }
-                self.effects.outboxGrew(shard: self.shard, entries: outbox) { call.answer(reply) }
             case .receiptsStored(let ticket, let stored):
                 self.take(ticket, &state)?.answer(stored)
             case .deliver(let parcels):
                 self.effects.deliver(parcels)
             }
         }
+    }
+
+    private func settle(_ departure: Departure?, completion: @escaping @Sendable () -> Void) {
+        guard let departure else { return completion() }
+        let settlement = Parcel.Content.settlement(departure.users, completion: completion)
+        // After the parcels of the conversation that went before.
+        self.effects.deliver([
+            Parcel(conversation: departure.conversation, content: settlement, members: departure.members)
+        ])
+    }
+
+    private func applied(_ outbox: [Int64], completion: @escaping @Sendable () -> Void) {
+        guard !outbox.isEmpty else { return completion() }
+        self.effects.outboxGrew(shard: self.shard, entries: outbox, completion: completion)
     }
 
     private func take(_ ticket: Writer.Ticket, _ state: inout State) -> Call? {

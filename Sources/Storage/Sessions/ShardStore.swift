@@ -7,7 +7,7 @@ import Placement
 ///
 /// ``ShardSession`` is the real one. Every call may throw each ``StorageError``, and a write that throws
 /// ``StorageError/Code/outcomeUnknown`` may have been applied.
-package protocol ShardStore: MessageStore, ConversationStore, ReceiptStore, UserStore {}
+package protocol ShardStore: MessageStore, ConversationStore, ReceiptStore, UserStore, PresenceStore {}
 
 /// Messages and the view that fences them.
 package protocol MessageStore: AnyObject {

@@ -53,6 +53,11 @@ package final class TrunklineSession {
         case receipt(ConversationID, UserID, Watermarks)
         /// An own receipt is given up.
         case receiptFailed(ConversationID, TrunklineError)
+        /// How watched users are seen now.
+        case presence([PresenceBody])
+        case typing(TypingEvent)
+        /// Among them the answers to ``TrunklineSession/setStatus(_:visibleTo:)`` and errors about presence, but for
+        /// those that asked to try again ``TrunklineSession/watchPresence(in:)``.
         case other(ServerMessage)
         /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
         case ended(TrunklineError)
@@ -114,6 +119,11 @@ package final class TrunklineSession {
     /// From the last sync, or a ping since: with it the next one is cheap.
     var resume: String?
     var gapCheckIsScheduled = false
+    /// Watched on every connection.
+    var watchedConversations: [ConversationID] = []
+    /// The `watch_presence` that has no answer yet, and how often in a row it was refused for the time being.
+    var watchCommand: UInt64?
+    var watchRefusals = 0
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
     package internal(set) var statistics = Statistics()
@@ -297,6 +307,8 @@ package final class TrunklineSession {
         self.syncAll(isNewConnection: true)
         self.sendWaiting()
         self.sendReceipts()
+        self.watchCommand = nil
+        if !self.watchedConversations.isEmpty { self.sendWatch() }
     }
 
     private func closed(_ closure: SocketClosure) {
@@ -327,6 +339,18 @@ package final class TrunklineSession {
         case .messageRead(let event):
             let watermarks = Watermarks(delivered: event.seq, read: event.seq)
             return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
+        case .presenceWatched(let id, let users):
+            self.watchGranted(id)
+            return self.emit(.presence(users))
+        case .error(.number(let command)?, let failure) where command == self.watchCommand:
+            guard !self.watchRefused(TrunklineError(failure)) else { return }
+        case .userOnline(let user):
+            return self.emit(.presence([PresenceBody(userID: user.userID, status: user.status)]))
+        case .userOffline(let user):
+            let body = PresenceBody(userID: user.userID, status: .offline, lastSeenAt: user.lastSeenAt)
+            return self.emit(.presence([body]))
+        case .typing(let typing):
+            return self.emit(.typing(typing))
         case .error(nil, let failure) where failure.code == .tokenExpired:
             self.renewal.ended(now: .now())
             if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }

@@ -50,7 +50,7 @@ package final class TrunklineSocket {
         case synced(UInt64, Synced)
         /// A fresh resume token.
         case resume(String)
-        /// Any other event of the cluster; errors without an id are among them.
+        /// Any other event of the cluster; among them errors without an id, and the answers to ``perform(_:)``.
         case other(ServerMessage)
         /// The last event; comes exactly once.
         case closed(SocketClosure)
@@ -74,6 +74,7 @@ package final class TrunklineSocket {
     private var credentials: ClientCommand.Authenticate?
     private var assembler: FrameAssembler
     private var outstanding: Set<UInt64> = []
+    private var performed: Set<UInt64> = []
     private var outstandingMax: Int
     /// Bytes of one message that the edge takes; known once the session is open.
     package private(set) var frameBytesMax = 0
@@ -258,6 +259,24 @@ package final class TrunklineSocket {
         return command
     }
 
+    /// Commands of ``perform(_:)`` that may wait for their answer; one that never has one counts for ever.
+    package static let performedMax = 1024
+
+    /// Sends a command about presence or typing; its answer, if it has one, comes as ``Event/other(_:)``. Returns nil
+    /// when the session is not open or ``performedMax`` commands wait for their answer.
+    package func perform(_ command: ClientCommand) -> UInt64? {
+        guard case .open = self.state else { return nil }
+        if case .setTyping = command {
+            // An error to it is of no use to anybody.
+        } else {
+            guard self.performed.count < Self.performedMax else { return nil }
+            self.performed.insert(self.nextCommand)
+        }
+        let id = self.takeCommandID()
+        self.write(.text, CommandMessage(id: .number(id), command: command).encoded())
+        return id
+    }
+
     /// Shows the edge that this client is alive, and brings an answer that moves ``lastHeard``.
     package func ping() {
         guard case .open = self.state else { return }
@@ -376,6 +395,12 @@ package final class TrunklineSocket {
         case .receiptStored(.number(let command), let fields):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.receiptStored(command, fields))
+        case .presenceWatched(.number(let command), _), .statusSet(.number(let command), _):
+            guard self.performed.remove(command) != nil else { return }
+            self.onEvent(.other(message))
+        case .error(.number(let command), _) where self.performed.contains(command):
+            self.performed.remove(command)
+            self.onEvent(.other(message))
         case .error(.number(let command), let failure):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.refused(command, failure))
@@ -389,9 +414,9 @@ package final class TrunklineSocket {
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.synced(command, fields))
         case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
-            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync:
+            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .userOnline, .userOffline, .typing, .resync:
             self.onEvent(.other(message))
-        case .authenticated, .messageSent, .receiptStored, .synced, .error:
+        case .authenticated, .messageSent, .receiptStored, .synced, .presenceWatched, .statusSet, .error:
             break
         }
     }

@@ -31,6 +31,7 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     case rotateRefreshToken = 32
     case revokeDevice = 33
     case listConversations = 34
+    case setPresence = 38
 
     // Several slots of one owner; the frame carries the first one.
     case getUsers = 40
@@ -43,6 +44,9 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
 
     // To any router, for it to pass on.
     case displaceSession = 60
+
+    // From a router to edges.
+    case settleDeliveries = 61
 
     // To each router, about itself.
     case syncChanges = 70
@@ -57,10 +61,17 @@ package enum NotificationKind: UInt16, Sendable, CaseIterable {
     case sessionDisplaced = 4
     case receipts = 8
     case deliveryProgress = 10
+    case presenceStates = 12
+    case presenceWanted = 13
+    case typingTold = 14
 
     // From an edge to routers.
     case attachment = 20
     case sessionUnknown = 21
+    case presenceReport = 30
+    case presenceDigest = 31
+    case presenceStatesWanted = 32
+    case typing = 33
 }
 
 /// How a request ended.

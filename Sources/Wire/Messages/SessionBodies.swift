@@ -65,6 +65,30 @@ package struct SessionUnknown: WireMessage, Equatable {
     }
 }
 
+/// Router → edge: answer when nothing that came before over this link can reach these users any more.
+package struct SettleDeliveries: WireMessage, Equatable {
+    package var users: [UserID]
+
+    package init(users: [UserID]) {
+        self.users = users
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifiers(1, self.users)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var users: [UserID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            default: break
+            }
+        }
+        self.init(users: users)
+    }
+}
+
 /// Edge → any router → the other edge: the device has a newer session elsewhere, close this one.
 package struct DisplaceSession: WireMessage, Equatable {
     package var edge: String

@@ -9,17 +9,13 @@ extension Auditor {
         }
         for device in self.record.devices {
             if let ending = device.ending {
-                self.result.note(Violation(.deviceEnded, "\(Self.name(device)) ended: \(ending)"))
+                self.result.note(Violation(.deviceEnded, "\(device.name) ended: \(ending)"))
             }
             self.checkDeliveries(device, stored)
             for conversation in self.record.conversations {
                 self.checkList(device, conversation)
             }
         }
-    }
-
-    private static func name(_ device: DeviceRecord) -> String {
-        "device \(device.number) of user \(device.user) (\(device.behaviour.rawValue))"
     }
 
     private struct Place: Hashable {
@@ -32,7 +28,7 @@ extension Auditor {
         for delivery in device.deliveries {
             self.result.deliveries += 1
             let text =
-                "\(Self.name(device)) saw \(delivery.id) as \(delivery.seq) in \(self.name(delivery.conversation))"
+                "\(device.name) saw \(delivery.id) as \(delivery.seq) in \(self.name(delivery.conversation))"
             let place = Place(conversation: delivery.conversation, seq: delivery.seq)
             if let other = seen.updateValue(delivery.id, forKey: place), other != delivery.id {
                 self.result.note(Violation(.conflicting, at: delivery.at, "\(text), and \(other) before"))
@@ -56,7 +52,7 @@ extension Auditor {
             self.result.note(
                 Violation(
                     .disordered,
-                    "\(Self.name(device)) shows \(later.seq) after \(earlier.seq) in \(self.name(conversation.number))"
+                    "\(device.name) shows \(later.seq) after \(earlier.seq) in \(self.name(conversation.number))"
                 )
             )
         }
@@ -76,7 +72,7 @@ extension Auditor {
             Violation(
                 .listDiffers,
                 """
-                \(Self.name(device)) has \(actual.count) of \(expected.count) messages of \
+                \(device.name) has \(actual.count) of \(expected.count) messages of \
                 \(self.name(conversation.number)); \(difference)
                 """
             )
@@ -138,7 +134,7 @@ extension Auditor {
         _ conversation: ConversationRecord,
         _ changes: [MembershipChange]
     ) {
-        let text = "\(Self.name(device)) got \(delivery.seq) of \(self.name(delivery.conversation))"
+        let text = "\(device.name) got \(delivery.seq) of \(self.name(delivery.conversation))"
         // The last change that surely happened before, or began before, the delivery; an addition that began while it was
         // under way makes it rightful.
         let last =

@@ -10,6 +10,8 @@ internal import Messaging
 /// | C3 | numbers without gaps, the same on every device; see `Auditor+Devices.swift` |
 /// | C3 | one writer for each epoch and conversation, epochs that only grow; see `Auditor+Cluster.swift` |
 /// | C4 | every device of who stayed ends with the stored list |
+/// | receipts | what was told is stored, never goes back, and reaches everybody; see `Auditor+Receipts.swift` |
+/// | presence | whoever may see a user ends with the truth, whoever may not sees nothing; see `Auditor+Presence.swift` |
 /// | C8 | nothing arrives after a removal was acknowledged, nothing from before a join |
 /// | C5, C10 | refusals say how long to wait; memory stays bounded; no process ends by itself |
 package struct Auditor {
@@ -38,6 +40,8 @@ package struct Auditor {
         auditor.checkMessages()
         auditor.checkDevices()
         auditor.checkMemberships()
+        auditor.checkPresence()
+        auditor.checkReceipts()
         auditor.checkShards()
         auditor.checkNodes()
         auditor.checkHealing()

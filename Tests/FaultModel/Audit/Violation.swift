@@ -35,6 +35,20 @@ package struct Violation: Sendable, Equatable {
         case deliveredAfterRemoval = "delivered_after_removal"
         /// A delivery of something from before the user's join.
         case deliveredBeforeJoin = "delivered_before_join"
+        /// A device that ends with another presence of a user than is so.
+        case presenceDiffers = "presence_differs"
+        /// A device that was told of the presence of a user whom it may not see.
+        case presenceLeaked = "presence_leaked"
+        /// A device that was told less of a receipt than it had been before.
+        case receiptBackwards = "receipt_backwards"
+        /// A receipt beyond the last message.
+        case receiptBeyond = "receipt_beyond"
+        /// A receipt that a device was told of and that is not stored.
+        case receiptLost = "receipt_lost"
+        /// A message that arrived without a receipt that is stored.
+        case receiptMissing = "receipt_missing"
+        /// A device that ends with another receipt than is stored.
+        case receiptDiffers = "receipt_differs"
         /// A refusal with a code that a sender of good messages must not see.
         case refusalCode = "refusal_code"
         /// A refusal that does not say how long to wait.
@@ -79,6 +93,8 @@ package struct AuditResult: Sendable {
     package var deliveries = 0
     package var lists = 0
     package var removals = 0
+    package var sightings = 0
+    package var receipts = 0
     package var views = 0
     package var writes = 0
 

@@ -100,6 +100,13 @@ package struct Population: Sendable, Equatable {
         self.addSender(members[2], changing, 100...400, &generator)
     }
 
+    /// Who is visible to nobody from the beginning.
+    package var hiddenUsers: Range<Int> { Self.stayers - 2..<Self.stayers }
+    /// Who chooses another status all the time, on the first device.
+    package var choosingUsers: Range<Int> { 0..<4 }
+    /// Whose devices leave for good when everything has arrived; each has one.
+    package var leavingUsers: Range<Int> { Self.stayers..<Self.stayers + 2 }
+
     /// Who stays in a conversation from its beginning to the end of the run.
     package func stayers(of conversation: Int) -> [Int] {
         self.conversations[conversation].members

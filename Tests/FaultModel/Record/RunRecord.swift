@@ -7,7 +7,7 @@ package typealias Microseconds = Int64
 
 /// Everything that was observed in a run; what the auditor judges, and all that it knows.
 ///
-/// A new kind of observation (receipts, presence, `sync`) is a further array of facts here, filled by the runner, and a
+/// A new kind of observation is a further array of facts here, filled by the runner, and a
 /// further `Audit+….swift` that reads it.
 package struct RunRecord: Sendable {
     package var conversations: [ConversationRecord] = []
@@ -17,6 +17,12 @@ package struct RunRecord: Sendable {
     package var shards: [ShardRecord] = []
     package var nodes: [NodeRecord] = []
     package var injections: [Injection] = []
+    /// Of every user.
+    package var presence: [PresenceTruth] = []
+    /// Users who were visible to nobody from before anybody looked.
+    package var hiddenUsers: Set<Int> = []
+    /// Users who chose another status all the time.
+    package var choosingUsers: Set<Int> = []
     /// When senders and faults had ended and the audit began.
     package var endedAt: Microseconds = 0
 
@@ -36,6 +42,8 @@ package struct ConversationRecord: Sendable {
     package var storedIDs: [StoredID] = []
     /// Members at the end, each with the last `seq` before the join.
     package var joinedSeqs: [Int: UInt64] = [:]
+    /// Members at the end, each with what is stored of its receipts.
+    package var receipts: [Int: Watermarks] = [:]
 
     package init(number: Int, id: ConversationID, stayers: [Int]) {
         self.number = number
@@ -125,6 +133,15 @@ package struct DeviceRecord: Sendable {
     package var deliveries: [Delivery] = []
     /// What a person would see at the end, by conversation, in the order shown.
     package var lists: [Int: [Shown]] = [:]
+    /// When it had a session, as far as it knew; the last one may have no end.
+    package var connections: [Wait] = []
+    /// All that it was told of the presence of users, in the order in which it was.
+    package var sightings: [PresenceSighting] = []
+    /// How it shows users at the end: what it was told last on its last connection.
+    package var presence: [Int: PresenceSighting] = [:]
+    package var receipts: [ReceiptKey: ReceiptView] = [:]
+    /// Whether it was taken away for good when all messages had arrived.
+    package var isAway = false
     /// Why the device ended before the run did.
     package var ending: String?
 
@@ -133,6 +150,8 @@ package struct DeviceRecord: Sendable {
         self.user = user
         self.behaviour = behaviour
     }
+
+    var name: String { "device \(self.number) of user \(self.user) (\(self.behaviour.rawValue))" }
 
     package struct Shown: Sendable, Equatable {
         package var seq: UInt64

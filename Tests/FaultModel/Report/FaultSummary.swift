@@ -29,6 +29,8 @@ package struct FaultSummary: Sendable, Equatable {
     package var anyAcknowledgement: Microseconds
     package var delivery: Spread
     package var anyDelivery: Microseconds
+    /// The longest time in which a device showed somebody wrongly.
+    package var presence: Microseconds
     /// From being undone to everything going on, the longest.
     package var healing: Microseconds
     package var unhealed: Int
@@ -42,6 +44,7 @@ package struct FaultSummary: Sendable, Equatable {
         let anyAcknowledgement = LongestWait.longest(waits.anyAcknowledgement, in: windows)
         let delivery = LongestWait.longest(waits.delivery, in: windows)
         let anyDelivery = LongestWait.longest(waits.anyDelivery, in: windows)
+        let presence = LongestWait.longest(waits.presence, in: windows)
         let steps = record.injections.reduce(into: [Int: Int]()) { $0[$1.step, default: 0] += 1 }
         return FaultKind.allCases.compactMap { kind in
             let own = record.injections.indices.filter { record.injections[$0].kind == kind }
@@ -61,6 +64,7 @@ package struct FaultSummary: Sendable, Equatable {
                 anyAcknowledgement: counted.map { anyAcknowledgement[$0] }.max() ?? 0,
                 delivery: second,
                 anyDelivery: counted.map { anyDelivery[$0] }.max() ?? 0,
+                presence: counted.map { presence[$0] }.max() ?? 0,
                 healing: healing.max() ?? 0,
                 unhealed: own.count { record.injections[$0].healedAt == nil },
                 violations: result.violations.count { violation in

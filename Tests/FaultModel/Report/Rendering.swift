@@ -28,8 +28,9 @@ package enum Rendering {
     /// The table at the end of a run.
     package static func table(_ summaries: [FaultSummary]) -> String {
         let header = [
-            "fault", "times", "ack p50", "p99", "max", "no ack", "delivery p50", "p99", "max", "no delivery", "healing",
-            "verdict",
+            "fault", "times", "ack p50", "p99", "max", "no ack", "delivery p50", "p99", "max", "no delivery",
+            "presence",
+            "healing", "verdict",
         ]
         return Self.table(
             [header]
@@ -45,6 +46,7 @@ package enum Rendering {
                         Self.seconds(summary.delivery.percentile99),
                         Self.seconds(summary.delivery.longest),
                         Self.seconds(summary.anyDelivery),
+                        Self.seconds(summary.presence),
                         Self.seconds(summary.healing),
                         summary.verdict,
                     ]
@@ -57,7 +59,8 @@ package enum Rendering {
         ack: the longest time any sender waited for the acknowledgement of a message, from the injection to 5 s after it was
         undone; p50, p99 and max over injections. no ack: the longest time in which nobody at all got one.
         delivery: the longest time from an acknowledgement to the arrival at a device that is always there. no delivery: the
-        longest time in which nothing arrived live anywhere. healing: from being undone to everything going on again.
+        longest time in which nothing arrived live anywhere. presence: the longest time in which such a device showed
+        somebody as connected who was not, or the other way round; whoever leaves is shown for a second more. healing: from being undone to everything going on again.
         """
 
     /// What the audit looked at, then every violation that is kept.
@@ -66,6 +69,7 @@ package enum Rendering {
             """
             audit: \(result.acknowledged) acknowledged, \(result.refused) refusals, \(result.stored) stored, \
             \(result.deliveries) deliveries, \(result.lists) lists of devices, \(result.removals) removals, \
+            \(result.sightings) sightings of users, \(result.receipts) receipts as seen by a device, \
             \(result.views) views, \(result.writes) writes
             """
         ]

@@ -13,7 +13,7 @@ package struct Wait: Sendable, Equatable {
     package var duration: Microseconds { self.until - self.from }
 }
 
-/// The waits of a run, of four kinds.
+/// The waits of a run, of five kinds.
 package struct Waits: Sendable {
     /// From the first attempt to send a message to its acknowledgement, of every steady sender.
     package private(set) var acknowledgement: [Wait] = []
@@ -23,6 +23,8 @@ package struct Waits: Sendable {
     package private(set) var delivery: [Wait] = []
     /// Between one live delivery and the next, wherever it arrived.
     package private(set) var anyDelivery: [Wait] = []
+    /// While a device that is always there showed somebody as connected who was not, or the other way round.
+    package private(set) var presence: [Wait] = []
 
     package init(_ record: RunRecord) {
         let end = record.endedAt
@@ -34,6 +36,7 @@ package struct Waits: Sendable {
             record.devices.flatMap { device in device.deliveries.filter { $0.way == .live }.map(\.at) }
         )
         self.delivery = Self.deliveries(record)
+        self.presence = PresenceWaits.waits(record)
     }
 
     private static func gaps(_ times: [Microseconds]) -> [Wait] {

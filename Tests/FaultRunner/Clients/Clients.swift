@@ -77,6 +77,17 @@ final class Clients: Sendable {
         for session in self.sessions { session.execute { $0.sendQuietly(withinMilliseconds: time) } }
     }
 
+    /// Users who leave put all their devices away; see ``Population/leavingUsers``.
+    func sendLeavers() {
+        for socket in self.sockets where self.world.population.leavingUsers.contains(socket.plan.user) {
+            socket.leave()
+        }
+    }
+
+    func refreshReceipts() {
+        for session in self.sessions { session.execute { $0.refreshReceipts() } }
+    }
+
     /// Those of the library are dropped by their relays.
     func dropSockets() {
         for socket in self.sockets { socket.drop() }

@@ -76,8 +76,22 @@ final class Recorder: Sendable {
 
     // MARK: - Receiving
 
+    /// The device has a session, and shows nobody until it is told.
     func connected(_ device: Int) {
-        _ = self.state.withLock { $0.connected.insert(device) }
+        let now = RunClock.now()
+        self.state.withLock { state in
+            state.connected.insert(device)
+            state.devices[device].presence = [:]
+            state.devices[device].connections.append(Wait(from: now, until: .max))
+        }
+    }
+
+    func disconnected(_ device: Int) {
+        let now = RunClock.now()
+        self.state.withLock { state in
+            guard let last = state.devices[device].connections.last, last.until == .max else { return }
+            state.devices[device].connections[state.devices[device].connections.count - 1].until = now
+        }
     }
 
     func ended(_ device: Int, _ reason: String) {
@@ -91,6 +105,32 @@ final class Recorder: Sendable {
     /// What a person sees next.
     func showed(_ device: Int, _ conversation: Int, _ shown: DeviceRecord.Shown) {
         self.state.withLock { $0.devices[device].lists[conversation, default: []].append(shown) }
+    }
+
+    // MARK: - Presence and receipts
+
+    func saw(_ device: Int, _ sighting: PresenceSighting) {
+        self.state.withLock { state in
+            state.devices[device].sightings.append(sighting)
+            state.devices[device].presence[sighting.user] = sighting
+        }
+    }
+
+    /// - Parameter known: what it has to cover.
+    func told(_ device: Int, _ key: ReceiptKey, _ watermarks: Watermarks, known: Watermarks = .zero) {
+        let now = RunClock.now()
+        self.state.withLock {
+            $0.devices[device].receipts[key, default: ReceiptView()].told(watermarks, known: known, at: now)
+        }
+    }
+
+    /// What a device has been told of the receipts of members.
+    func receipts(of device: Int) -> [ReceiptKey: Watermarks] {
+        self.state.withLock { $0.devices[device].receipts.mapValues(\.watermarks) }
+    }
+
+    func isAway(_ device: Int) {
+        self.state.withLock { $0.devices[device].isAway = true }
     }
 
     // MARK: - Membership

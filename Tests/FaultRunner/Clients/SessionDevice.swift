@@ -18,7 +18,10 @@ final class SessionDevice {
     private let recorder: Recorder
     private let eventLoop: any EventLoop
     private var randoms: [Int: SeededRandom]
+    private var choices: SeededRandom
     private var session: TrunklineSession?
+    /// By member, what was handed out last.
+    private var receipts: [ReceiptKey: Watermarks] = [:]
     private var isSending = false
     /// Quiet senders whose message has no acknowledgement yet.
     private var quietUnderWay: Set<Int> = []
@@ -37,6 +40,7 @@ final class SessionDevice {
         self.randoms = Dictionary(
             uniqueKeysWithValues: self.senders.map { ($0.number, SeededRandom(seed: $0.seed)) }
         )
+        self.choices = SeededRandom(seed: plan.seed)
     }
 
     /// Makes the device on its loop and connects it.
@@ -77,6 +81,7 @@ final class SessionDevice {
         for conversation in self.world.conversations(of: self.plan.user) {
             session.follow(self.world.conversations[conversation], after: 0)
         }
+        session.watchPresence(in: self.world.conversations(of: self.plan.user).map { self.world.conversations[$0] })
         session.start()
     }
 
@@ -95,6 +100,17 @@ final class SessionDevice {
     func startSending() {
         self.isSending = true
         for sender in self.senders { self.pauseAndSend(sender) }
+        if self.world.population.choosingUsers.contains(self.plan.user), self.plan.number == self.plan.user {
+            self.pauseAndChoose()
+        }
+    }
+
+    /// Asks how far the others have come: on a new connection, and when nobody sends any more, since the library does not
+    /// tell that the edge left events out.
+    func refreshReceipts() {
+        for conversation in self.world.conversations(of: self.plan.user) {
+            self.session?.refreshReceipts(self.world.conversations[conversation])
+        }
     }
 
     /// Every quiet sender that has nothing under way sends one message, at a moment that its seed chooses.
@@ -154,6 +170,7 @@ final class SessionDevice {
         switch event {
         case .connected:
             self.recorder.connected(self.plan.number)
+            self.refreshReceipts()
         case .message(let message, let arrival):
             self.received(message, arrival)
         case .acknowledged(let sent, _):
@@ -175,8 +192,47 @@ final class SessionDevice {
         case .ended(let error):
             guard self.session != nil else { return }
             self.recorder.ended(self.plan.number, "\(error)")
-        case .disconnected, .skipped, .receipt, .receiptFailed, .other:
+        case .disconnected:
+            self.recorder.disconnected(self.plan.number)
+        case .presence(let users):
+            for user in users { self.saw(user) }
+        case .receipt(let conversation, let user, let watermarks):
+            self.told(watermarks, of: user, in: conversation)
+        case .skipped, .receiptFailed, .typing, .other:
             break
+        }
+    }
+
+    private func saw(_ user: PresenceBody) {
+        guard let number = self.world.userNumbers[user.userID] else { return }
+        self.recorder.saw(
+            self.plan.number,
+            PresenceSighting(
+                user: number,
+                status: user.status,
+                hasLastSeen: user.lastSeenAt != nil,
+                at: RunClock.now()
+            )
+        )
+    }
+
+    /// The library hands out what only grows.
+    private func told(_ watermarks: Watermarks, of user: UserID, in conversation: ConversationID) {
+        guard let number = self.world.userNumbers[user],
+            let conversation = self.world.conversationNumbers[conversation]
+        else { return }
+        let key = ReceiptKey(conversation: conversation, user: number)
+        self.recorder.told(self.plan.number, key, watermarks, known: self.receipts[key] ?? .zero)
+        self.receipts[key] = watermarks
+    }
+
+    /// Another status, again and again while it sends.
+    private func pauseAndChoose() {
+        let pause = Int64.random(in: 300...2000, using: &self.choices)
+        self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(pause)) {
+            guard self.isSending, let session = self.session else { return }
+            _ = session.setStatus(ChosenStatus.allCases.randomElement(using: &self.choices))
+            self.pauseAndChoose()
         }
     }
 
@@ -201,7 +257,13 @@ final class SessionDevice {
             )
         )
         self.recorder.showed(self.plan.number, conversation, .init(seq: message.seq, id: message.clientMessageID))
+        if message.seq.isMultiple(of: Self.readEvery), arrival != .own {
+            self.session?.markRead(message.conversationID, upTo: message.seq)
+        }
     }
+
+    /// Of so many messages a person is said to have seen one, and everything before it.
+    private static let readEvery: UInt64 = 5
 }
 
 @available(*, unavailable)

@@ -22,8 +22,8 @@ final class SocketDevice: Sendable {
     }
 
     let plan: Population.Device
-    private let world: World
-    private let recorder: Recorder
+    let world: World
+    let recorder: Recorder
     private let ports: [UInt16]
     private let state = Mutex(State())
 
@@ -50,6 +50,13 @@ final class SocketDevice: Sendable {
         self.state.withLock { $0.isStopped = true }
     }
 
+    /// Is gone for good, as if its user had put it away.
+    func leave() {
+        self.recorder.isAway(self.plan.number)
+        self.stop()
+        self.drop()
+    }
+
     /// Loses its connection, as one of many.
     func drop() {
         self.state.withLock { $0.socket }?.abandon()
@@ -67,13 +74,17 @@ final class SocketDevice: Sendable {
     // MARK: - Life
 
     /// What the thread that runs the device keeps.
-    private struct Life {
+    struct Life {
         var random: SeededRandom
         var edge: Int
+        /// Commands of the present connection that have an answer to come.
+        var commands = Commands()
         /// The number that is shown next, by conversation.
         var next: [Int: UInt64] = [:]
         /// Conversations in which something may be missing.
         var toCatchUp: Set<Int> = []
+        /// Conversations in which receipts may be missing.
+        var toCompare: Set<Int> = []
     }
 
     private var isStopped: Bool { self.state.withLock { $0.isStopped } }
@@ -90,7 +101,9 @@ final class SocketDevice: Sendable {
                 }
                 self.recorder.connected(self.plan.number)
                 life.toCatchUp = Set(self.world.conversations(of: self.plan.user))
+                self.beginWatching(&life)
                 self.stay(on: socket, &life)
+                self.recorder.disconnected(self.plan.number)
                 socket.abandon()
             } catch {
                 self.rest(milliseconds: Int.random(in: 50...300, using: &life.random))
@@ -151,12 +164,14 @@ final class SocketDevice: Sendable {
             let isSettling = self.isSettling
             if let leaves, RunClock.now() >= leaves, !isSettling { return }
             self.catchUp(&life)
+            self.compareReceipts(&life)
+            self.watchIfDue(on: socket, &life)
             let isSlow = self.plan.behaviour == .slow && !isSettling
             switch socket.next(
                 withinMilliseconds: life.toCatchUp.isEmpty ? 100 : 20,
                 atMost: isSlow ? Self.slowBytes : 65_536
             ) {
-            case .text(let bytes, let start): self.received(bytes, startedAtByte: start, &life)
+            case .text(let bytes, let start): self.received(bytes, startedAtByte: start, on: socket, &life)
             case .ended(let code):
                 // 4501: this very device connected twice, which it never does.
                 if let code, code >= 4500 { self.recorder.ended(self.plan.number, "closed with \(code)") }
@@ -169,13 +184,19 @@ final class SocketDevice: Sendable {
 
     // MARK: - What comes
 
-    private func received(_ bytes: [UInt8], startedAtByte start: UInt64, _ life: inout Life) {
+    private func received(
+        _ bytes: [UInt8],
+        startedAtByte start: UInt64,
+        on socket: BlockingWebSocket,
+        _ life: inout Life
+    ) {
         guard let json = try? JSONValue(json: bytes) else {
             return self.recorder.ended(self.plan.number, "an edge sent what is no JSON")
         }
         switch json["type"]?.string {
         case "resync":
             life.toCatchUp = Set(self.world.conversations(of: self.plan.user))
+            self.receivedEphemeral(json, &life)
         case "new_message":
             guard let content = json["message"] else { return }
             let now = RunClock.now()
@@ -184,6 +205,7 @@ final class SocketDevice: Sendable {
                 return state.marks.first { start < $0.byte }?.at ?? now
             }
             guard let (conversation, seq, id) = self.note(content, .live, at, at) else { return }
+            self.markRead(seq, in: conversation, on: socket, &life)
             let next = life.next[conversation] ?? 1
             if seq == next {
                 self.recorder.showed(self.plan.number, conversation, .init(seq: seq, id: id))
@@ -192,7 +214,7 @@ final class SocketDevice: Sendable {
                 life.toCatchUp.insert(conversation)
             }
         default:
-            break
+            self.receivedEphemeral(json, &life)
         }
     }
 
@@ -253,14 +275,7 @@ final class SocketDevice: Sendable {
     /// Nil when no edge answered. Who is no member has an empty page.
     private func page(_ conversation: Int, after seq: UInt64, _ life: inout Life) -> Page? {
         let askedAt = RunClock.now()
-        let path = "/api/conversations/\(self.world.conversations[conversation])/messages?after=\(seq)&limit=200"
-        let answer = try? PlainHTTP.request(
-            "GET",
-            path,
-            port: self.ports[life.edge % self.ports.count],
-            token: self.world.accounts[self.plan.number].token,
-            timeoutSeconds: Self.timeoutSeconds
-        )
+        let answer = self.ask(conversation, "messages?after=\(seq)&limit=200", life)
         switch answer?.status {
         case 200:
             guard let json = answer?.json, let messages = json["messages"]?.array else { return nil }
@@ -270,5 +285,16 @@ final class SocketDevice: Sendable {
         default:
             return nil
         }
+    }
+
+    /// Asks the edge of the present connection about a conversation; nil when it did not answer.
+    func ask(_ conversation: Int, _ what: String, _ life: Life) -> PlainHTTP.Response? {
+        try? PlainHTTP.request(
+            "GET",
+            "/api/conversations/\(self.world.conversations[conversation])/\(what)",
+            port: self.ports[life.edge % self.ports.count],
+            token: self.world.accounts[self.plan.number].token,
+            timeoutSeconds: Self.timeoutSeconds
+        )
     }
 }

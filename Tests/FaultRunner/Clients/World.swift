@@ -41,6 +41,7 @@ struct World: Sendable {
             for try await (number, account) in group { accounts[number] = account }
         }
         let byDevice = population.devices.compactMap { accounts[$0.number] }
+        for user in population.hiddenUsers { try await Self.hide(byDevice[user], port: ports[0]) }
         let users = try (0..<population.users).map { try Self.identifier(byDevice[$0].id, UserID.self) }
         var conversations: [ConversationID] = []
         for plan in population.conversations {
@@ -59,6 +60,11 @@ struct World: Sendable {
             userNumbers: Dictionary(uniqueKeysWithValues: zip(users, users.indices)),
             conversationNumbers: Dictionary(uniqueKeysWithValues: zip(conversations, conversations.indices))
         )
+    }
+
+    private static func hide(_ user: TestUser, port: UInt16) async throws {
+        let answer = try await user.request("PUT", "/api/users/status", port: port, json: #"{"visible_to":"nobody"}"#)
+        guard answer.status == 200 else { throw Failure(description: "a status was answered with \(answer.status)") }
     }
 
     /// The conversations that a user is in from the beginning.

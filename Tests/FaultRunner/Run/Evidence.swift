@@ -26,6 +26,33 @@ struct Evidence: Sendable {
             try await self.readMembers(shard, &record)
             record.shards.append(facts)
         }
+        record.hiddenUsers = Set(self.world.population.hiddenUsers)
+        record.choosingUsers = Set(self.world.population.choosingUsers)
+        try await self.fillPresence(&record)
+    }
+
+    /// What may still change when all messages have arrived, anew: receipts, and how users are to be seen.
+    func refresh(_ record: inout RunRecord) async throws {
+        for shard in self.cluster.shards { try await self.readMembers(shard, &record) }
+        try await self.fillPresence(&record)
+    }
+
+    private func fillPresence(_ record: inout RunRecord) async throws {
+        let population = self.world.population
+        var truths = (0..<population.users).map { user in
+            PresenceTruth(user: user, isConnected: !population.leavingUsers.contains(user))
+        }
+        for shard in self.cluster.shards {
+            let rows = try await self.query(shard, "SELECT user_id, presence_status, presence_visibility FROM users")
+            for row in rows {
+                guard row.count == 3, let user = self.user(row[0]),
+                    let status = UInt8(row[1]).flatMap({ ChosenStatus(rawValue: $0) }),
+                    let visibility = UInt8(row[2]).flatMap({ PresenceVisibility(rawValue: $0) })
+                else { continue }
+                truths[user].settings = PresenceSettings(status: status, visibility: visibility)
+            }
+        }
+        record.presence = truths
     }
 
     private func query(_ shard: ReplicatedShard, _ sql: String) async throws -> [[String]] {
@@ -84,12 +111,16 @@ struct Evidence: Sendable {
         }
     }
 
+    private static let members = "SELECT conversation_id, user_id, joined_seq, delivered_seq, read_seq FROM members"
+
     private func readMembers(_ shard: ReplicatedShard, _ record: inout RunRecord) async throws {
-        for row in try await self.query(shard, "SELECT conversation_id, user_id, joined_seq FROM members") {
-            guard row.count == 3, let conversation = self.conversation(row[0]), let user = self.user(row[1]),
+        for row in try await self.query(shard, Self.members) {
+            guard row.count == 5, let conversation = self.conversation(row[0]), let user = self.user(row[1]),
                 let seq = UInt64(row[2])
             else { continue }
             record.conversations[conversation].joinedSeqs[user] = seq
+            guard let delivered = UInt64(row[3]), let read = UInt64(row[4]) else { continue }
+            record.conversations[conversation].receipts[user] = Watermarks(delivered: delivered, read: read)
         }
     }
 

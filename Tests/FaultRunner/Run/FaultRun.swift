@@ -168,6 +168,35 @@ struct FaultRun: Sendable {
 
     // MARK: - Judging
 
+    /// How long presence and receipts may take to become what they are, after everything else has.
+    private static let presenceLimit: Duration = .seconds(20)
+    private static let presencePause: Duration = .seconds(1)
+
+    /// Some leave for good; then waits until everybody is shown as they are, and so is how far they have come. What
+    /// differs after the limit is for the auditor to find.
+    private func settlePresence(_ clients: Clients, _ evidence: Evidence, _ record: inout RunRecord) async throws {
+        clients.sendLeavers()
+        let deadline = ContinuousClock.now + Self.presenceLimit
+        let begin = RunClock.now()
+        while true {
+            clients.refreshReceipts()
+            try await Task.sleep(for: Self.presencePause)
+            try await evidence.refresh(&record)
+            clients.recorder.fill(&record)
+            let presence = Auditor.presenceDifferences(record).count
+            let receipts = Auditor.receiptDifferences(record).count
+            let isRight = presence == 0 && receipts == 0
+            guard !isRight, ContinuousClock.now < deadline else {
+                let time = Rendering.seconds(RunClock.now() - begin)
+                return self.tell(
+                    isRight
+                        ? "presence and receipts are right after \(time) s"
+                        : "after \(time) s \(presence) users are shown wrongly, \(receipts) receipts differ"
+                )
+            }
+        }
+    }
+
     private func judge(
         _ cluster: FaultyCluster,
         _ clients: Clients,
@@ -191,7 +220,12 @@ struct FaultRun: Sendable {
             cluster.keepFolder()
             throw SetupFailure(description: "logs in \(cluster.folder); the databases cannot be read: \(error)")
         }
-        clients.recorder.fill(&record)
+        do {
+            try await self.settlePresence(clients, evidence, &record)
+        } catch {
+            cluster.keepFolder()
+            throw SetupFailure(description: "logs in \(cluster.folder); the databases cannot be read: \(error)")
+        }
         record.nodes = cluster.watch.records
         await clients.end()
         let result = Auditor.audit(record)

@@ -132,7 +132,10 @@ package final class SimulatedRegistry {
         self.leases[node] = self.world.now + Self.leaseLifetime
     }
 
-    var livingNodes: Set<String> {
-        Set(self.leases.filter { $0.value > self.world.now }.keys)
+    /// How long ago each living lease was renewed.
+    var leaseAges: [String: Duration] {
+        self.leases.filter { $0.value > self.world.now }.mapValues { expiry in
+            .nanoseconds(self.world.now + Self.leaseLifetime - expiry)
+        }
     }
 }

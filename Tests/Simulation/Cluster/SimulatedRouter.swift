@@ -17,6 +17,7 @@ package final class SimulatedRouter: SimulatedNode {
     private static let progressInterval = UInt64.milliseconds(500)
     private static let policy = ViewPolicy(
         suspectAfter: .milliseconds(500),
+        staleLeaseAfter: .milliseconds(750),
         suspectWithoutLeaseAfter: .seconds(2)
     )
 
@@ -104,9 +105,9 @@ package final class SimulatedRouter: SimulatedNode {
         let name = self.name
         self.cluster.registry.call(from: self) { registry in
             registry.renewLease(name)
-            return registry.livingNodes
-        } completion: { [weak self] living in
-            self?.witnesses.leasesRead(living)
+            return registry.leaseAges
+        } completion: { [weak self] ages in
+            self?.witnesses.leasesRead(ages)
         }
         self.later(Self.leaseInterval) { [weak self] in self?.renewLease() }
     }
@@ -212,7 +213,7 @@ package final class SimulatedRouter: SimulatedNode {
     func requestReceived(_ call: Call) {
         guard call.kind != .syncChanges else { return self.answerChanges(call) }
         guard let shard = self.routing.ownShard(of: call.slot), let writer = self.writers[shard] else {
-            return call.moved(self.routing.news)
+            return call.moved(self.routing.news(about: call.slot))
         }
         do throws(FieldError) {
             switch call.kind {
@@ -324,6 +325,8 @@ package final class SimulatedRouter: SimulatedNode {
                 }
             case .send(let edge, let parcel, let recipients, let isBroadcast):
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .settle(_, let completion):
+                completion()
             case .finished(let position):
                 self.journal.finished([position])
             }
@@ -360,6 +363,9 @@ package final class SimulatedRouter: SimulatedNode {
                 return
             }
             isSent = !link.isFull && link.send(from: self) { edge.receiptsReceived(event) }
+        case .typing, .settlement:
+            // Not simulated, and sent to nobody.
+            return
         }
         guard !isSent else { return }
         self.unsent += 1

@@ -317,4 +317,21 @@ extension SimulatedShard {
     ) throws(StorageError) -> Bool {
         throw Self.notSimulated
     }
+
+    package func setPresence(
+        _ user: UserID,
+        status: ChosenStatus?,
+        visibility: PresenceVisibility?,
+        now: UnixMilliseconds,
+        epoch: UInt64
+    ) throws(StorageError) -> PresenceProfile? {
+        throw Self.notSimulated
+    }
+
+    package func writeLastSeen(
+        _ times: [(user: UserID, at: UnixMilliseconds)],
+        epoch: UInt64
+    ) throws(StorageError) {
+        throw Self.notSimulated
+    }
 }

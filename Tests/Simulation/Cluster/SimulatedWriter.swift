@@ -175,7 +175,7 @@ final class SimulatedWriter {
         case .failed(let ticket, let failure): self.take(ticket)?.fail(failure)
         case .moved(let ticket): self.take(ticket)?.moved(self.router.routing.news)
         case .outOfOrder(let ticket): self.take(ticket)?.outOfOrder()
-        case .operated(let ticket, let reply, _): self.take(ticket)?.answer(reply)
+        case .operated(let ticket, let reply, _, _): self.take(ticket)?.answer(reply)
         case .receiptsStored(let ticket, let stored): self.take(ticket)?.answer(stored)
         case .deliver(let parcels): self.router.deliver(parcels)
         }

@@ -30,6 +30,8 @@ final class StubCluster: Sendable {
         var knowsNoSync = false
         /// A device that misses more is told so.
         var syncMessagesMax: UInt64 = 1000
+        /// What the next `watch_presence` commands are answered with.
+        var watchRefusals: [Failure] = []
     }
 
     private struct State {
@@ -95,6 +97,24 @@ final class StubCluster: Sendable {
             self.store(Watermarks(delivered: receipt.seq, read: receipt.seq), command.id, connection)
         case .sync(let request):
             self.sync(request, command.id, connection)
+        case .watchPresence(let fields):
+            let refusal = self.state.withLock { state in
+                state.faults.watchRefusals.isEmpty ? nil : state.faults.watchRefusals.removeFirst()
+            }
+            if let refusal { return connection.send(.error(command.id, refusal)) }
+            let users = fields.conversationIDs.map { PresenceBody(userID: UserID(value: $0.value), status: .online) }
+            connection.send(.presenceWatched(command.id, users))
+        case .setStatus(let fields):
+            let status = StatusBody(status: fields.status ?? .online, visibleTo: fields.visibleTo ?? .everyone)
+            connection.send(.statusSet(command.id, status))
+        case .setTyping(let fields):
+            let typing = TypingEvent(
+                conversationID: fields.conversationID,
+                userID: UserID(value: 7),
+                isTyping: fields.isTyping,
+                expiresInMilliseconds: 1
+            )
+            connection.send(.typing(typing))
         case .ping:
             if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
         }
