@@ -339,6 +339,32 @@ struct SyncSessionTests {
         #expect(messages.last == .resync)
     }
 
+    @Test("Who is removed while a sync runs gets nothing of what it held or was reading; the next sync brings the rest")
+    func removedMeanwhile() async throws {
+        let fixture = SessionsFixture()
+        let client = try await self.connect(fixture)
+        try await client.send(
+            .init(id: "s", command: .sync(SyncRequest(cursors: [Self.conversation: 0], resume: try self.token(7))))
+        )
+        try await self.request(fixture, .syncChanges).answer(self.changes(head: 2))
+        let page = try await self.request(fixture, .readMessages)
+        await self.deliver(fixture, 3...3)
+        _ = fixture.loop.settle([Self.user])
+        await fixture.eventLoop.run()
+        page.answer(MessagePage(messages: (1...2).map { self.message($0) }, headSeq: 3, hasMore: false))
+        guard case .error("s", let failure) = try await client.next() else {
+            Issue.record("the sync went on")
+            return
+        }
+        #expect(failure.code == .unavailable && failure.retryAfterMilliseconds != nil)
+        await fixture.eventLoop.run()
+        #expect(self.seqs(try await client.messages()).isEmpty)
+        try await client.send(.init(id: "t", command: .sync(SyncRequest(cursors: [:], resume: try self.token(7)))))
+        try await self.request(fixture, .syncChanges).answer(self.changes(head: nil))
+        let messages = try await self.collect(client) { self.synced($0) != nil }
+        #expect(self.seqs(messages).isEmpty)
+    }
+
     @Test("A client that promised a sync and sends none gets a resync and then live events")
     func neverSyncs() async throws {
         let fixture = SessionsFixture()

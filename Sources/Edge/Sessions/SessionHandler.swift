@@ -327,6 +327,7 @@ final class SessionHandler: ChannelDuplexHandler {
     /// Completes when what was written before was taken by the socket, or the connection is closed; which is done when
     /// the time is up.
     func settle(within limit: TimeAmount) -> EventLoopFuture<Void> {
+        self.interruptSync()
         guard let context = self.context, context.channel.isActive else {
             return self.loop.eventLoop.makeSucceededVoidFuture()
         }

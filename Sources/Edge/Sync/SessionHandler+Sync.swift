@@ -136,6 +136,15 @@ extension SessionHandler {
         }
     }
 
+    /// Ends a sync that is under way, with all that it holds back and all the pages that were asked for: they may be of a
+    /// conversation that the user is not in any more, and nothing of it may come after somebody was told that.
+    func interruptSync() {
+        guard let sync = self.sync, case .running(let run) = sync.state else { return }
+        self.services.metrics.sync.failed.increment()
+        sync.await(until: self.now + SessionSync.patience)
+        self.send(.error(run.id, .membershipChanged))
+    }
+
     /// Puts a question to the routers as soon as the gate lets it through.
     private func ask(_ action: SyncMachine.Action, _ run: SessionSync.Run) {
         let (gate, loop, session, routers) = (self.services.syncGate, self.loop, self.id, self.services.routers)
@@ -332,6 +341,12 @@ extension Failure {
     fileprivate static let syncUnderWay = Failure(
         .conflict,
         "A sync of this session is under way: wait for its `synced`."
+    )
+
+    fileprivate static let membershipChanged = Failure(
+        .unavailable,
+        "The user was taken out of a conversation while the sync ran: send it again.",
+        retryAfterMilliseconds: 1
     )
 
     fileprivate static let tooManyCursors = Failure(
