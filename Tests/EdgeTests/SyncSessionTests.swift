@@ -349,11 +349,11 @@ struct SyncSessionTests {
         try await self.request(fixture, .syncChanges).answer(self.changes(head: 2))
         let page = try await self.request(fixture, .readMessages)
         await self.deliver(fixture, 3...3)
-        _ = fixture.loop.settle([Self.user])
-        await fixture.eventLoop.run()
+        await fixture.askToSettle([Self.user])
         page.answer(MessagePage(messages: (1...2).map { self.message($0) }, headSeq: 3, hasMore: false))
-        guard case .error("s", let failure) = try await client.next() else {
-            Issue.record("the sync went on")
+        let told = try await self.collect(client) { !$0.isEmpty }
+        guard told.count == 1, case .error("s", let failure) = told.first else {
+            Issue.record("the sync went on: \(told)")
             return
         }
         #expect(failure.code == .unavailable && failure.retryAfterMilliseconds != nil)
