@@ -27,7 +27,7 @@ extension NodeRunner {
             writerBounds: self.writerBounds,
             viewPolicy: ViewPolicy(
                 // Time for a link that is only being dialled again.
-                suspectAfter: timeouts.heartbeat * 2,
+                suspectAfter: timeouts.heartbeat,
                 // Half an interval more than a living router takes.
                 staleLeaseAfter: timeouts.leaseRenewal * 3 / 2,
                 // The link is the only witness then, so it has to be gone for as long as a lease lives.
