@@ -50,17 +50,19 @@ struct PresenceWaits {
         return changes
     }
 
-    /// Of one connection of a device: when what it showed was not so. At first it shows nothing.
+    /// Of one connection of a device: when what it showed was not so. Until it is told for the first time, which waits for
+    /// the device to ask, it shows nothing, and that is not wrong.
     private func waits(_ truth: [Change], _ views: [Change], in connection: Wait) -> [Wait] {
         let end = min(connection.until, self.record.endedAt)
         var isConnected = truth.last { $0.at <= connection.from }?.isConnected ?? false
         var shown: Bool?
-        var since: Microseconds? = connection.from
+        var since: Microseconds?
         var waits: [Wait] = []
         let changes = truth.map { (change: $0, isView: false) } + views.map { (change: $0, isView: true) }
         for (change, isView) in changes.sorted(by: { $0.change.at < $1.change.at })
         where change.at > connection.from && change.at <= end {
             if isView { shown = change.isConnected } else { isConnected = change.isConnected }
+            guard let shown else { continue }
             if shown == isConnected, let begin = since {
                 waits.append(Wait(from: begin, until: change.at))
                 since = nil
