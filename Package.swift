@@ -91,7 +91,7 @@ let package = Package(
             "Router",
             [
                 "Directory", "Mesh", "Messaging", "Observability", "Placement", "Storage", "Threads", "Wire", .logging,
-                .nioCore,
+                .nioCore, .nioPosix,
             ]
         ),
         .target(
@@ -136,6 +136,31 @@ let package = Package(
         ),
 
         module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        module("FaultModel", path: "Tests/FaultModel", ["Messaging"]),
+        .executableTarget(
+            name: "trunkline-faults",
+            dependencies: [
+                "ClientProtocol", "FaultModel", "Messaging", "TestSupport", "TrunklineClient", .argumentParser,
+                .nioCore, .nioPosix,
+            ],
+            path: "Tests/FaultRunner",
+            swiftSettings: settings
+        ),
+        module(
+            "Simulation",
+            path: "Tests/Simulation",
+            [
+                "ClientProtocol", "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "Storage",
+                "TestSupport",
+                "TrunklineClient", "Wire", .heap, .nioCore,
+            ]
+        ),
+        .executableTarget(
+            name: "trunkline-simulate",
+            dependencies: ["Messaging", "Simulation", "Threads", .argumentParser],
+            path: "Tests/Simulate",
+            swiftSettings: settings
+        ),
         tests("PlacementTests", ["Placement", "TestSupport"]),
         tests("MessagingTests", ["Messaging", "TestSupport"]),
         tests("ClusterConfigurationTests", ["ClusterConfiguration", "TestSupport"]),
@@ -153,7 +178,15 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
-        tests("RouterTests", ["Directory", "Messaging", "Placement", "Router", "Wire"]),
+        tests("SimulationTests", ["Simulation", "TestSupport"]),
+        tests(
+            "RouterTests",
+            ["Directory", "Messaging", "Placement", "Router", "Storage", "TestSupport", "Wire", .nioCore, .nioPosix]
+        ),
+        tests(
+            "PresenceTests",
+            ["ClientProtocol", "Directory", "Edge", "Messaging", "Placement", "Router", "TestSupport", "Wire"]
+        ),
         tests(
             "EdgeTests",
             [
@@ -178,15 +211,23 @@ let package = Package(
                 .nioPosix, .nioWebSocket,
             ]
         ),
+        tests("FaultModelTests", ["FaultModel", "Messaging", "TestSupport"]),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
         tests(
             "AutobahnTests",
             [
-                "ClientProtocol", "Edge", "Messaging", "Observability", "Placement", "TestSupport", "Wire", "trunkline",
-                .logging, .nioCore, .nioPosix, .nioWebSocket,
+                "ClientProtocol", "ClusterConfiguration", "Edge", "Messaging", "Observability", "Placement",
+                "TestSupport",
+                "Wire", "trunkline", .logging, .nioCore, .nioPosix, .nioWebSocket,
             ]
         ),
-        tests("ClusterTests", ["Messaging", "TestSupport", "trunkline", "trunkline-load", .crypto]),
+        tests(
+            "ClusterTests",
+            [
+                "ClientProtocol", "Messaging", "TestSupport", "TrunklineClient", "trunkline", "trunkline-load", .crypto,
+                .nioCore, .nioPosix,
+            ]
+        ),
     ]
 )
 

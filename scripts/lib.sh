@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What up, down and test have in common. Sourced, never run.
+# What up, down, test and faults have in common. Sourced, never run.
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -126,6 +126,16 @@ if [[ " $* " == *" redis-server "* ]] && [[ -d /run/systemd/system ]]; then
     systemctl disable redis-server.service >/dev/null 2>&1 || true
 fi
 ROOT
+}
+
+# --- Building ---------------------------------------------------------------------------------------------------------
+
+# Builds products of the package for tests: without optimisation, beside what `swift build --build-tests` leaves.
+build_programs() {
+    local product
+    for product in "$@"; do
+        swift build --package-path "$repository" --product "$product"
+    done
 }
 
 # --- Processes --------------------------------------------------------------------------------------------------------

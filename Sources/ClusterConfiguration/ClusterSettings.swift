@@ -12,6 +12,7 @@ package struct ClusterSettings: Sendable {
     package var shards: [Shard] = []
     package var nodes: [Node] = []
     package var limits = Limits()
+    package var rates = Rates()
     package var timeouts = Timeouts()
     package var tokens = Tokens()
     package var passwords = Passwords()
@@ -80,6 +81,14 @@ extension ClusterSettings {
         package var websocketFrameBytes = 0
         package var httpBodyBytes = 0
         package var submitsInFlightPerSession = 0
+        package var syncMessagesPerConversation = 0
+        package var syncMessages = 0
+        package var syncHeldBytes = 0
+        package var syncsUnderWay = 0
+        /// Conversations of one router.
+        package var changedConversations = 0
+        /// Members of the largest conversation that carries presence and typing.
+        package var presenceMembers = 0
         package var shardQueueMessages = 0
         package var shardQueueBytes = 0
         package var batchMessages = 0
@@ -89,14 +98,42 @@ extension ClusterSettings {
         /// Reading connections of one router to one shard.
         package var shardReaders = 0
         package var cachedConversationsPerWriter = 0
+        /// Members of a conversation whose receipts all of them are told of.
+        package var receiptMembers = 0
         package var meshCreditItems = 0
         package var meshCreditBytes = 0
         package var meshQueueBytes = 0
         package var meshCompressionThresholdBytes = 0
     }
 
+    /// What one edge admits; nil is no limit.
+    package struct Rates: Sendable, Hashable {
+        package var connectionsPerAddress: Rate?
+        package var connectionsPerNode: Rate?
+        package var authenticationsPerNode: Rate?
+        package var loginsPerAddress: Rate?
+        package var loginFailuresPerUsername: Rate?
+        package var refreshesPerAddress: Rate?
+        package var requestsPerAddress: Rate?
+        package var requestsPerUser: Rate?
+        package var sendsPerUser: Rate?
+        package var sendsPerNode: Rate?
+        package var commandsPerSession: Rate?
+        /// Clients that no rate per address holds for.
+        package var exemptAddresses: [NetworkPrefix] = []
+        /// Whose `X-Forwarded-For` is believed.
+        package var trustedProxies: [NetworkPrefix] = []
+
+        /// Without any limit.
+        package init() {}
+    }
+
     package struct Timeouts: Sendable, Hashable {
         package var authenticate = Duration.zero
+        /// The longest time that a client is asked to wait before its `authenticate`.
+        package var admissionWait = Duration.zero
+        /// How long a session outlives its access token.
+        package var tokenGrace = Duration.zero
         package var request = Duration.zero
         /// The whole time that an edge tries to place one message.
         package var submit = Duration.zero

@@ -10,6 +10,8 @@ package final class EdgeMetrics: Sendable {
     let sessionsOpened: Counter
     let submitsInFlight: Gauge
     let submitDuration: Histogram
+    let receipts: Counter
+    let receiptRequests: Counter
     let eventsReceived: Counter
     let deliveries: Counter
     let deliveryDelay: Histogram
@@ -17,9 +19,11 @@ package final class EdgeMetrics: Sendable {
     let deliveriesDropped: Counter
     let resyncs: Counter
     let recipientsAbsent: Counter
+    let sync: SyncMetrics
     let malformedNotifications: Counter
     let registrationsFailed: Counter
     let registryRefills: Counter
+    let ephemeral: EphemeralMetrics
     private let commands: [ClientCommand.Name: Counter]
     private let errors: [ErrorCode: Counter]
     private let closes: [CloseCode: Counter]
@@ -42,6 +46,14 @@ package final class EdgeMetrics: Sendable {
             "trunkline_edge_submit_duration_seconds",
             help: "From a message's arrival on a WebSocket until its answer was written."
         )
+        self.receipts = registry.counter(
+            "trunkline_edge_receipts_total",
+            help: "Receipts taken from WebSockets."
+        )
+        self.receiptRequests = registry.counter(
+            "trunkline_edge_receipt_requests_total",
+            help: "Requests to routers that receipts were merged into."
+        )
         self.eventsReceived = registry.counter(
             "trunkline_edge_events_received_total",
             help: "Messages and events that came from routers."
@@ -63,6 +75,7 @@ package final class EdgeMetrics: Sendable {
             help: "Events dropped because too many waited for an event loop; its sessions are told to resync."
         )
         self.resyncs = registry.counter("trunkline_edge_resyncs_total", help: "Times a session was told to resync.")
+        self.sync = SyncMetrics(registry)
         self.recipientsAbsent = registry.counter(
             "trunkline_edge_recipients_absent_total",
             help: "Recipients of messages that had no session here."
@@ -79,6 +92,7 @@ package final class EdgeMetrics: Sendable {
             "trunkline_edge_registry_refills_total",
             help: "Times all sessions were registered anew."
         )
+        self.ephemeral = EphemeralMetrics(registry)
         self.disconnects = registry.counter(
             "trunkline_edge_disconnects_total",
             help: "WebSockets that ended without the edge closing them."

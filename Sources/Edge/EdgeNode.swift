@@ -21,6 +21,8 @@ internal import Wire
 package final class EdgeNode: WebSocketAcceptor {
     package let mesh: MeshNode
     package let routers: RouterClient
+    /// What this edge admits; the HTTP side asks it too.
+    package let admission: AdmissionControl
     private let peers: [MeshPeer]
     private let settings: SessionSettings
     private let services: SessionServices
@@ -60,7 +62,7 @@ package final class EdgeNode: WebSocketAcceptor {
             node: mesh,
             notificationNames: Dictionary(names, uniquingKeysWith: { first, _ in first })
         )
-        let routing = RoutingState()
+        let routing = RoutingState { owners in inbox.ownersChanged(owners) }
         let routers = RouterClient(
             routing: routing,
             links: mesh,
@@ -74,18 +76,30 @@ package final class EdgeNode: WebSocketAcceptor {
             loops[entry.loop].post(.close(code), to: entry.session)
         }
         let life = EdgeLife(edge: node.name, incarnation: incarnation)
+        let announcer = Announcer(eventLoop: eventLoops[0], links: mesh, index: index)
         let keeper = RegistryKeeper(
             life: life,
             directory: directory,
             index: index,
             metrics: metrics,
             logger: logger,
-            onSuperseded: { _, _, entry in closeLocal(entry, .replaced) }
+            onSuperseded: { _, _, entry in closeLocal(entry, .replaced) },
+            onChange: { isComplete in announcer.registrationChanged(isComplete) }
+        )
+        let presence = PresenceService(
+            eventLoop: eventLoops[0],
+            membersMax: settings.limits.presenceMembers,
+            index: index,
+            loops: loops,
+            routing: routing,
+            routers: routers,
+            links: mesh,
+            metrics: metrics
         )
         let opener = SessionOpener(
             index: index,
             keeper: keeper,
-            announcer: Announcer(eventLoop: eventLoops[0], links: mesh, index: index),
+            announcer: announcer,
             closeLocal: closeLocal,
             closeElsewhere: { user, device, location in
                 // An earlier life of this edge has nothing to close any more.
@@ -107,9 +121,16 @@ package final class EdgeNode: WebSocketAcceptor {
                     index: index,
                     loops: loops,
                     links: mesh,
+                    presence: presence,
                     metrics: metrics,
                     logger: logger
                 ),
+                linkUp: { announcer.tellRegistration() },
+                presence: presence,
+                settle: { users in
+                    .andAllComplete(loops.map { $0.settle(users) }, on: eventLoops[0])
+                },
+                progress: RouterProgress(loops: loops, onLoss: { presence.eventsMayBeLost() }),
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),
@@ -119,6 +140,12 @@ package final class EdgeNode: WebSocketAcceptor {
                 }
             )
         )
+        let admission = AdmissionControl(
+            settings.rates,
+            waitMax: settings.timeouts.admissionWait,
+            metrics: registry
+        )
+        self.admission = admission
         self.mesh = mesh
         self.routers = routers
         self.peers = settings.routers.compactMap { router in
@@ -128,8 +155,11 @@ package final class EdgeNode: WebSocketAcceptor {
         self.services = SessionServices(
             settings: self.settings,
             routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: eventLoops[0], metrics: metrics),
             verifier: verifier,
+            admission: admission,
             opener: opener,
+            presence: presence,
             metrics: metrics
         )
         self.loops = loops
@@ -145,6 +175,7 @@ package final class EdgeNode: WebSocketAcceptor {
     /// Dials the routers and begins to keep the registry. Does not wait for either; see ``unreadyReasons``.
     package func start() {
         self.mesh.setPeers(self.peers)
+        self.services.presence.start()
         for loop in self.loops {
             loop.start()
         }
@@ -186,6 +217,7 @@ package final class EdgeNode: WebSocketAcceptor {
         // A refill that is under way would set the marker again.
         await keeping?.value
         await self.keeper.withdraw()
+        self.services.presence.stop()
         await self.mesh.shutdown()
         for loop in self.loops {
             loop.stop()

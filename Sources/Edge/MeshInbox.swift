@@ -6,6 +6,7 @@ internal import Mesh
 internal import Messaging
 internal import NIOCore
 internal import Observability
+internal import Placement
 import Synchronization
 internal import Wire
 
@@ -17,6 +18,12 @@ final class MeshInbox: MeshDelegate {
     struct Receivers: Sendable {
         var routing: RoutingState
         var dispatcher: DeliveryDispatcher
+        /// There is a link to a router that knows nothing of this edge.
+        var linkUp: @Sendable () -> Void
+        var presence: PresenceService
+        /// Completes when what was handed to the sessions of these users before has left this process.
+        var settle: @Sendable ([UserID]) -> EventLoopFuture<Void>
+        var progress: RouterProgress
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
@@ -32,15 +39,46 @@ final class MeshInbox: MeshDelegate {
         self.receivers.withLock { $0 = receivers }
     }
 
-    func meshLinkUp(_ peer: PeerIdentity) {}
-
-    func meshLinkDown(_ peer: PeerIdentity, reason: String) {
-        self.receivers.withLock { $0 }?.dispatcher.readComplete(from: peer.name)
+    func meshLinkUp(_ peer: PeerIdentity) {
+        guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        receivers.linkUp()
+        receivers.presence.linkUp(peer.name)
+        receivers.progress.linkUp(peer)
     }
 
-    /// Routers ask edges nothing.
+    func meshLinkDown(_ peer: PeerIdentity, reason: String) {
+        guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        receivers.presence.linkDown(peer.name)
+        receivers.dispatcher.readComplete(from: peer.name)
+        receivers.progress.linkDown(peer)
+    }
+
+    /// The edge has taken a newer view.
+    func ownersChanged(_ owners: Set<RouterLife>) {
+        self.receivers.withLock { $0 }?.progress.ownersChanged(owners)
+    }
+
+    /// Routers ask edges one thing: whether what they sent has gone out.
     func meshRequest(_ request: InboundRequest) {
-        let failure = Failure(.unknownType, "An edge answers no requests.")
+        guard RequestKind(rawValue: request.kind) == .settleDeliveries,
+            let receivers = self.receivers.withLock({ $0 })
+        else {
+            return Self.refuse(request, Failure(.unknownType, "An edge answers no request of kind \(request.kind)."))
+        }
+        do throws(FieldError) {
+            let question = try SettleDeliveries(decoding: request.payload)
+            // What came before it in the same read is still being collected.
+            receivers.dispatcher.readComplete(from: request.peer.name)
+            receivers.settle(question.users).whenComplete { _ in
+                request.reply(status: ResponseStatus.ok.rawValue, payload: ByteBuffer())
+            }
+        } catch {
+            receivers.dispatcher.malformed(error, from: request.peer.name)
+            Self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
+    }
+
+    private static func refuse(_ request: InboundRequest, _ failure: Failure) {
         request.reply(status: ResponseStatus.failed.rawValue, payload: FailureBody(failure).encoded())
     }
 
@@ -50,10 +88,20 @@ final class MeshInbox: MeshDelegate {
             switch NotificationKind(rawValue: kind) {
             case .deliver: receivers.dispatcher.deliverReceived(payload, from: peer.name)
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
+            case .receipts: receivers.dispatcher.receiptsReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
+            case .deliveryProgress:
+                let progress = try DeliveryProgress(decoding: payload)
+                // The event loops get what came before first.
+                receivers.dispatcher.readComplete(from: peer.name)
+                receivers.progress.received(progress, from: peer)
+            case .presenceStates: receivers.presence.told(try PresenceStates(decoding: payload), by: peer.name)
+            case .presenceWanted: receivers.presence.wanted(try PresenceWanted(decoding: payload), by: peer.name)
+            case .typingTold: receivers.presence.typed(try Typing(decoding: payload))
             case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
             // What a later version sends is passed over (contract C9); what edges send comes from no router.
-            case .attachment, .sessionUnknown, nil: break
+            case .attachment, .sessionUnknown, .presenceReport, .presenceDigest, .presenceStatesWanted, .typing, nil:
+                break
             }
         } catch {
             receivers.dispatcher.malformed(error, from: peer.name)

@@ -22,14 +22,17 @@ package struct MeshSettings: Sendable {
     /// The wait before dialling again starts here, doubles with each failure up to ``reconnectDelayMax``, and is
     /// shortened by a random part of up to one half.
     package var reconnectDelayMin: TimeAmount = .milliseconds(50)
-    package var reconnectDelayMax: TimeAmount = .seconds(2)
+    ///
+    /// A node that comes back is of use when its peers have a link to it, so they look for it often: a dial that is
+    /// refused costs next to nothing.
+    package var reconnectDelayMax: TimeAmount = .milliseconds(300)
 
     /// A block with fewer bytes than this is never compressed.
     package var compressionThresholdBytes = BlockLimits.compressionThresholdBytesDefault
 
     /// Bytes that may wait to be sent on one link, and the same again for answers. At the bound a request or durable
-    /// notification is refused; ephemeral notifications are dropped from half of it on; an answer is replaced by the
-    /// news that it was lost.
+    /// notification is refused; ephemeral notifications, which leave last, are dropped from half of it on; an answer is
+    /// replaced by the news that it was lost.
     package var outboundQueueBytesMax = 64 * 1024 * 1024
     /// Frames that may wait to be sent on one link; the same behaviour at the bound.
     package var outboundQueueFramesMax = 65_536

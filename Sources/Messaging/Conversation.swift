@@ -53,14 +53,25 @@ package struct Member: Hashable, Sendable {
     package var role: MemberRole
     /// The `head_seq` at the moment of joining: what came before is not delivered to the member (contract C8).
     package var joinedSeq: UInt64
-    /// How far the member has read.
-    package var readSeq: UInt64
+    /// How far the member has come, at the moment that this was read.
+    package var watermarks: Watermarks
 
-    package init(user: UserID, role: MemberRole, joinedSeq: UInt64 = 0, readSeq: UInt64 = 0) {
+    package var readSeq: UInt64 { self.watermarks.read }
+
+    package init(user: UserID, role: MemberRole, joinedSeq: UInt64 = 0, watermarks: Watermarks = .zero) {
         self.user = user
         self.role = role
         self.joinedSeq = joinedSeq
-        self.readSeq = readSeq
+        self.watermarks = watermarks
+    }
+
+    package init(user: UserID, role: MemberRole, joinedSeq: UInt64 = 0, readSeq: UInt64) {
+        self.init(
+            user: user,
+            role: role,
+            joinedSeq: joinedSeq,
+            watermarks: Watermarks(delivered: readSeq, read: readSeq)
+        )
     }
 }
 

@@ -111,4 +111,7 @@ package struct Failure: Error, Hashable, Sendable {
         .notFound,
         "There is no such conversation, or you may not do this in it."
     )
+
+    /// The same for a message.
+    package static let noSuchMessage = Failure(.notFound, "There is no such message, or you may not see it.")
 }

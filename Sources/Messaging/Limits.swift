@@ -20,6 +20,12 @@ package enum Limits {
     package static let membersPerRequestMax = 1000
     /// Members of a conversation that is resolved through the registry.
     package static let conversationMembersMax = 1000
+    /// Members whose receipts travel in one request from an edge to a conversation's owner.
+    package static let receiptsPerRequestMax = 256
+    /// Conversations that one session watches the presence in.
+    package static let watchedConversationsMax = 64
+    /// Members of all the conversations that one session asks to watch, each counted as often as it is a member.
+    package static let watchedUsersMax = 1000
     /// Rows of one page of a list or of messages.
     package static let pageRowsMax = 200
     package static let pageRowsDefault = 50

@@ -24,15 +24,23 @@ package struct Ring: Sendable, Equatable {
             return
         }
         let points = Self.points(of: routers)
-        self.owners = (0..<Slot.count).map { slot in
-            let position = XXHash64.hash(Array("slot \(slot)".utf8))
-            return points[Self.firstIndex(in: points, notBefore: position)].router
+        self.owners = Self.slotPositions.map { position in
+            points[Self.firstIndex(in: points, notBefore: position)].router
         }
     }
+
+    /// Where the slots are on the circle, in the order of their numbers.
+    private static let slotPositions = (0..<Slot.count).map { XXHash64.hash(Array("slot \($0)".utf8)) }
 
     /// The router that owns a slot, or nil when there is no router at all.
     package func owner(of slot: Slot) -> String? {
         self.owners.isEmpty ? nil : self.routers[Int(self.owners[Int(slot.number)])]
+    }
+
+    /// The slots of one router; none for a name that is not on the ring.
+    package func slots(of router: String) -> SlotSet {
+        guard let index = self.routers.firstIndex(of: router) else { return SlotSet() }
+        return SlotSet { Int(self.owners[Int($0.number)]) == index }
     }
 
     private struct Point {

@@ -38,6 +38,12 @@ package struct ShardMap: Sendable, Equatable {
         self.shards[self.shardIndex(of: slot)]
     }
 
+    /// None for a name that is not in the map.
+    package func slots(of shard: String) -> SlotSet {
+        guard let index = self.shards.firstIndex(of: shard) else { return SlotSet() }
+        return SlotSet { Int(self.assignment[Int($0.number)]) == index }
+    }
+
     package func shardIndex(of slot: Slot) -> Int {
         Int(self.assignment[Int(slot.number)])
     }

@@ -50,7 +50,7 @@ package struct View: Sendable, Equatable {
             latest[member.name] = member
         }
         self.members = latest.values.sorted { $0.name < $1.name }
-        self.ring = Ring(routers: Array(latest.keys))
+        self.ring = RingCache.shared.ring(of: latest.keys)
     }
 
     package var routers: [String] { self.ring.routers }
@@ -89,6 +89,18 @@ package struct RoutingTable: Sendable, Equatable {
         if let known = self.views[view.shard], known.epoch >= view.epoch { return false }
         self.views[view.shard] = view
         return true
+    }
+
+    /// The slots that one life of a router owns, in all shards.
+    package func slots(of life: RouterLife) -> SlotSet {
+        var slots = SlotSet()
+        guard let map = self.map else { return slots }
+        for view in self.views.values where view.member(named: life.name) == life {
+            var own = view.ring.slots(of: life.name)
+            if map.shards != [view.shard] { own.subtract(SlotSet.all.subtracting(map.slots(of: view.shard))) }
+            slots.formUnion(own)
+        }
+        return slots
     }
 
     /// Where a request for a slot goes.

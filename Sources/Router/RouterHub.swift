@@ -20,11 +20,16 @@ package final class RouterHub: Sendable {
         var routing: RoutingState
         var witnesses: WitnessBoard
         var links: RouterLinks
+        var settler: DeliverySettler
         var registry: SessionRegistry
         var dispatchers: [AudienceDispatcher]
         var requests: RequestDispatcher
+        var presence: PresenceKeeper
+        var typing: TypingCarrier
         var keepers: [String: ShardKeeper]
         var requestTimeout: Duration
+        var journal: ChangeJournal
+        var teller: ProgressTeller
     }
 
     private let attached = Mutex<Parts?>(nil)
@@ -45,6 +50,8 @@ package final class RouterHub: Sendable {
     /// Everybody linked hears of a new map or view.
     func routingChanged(_ news: RoutingNews) {
         guard let parts = self.parts else { return }
+        parts.journal.routingChanged(parts.routing.snapshot)
+        parts.presence.routingChanged()
         let payload = news.encoded()
         for peer in parts.mesh.peers {
             parts.mesh.notify(
@@ -89,6 +96,10 @@ extension RouterHub: MeshDelegate {
         switch peer.role {
         case .edge:
             self.tellEdges(parts)
+            // The audiences know of the link by now, so what is recorded after this position comes over it.
+            self.notify(.deliveryProgress, parts.journal.beginning.encoded(), edge: peer.name)
+            parts.teller.linked(peer.name)
+            parts.presence.linkUp(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkUp(peer.name)
         }
@@ -106,6 +117,7 @@ extension RouterHub: MeshDelegate {
         switch peer.role {
         case .edge:
             self.tellEdges(parts)
+            parts.presence.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkDown(peer.name)
             parts.keepers.values.forEach { $0.wake() }
@@ -127,6 +139,9 @@ extension RouterHub: MeshDelegate {
         if kind == .displaceSession {
             return self.displace(request, parts)
         }
+        if kind == .syncChanges {
+            return self.answerChanges(request, parts)
+        }
         guard let slot = Slot(request.slot) else {
             return self.refuse(request, Failure(.internal, "There is no slot \(request.slot)."))
         }
@@ -135,6 +150,7 @@ extension RouterHub: MeshDelegate {
         }
         parts.requests.dispatch(
             Call(kind: kind, slot: slot, deadline: request.deadline, payload: request.payload) { status, payload in
+                if kind == .setPresence { parts.presence.answered(request.payload, status, payload) }
                 request.reply(status: status.rawValue, payload: payload)
             }
         )
@@ -142,6 +158,17 @@ extension RouterHub: MeshDelegate {
 
     private func refuse(_ request: InboundRequest, _ failure: Failure) {
         request.reply(status: ResponseStatus.failed.rawValue, payload: FailureBody(failure).encoded())
+    }
+
+    /// At once, from memory: an announcement that came before over the same link was handed on before.
+    private func answerChanges(_ request: InboundRequest, _ parts: Parts) {
+        do throws(FieldError) {
+            let question = try SyncChanges(decoding: request.payload)
+            let answer = parts.journal.answer(question, table: parts.routing.snapshot)
+            request.reply(status: ResponseStatus.ok.rawValue, payload: answer.encoded())
+        } catch {
+            self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
     }
 
     /// Passes the news that a device has a newer session on to the edge that has the older one.
@@ -165,8 +192,7 @@ extension RouterHub: MeshDelegate {
         do throws(FieldError) {
             switch kind {
             case .attachment:
-                let body = try Attachment(decoding: payload)
-                self.attachmentChanged(peer, attached: body.attached, detached: body.detached, parts)
+                self.attachmentChanged(peer, try Attachment(decoding: payload), parts)
             case .sessionUnknown:
                 let body = try SessionUnknown(decoding: payload)
                 for dispatcher in parts.dispatchers {
@@ -175,7 +201,13 @@ extension RouterHub: MeshDelegate {
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
                 parts.keepers.values.forEach { $0.wake() }
-            case .deliver, .conversationEvent, .sessionDisplaced:
+            case .presenceReport, .presenceDigest, .presenceStatesWanted:
+                try parts.presence.received(kind, payload, from: peer)
+            case .typing:
+                guard peer.role == .edge else { return }
+                parts.typing.received(try Typing(decoding: payload))
+            case .deliver, .conversationEvent, .receipts, .sessionDisplaced, .deliveryProgress, .presenceStates,
+                .presenceWanted, .typingTold:
                 break
             }
         } catch {
@@ -186,10 +218,10 @@ extension RouterHub: MeshDelegate {
         }
     }
 
-    private func attachmentChanged(_ peer: PeerIdentity, attached: [UserID], detached: [UserID], _ parts: Parts) {
+    private func attachmentChanged(_ peer: PeerIdentity, _ attachment: Attachment, _ parts: Parts) {
         guard peer.role == .edge else { return }
         for dispatcher in parts.dispatchers {
-            dispatcher.attachmentChanged(edge: peer.name, attached: attached, detached: detached)
+            dispatcher.attachmentChanged(edge: peer.name, attachment)
         }
     }
 
@@ -199,6 +231,8 @@ extension RouterHub: MeshDelegate {
 extension RouterHub: WriterEffects {
     package func deliver(_ parcels: [Parcel]) {
         guard let parts = self.parts else { return }
+        // Before any of them can be sent: see ``ChangeJournal``.
+        let parcels = parts.journal.record(parcels)
         guard parts.dispatchers.count > 1 else {
             parts.dispatchers.first?.deliver(parcels)
             return
@@ -235,11 +269,24 @@ extension RouterHub: AudienceTransport {
         }
     }
 
+    package func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void) {
+        guard let parts = self.parts else { return completion() }
+        parts.settler.settle(users, completion: completion)
+    }
+
     package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
         guard let parts = self.parts else { return }
         let outcome = parts.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .durable)
-        if !outcome.isQueued {
-            parts.links.countUnsent()
-        }
+        guard !outcome.isQueued else { return }
+        parts.links.countUnsent()
+        parts.journal.missed(by: edge)
+    }
+
+    package func finished(_ positions: [UInt64]) {
+        self.parts?.journal.finished(positions)
+    }
+
+    package func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
+        self.parts?.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
     }
 }

@@ -45,8 +45,26 @@ enum RouterMetrics {
             "trunkline_router_deliveries_unsent_total",
             help: "Frames that no link took."
         )
+        let changes = registry.declare(
+            .counter,
+            "trunkline_router_changes_recorded_total",
+            help: "Changes of conversations that were recorded for devices that were away."
+        )
+        let remembered = registry.declare(
+            .gauge,
+            "trunkline_router_changed_conversations",
+            help: "Conversations whose last change is remembered."
+        )
+        let questions = registry.declare(
+            .counter,
+            "trunkline_router_sync_questions_total",
+            help: "Questions of edges for what changed for a user.",
+            labels: ["answer"]
+        )
+        let presence = PresenceMetrics(registry)
         registry.collect { [weak node] sink in
             guard let node else { return }
+            presence.record(node.presence.currentCounts, node.typing.currentCounts, in: &sink)
             for (shard, count) in node.queuedCalls {
                 sink.record(queued, count, [shard])
             }
@@ -58,6 +76,11 @@ enum RouterMetrics {
             sink.record(frames, counts.reduce(0) { $0 + $1.framesSent } - broadcast, ["exact"])
             sink.record(frames, broadcast, ["broadcast"])
             sink.record(unsent, node.links.unsentDeliveries)
+            let journal = node.journal.counts
+            sink.record(changes, journal.position)
+            sink.record(remembered, journal.conversations)
+            sink.record(questions, journal.questions - journal.unanswerable, ["known"])
+            sink.record(questions, journal.unanswerable, ["forgotten"])
         }
     }
 }

@@ -30,10 +30,18 @@ package final class RouterNode: Sendable {
         package var readersPerShard: Int
         package var writerBounds: ShardWriter.Bounds
         package var viewPolicy: ViewPolicy
+        /// How long a lease lives; how long ago one was renewed is told from what is left of it.
+        package var leaseTimeToLive: Duration
         /// How often the leases of the other routers are read.
         package var leaseReadInterval: Duration
+        /// The same while a router is judged whose link was lost.
+        package var leaseReadIntervalJudging: Duration = .milliseconds(100)
         /// How long a request from this router to another may take.
         package var requestTimeout: Duration
+        /// Conversations whose last change is remembered for devices that were away.
+        package var changedConversationsMax = ChangeLog.Bounds().conversationsMax
+        /// Members of the largest conversation that carries typing.
+        package var typingMembersMax: Int
 
         var life: RouterLife {
             RouterLife(name: self.name, incarnation: self.incarnation.description)
@@ -51,8 +59,10 @@ package final class RouterNode: Sendable {
             readersPerShard: Int,
             writerBounds: ShardWriter.Bounds,
             viewPolicy: ViewPolicy,
+            leaseTimeToLive: Duration,
             leaseReadInterval: Duration,
-            requestTimeout: Duration
+            requestTimeout: Duration,
+            typingMembersMax: Int
         ) {
             self.name = name
             self.incarnation = incarnation
@@ -65,8 +75,10 @@ package final class RouterNode: Sendable {
             self.readersPerShard = readersPerShard
             self.writerBounds = writerBounds
             self.viewPolicy = viewPolicy
+            self.leaseTimeToLive = leaseTimeToLive
             self.leaseReadInterval = leaseReadInterval
             self.requestTimeout = requestTimeout
+            self.typingMembersMax = typingMembersMax
         }
     }
 
@@ -79,10 +91,14 @@ package final class RouterNode: Sendable {
     let links = RouterLinks()
     let mesh: MeshNode
     let hub: RouterHub
+    let journal: ChangeJournal
+    private let teller: ProgressTeller
+    let presence: PresenceKeeper
+    let typing: TypingCarrier
     private let dispatchers: [AudienceDispatcher]
     private let services: [String: RequestDispatcher.ShardServices]
     private let keepers: [String: ShardKeeper]
-    private let leaseReader = Mutex<Task<Void, Never>?>(nil)
+    private let tasks = Mutex<[Task<Void, Never>]>([])
 
     package init(
         _ configuration: Configuration,
@@ -112,7 +128,40 @@ package final class RouterNode: Sendable {
         self.routing = RoutingState(own: configuration.life) { news in hub.routingChanged(news) }
         let loops = Array(group.makeIterator())
         self.dispatchers = loops.map { AudienceDispatcher(loop: $0, transport: hub) }
+        var bounds = ChangeLog.Bounds()
+        bounds.conversationsMax = configuration.changedConversationsMax
+        let journal = ChangeJournal(own: configuration.life, life: configuration.incarnation, bounds: bounds)
+        self.journal = journal
+        let (links, mesh) = (self.links, self.mesh)
+        self.teller = ProgressTeller(
+            loop: loops[0],
+            journal: journal,
+            edges: { links.edges.map(\.edge) },
+            send: { edge, payload in
+                mesh.notify(
+                    kind: NotificationKind.deliveryProgress.rawValue,
+                    payload: payload,
+                    to: edge,
+                    class: .durable
+                )
+            }
+        )
         self.services = Self.services(configuration, routing: self.routing, hub: hub, metrics: metrics, logger: logger)
+        self.presence = PresenceKeeper(
+            routing: self.routing,
+            shards: self.services,
+            logger: logger
+        ) { [mesh] kind, payload, edge in
+            mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
+        }
+        self.typing = TypingCarrier(
+            membersMax: configuration.typingMembersMax,
+            routing: self.routing,
+            shards: self.services,
+            dispatchers: self.dispatchers
+        ) { [mesh] kind, payload, edge in
+            mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
+        }
         self.keepers = Self.keepers(
             configuration,
             routing: self.routing,
@@ -126,14 +175,47 @@ package final class RouterNode: Sendable {
                 routing: self.routing,
                 witnesses: self.witnesses,
                 links: self.links,
+                settler: Self.settler(configuration, links: self.links, mesh: self.mesh, loop: loops[0]),
                 registry: registry,
                 dispatchers: self.dispatchers,
-                requests: RequestDispatcher(routing: self.routing, shards: self.services),
+                requests: RequestDispatcher(
+                    routing: self.routing,
+                    shards: self.services,
+                    receiptMembersMax: configuration.writerBounds.receiptMembersMax
+                ),
+                presence: self.presence,
+                typing: self.typing,
                 keepers: self.keepers,
-                requestTimeout: configuration.requestTimeout
+                requestTimeout: configuration.requestTimeout,
+                journal: journal,
+                teller: self.teller
             )
         )
         RouterMetrics.register(in: metrics, node: self)
+    }
+
+    private static func settler(
+        _ configuration: Configuration,
+        links: RouterLinks,
+        mesh: MeshNode,
+        loop: any EventLoop
+    ) -> DeliverySettler {
+        DeliverySettler(loop: loop, links: links, silenceLimit: configuration.mesh.silenceLimit) {
+            edge,
+            question,
+            completion in
+            mesh.request(
+                kind: RequestKind.settleDeliveries.rawValue,
+                slot: 0,
+                epoch: 0,
+                payload: question.encoded(),
+                to: edge.edge,
+                deadline: .now() + TimeAmount(configuration.requestTimeout)
+            ) { result in
+                // An edge of another version that refuses the question cannot be waited for.
+                completion((try? result.get()) != nil)
+            }
+        }
     }
 
     private static func services(
@@ -191,15 +273,39 @@ package final class RouterNode: Sendable {
 
     // MARK: - Life
 
-    /// Listens, dials the other routers and proposes itself to every shard. Shards that are away join later.
+    /// How long a router that starts waits for the links of the others before it proposes itself.
+    private static let joinWaitMax: Duration = .seconds(1)
+
+    /// Listens, dials the other routers and, as soon as those that live have a link to it, proposes itself to every
+    /// shard. Shards that are away join later.
     package func start() async throws {
         let address = try await self.mesh.listen(host: self.configuration.meshHost, port: self.configuration.meshPort)
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
         self.mesh.setPeers(self.configuration.peers)
-        let reader = Task { await self.readLeases() }
-        self.leaseReader.withLock { $0 = reader }
+        self.teller.start()
+        self.presence.start()
         for keeper in self.keepers.values {
             keeper.start()
+        }
+        self.tasks.withLock {
+            $0 = [
+                Task { await self.readLeases() },
+                Task {
+                    await self.awaitLinks()
+                    self.keepers.values.forEach { $0.join() }
+                },
+            ]
+        }
+    }
+
+    /// Who sends to a router in a view has nobody else to send to, so those who will should be able to. One that has no
+    /// link within the time may be dead or cut off, and is not waited for.
+    private func awaitLinks() async {
+        let end = ContinuousClock.now + Self.joinWaitMax
+        guard let listing = try? await self.leases.leases() else { return }
+        let others = Set(listing.leases.map(\.name)).subtracting([self.configuration.name])
+        while !Task.isCancelled, .now < end, !others.isSubset(of: self.links.names) {
+            try? await Task.sleep(for: .milliseconds(10))
         }
     }
 
@@ -231,7 +337,8 @@ package final class RouterNode: Sendable {
         while ContinuousClock.now < end - limit / 4, !self.keepers.values.allSatisfy(\.hasLeft) {
             try? await Task.sleep(for: .milliseconds(20))
         }
-        self.leaseReader.withLock { $0 }?.cancel()
+        self.tasks.withLock { $0 }.forEach { $0.cancel() }
+        self.teller.stop()
         await withCheckedContinuation { continuation in
             let services = self.services.values
             let keepers = self.keepers.values
@@ -247,21 +354,54 @@ package final class RouterNode: Sendable {
         for service in self.services.values {
             await service.readers.shutdown()
         }
+        await self.endDeliveries(until: end)
         await self.mesh.shutdown()
+        // Last, as the links tell it of their end.
+        await self.presence.shutdown()
+    }
+
+    /// Tells the edges that they got everything, so that no session has to compare because of this router's end.
+    private func endDeliveries(until end: ContinuousClock.Instant) async {
+        var edges = Set(self.links.edges.map(\.edge))
+        while !edges.isEmpty {
+            for edge in edges {
+                guard let ending = self.journal.ending(for: edge) else { continue }
+                self.hub.notify(.deliveryProgress, ending.encoded(), edge: edge)
+                edges.remove(edge)
+            }
+            guard !edges.isEmpty, ContinuousClock.now < end else { return }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
     }
 
     // MARK: - Leases
 
     /// Until cancelled: what Redis says of the other routers is one of the two witnesses.
     private func readLeases() async {
+        var next = ContinuousClock.now
         while !Task.isCancelled {
-            do {
-                let listing = try await self.leases.leases()
-                self.witnesses.leasesRead(Set(listing.leases.filter { $0.role == .router }.map(\.name)))
-            } catch {
-                self.witnesses.leasesRead(nil)
+            let isJudging = self.witnesses.isJudging()
+            if isJudging || .now >= next {
+                next = .now + self.configuration.leaseReadInterval
+                await self.readLeasesOnce()
             }
-            try? await Task.sleep(for: self.configuration.leaseReadInterval)
+            if isJudging {
+                self.keepers.values.forEach { $0.wake() }
+            }
+            try? await Task.sleep(for: self.configuration.leaseReadIntervalJudging)
+        }
+    }
+
+    private func readLeasesOnce() async {
+        do {
+            let listing = try await self.leases.leases()
+            let routers = listing.leases.filter { $0.role == .router }.map(\.name)
+            let renewedAgo = routers.map { name in
+                self.configuration.leaseTimeToLive - (listing.timeLeft[name] ?? .zero)
+            }
+            self.witnesses.leasesRead(Dictionary(zip(routers, renewedAgo), uniquingKeysWith: { first, _ in first }))
+        } catch {
+            self.witnesses.leasesRead(nil)
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClusterConfiguration
 import Directory
 import Logging
 import Mesh
@@ -44,8 +45,10 @@ final class EchoEdge: Sendable {
         let metrics = MetricsRegistry()
         let edgeMetrics = EdgeMetrics(metrics)
         let links = NoLinks()
+        let routing = RoutingState()
+        let admission = AdmissionControl(ClusterSettings.Rates(), waitMax: .seconds(20), metrics: metrics)
         let routers = RouterClient(
-            routing: RoutingState(),
+            routing: routing,
             links: links,
             requestTimeout: .seconds(1),
             submitTimeout: .seconds(1)
@@ -54,8 +57,20 @@ final class EchoEdge: Sendable {
         let services = SessionServices(
             settings: Self.settings,
             routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: eventLoop, metrics: edgeMetrics),
             verifier: NoTokens(),
+            admission: admission,
             opener: NoOpener(),
+            presence: PresenceService(
+                eventLoop: eventLoop,
+                membersMax: 0,
+                index: SessionIndex(),
+                loops: [self.loop],
+                routing: routing,
+                routers: routers,
+                links: links,
+                metrics: edgeMetrics
+            ),
             metrics: edgeMetrics
         )
         self.front = HTTPFront(
@@ -75,15 +90,18 @@ final class EchoEdge: Sendable {
                             concurrent: 1,
                             queuedMax: 1
                         ),
+                        admission: admission,
                         refreshLifetime: .seconds(1)
                     ),
                     tokens: NoTokens(),
+                    admission: admission,
                     metrics: metrics,
                     bodyBytesMax: 1024,
                     unreadyReasons: { [] }
                 )
             ),
             acceptor: EchoAcceptor(loop: self.loop, services: services, logger: logger),
+            admission: admission,
             eventLoops: eventLoop,
             logger: logger
         )
@@ -159,6 +177,7 @@ private struct NoOpener: SessionOpening {
 
 private struct NoLinks: RouterLinks {
     var linkedRouters: [String] { [] }
+    var linkedLives: [String: Incarnation] { [:] }
 
     func request(
         kind: UInt16,

@@ -18,7 +18,24 @@ struct CommandMessageTests {
     func roundTrip() throws {
         let commands: [ClientCommand] = [
             .authenticate(.init(token: "a.b\"c", deviceID: Samples.device)),
+            .authenticate(.init(token: "t", deviceID: Samples.device, sync: true)),
             .sendMessage(Self.send),
+            .messageDelivered(ReceiptRequest(conversationID: Samples.conversation, seq: 1)),
+            .messageRead(ReceiptRequest(conversationID: Samples.conversation, seq: UInt64(Int64.max))),
+            .sync(SyncRequest(cursors: [:])),
+            .sync(SyncRequest(cursors: [Samples.conversation: UInt64(Int64.max)], resume: "a\"b", hasMore: true)),
+            .watchPresence(.init(conversationIDs: [])),
+            .watchPresence(.init(conversationIDs: [Samples.conversation, Samples.conversation])),
+            .setStatus(.init(status: .away)),
+            .setStatus(.init(visibleTo: .nobody)),
+            .setTyping(.init(conversationID: Samples.conversation, isTyping: false)),
+            .sync(
+                SyncRequest(
+                    cursors: [Samples.conversation: 3, ConversationID(value: 1): 2],
+                    states: [Samples.conversation: 0],
+                    wantsReceipts: true
+                )
+            ),
             .ping,
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))
@@ -93,6 +110,24 @@ struct CommandMessageTests {
         Wrong(#"{"id":"1","type":"authenticate","token":1,"device_id":"x"}"#, "1", .invalidField, "`token`"),
         Wrong(#"{"id":"1","type":"authenticate","token":"t"}"#, "1", .missingField, "`device_id`"),
         Wrong(#"{"id":"1","type":"authenticate","token":"t","device_id":"x"}"#, "1", .invalidField, "`device_id`"),
+        Wrong(#"{"id":"1","type":"watch_presence"}"#, "1", .missingField, "`conversation_ids`"),
+        Wrong(
+            #"{"id":"1","type":"watch_presence","conversation_ids":["x"]}"#,
+            "1",
+            .invalidField,
+            "conversation_ids[0]"
+        ),
+        Wrong(
+            #"{"id":"1","type":"watch_presence","conversation_ids":["#
+                + Array(repeating: "\"01920000-0000-7000-8000-000000000005\"", count: 65).joined(separator: ",") + "]}",
+            "1",
+            .tooLarge,
+            "64"
+        ),
+        Wrong(#"{"id":"1","type":"set_status"}"#, "1", .missingField, "`status`"),
+        Wrong(#"{"id":"1","type":"set_status","status":"sleepy"}"#, "1", .invalidField, "invisible"),
+        Wrong(#"{"id":"1","type":"set_status","visible_to":7}"#, "1", .invalidField, "`visible_to`"),
+        Wrong(#"{"id":"1","type":"set_typing"}"#, "1", .missingField, "`conversation_id`"),
         Wrong(sendText(["conversation_id": nil]), "1", .missingField, "`conversation_id`"),
         Wrong(sendText(["conversation_id": "5"]), "1", .invalidField, "`conversation_id`"),
         Wrong(sendText(["client_message_id": nil]), "1", .missingField, "`client_message_id`"),

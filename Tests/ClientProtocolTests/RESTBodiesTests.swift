@@ -53,12 +53,16 @@ struct RESTBodiesTests {
             memberCount: 2,
             headSeq: 1,
             readSeq: 0,
+            unreadCount: 0,
             lastMessage: nil,
             createdAt: Samples.time
         )
         #expect(
             try self.fields(item)
-                == ["conversation_id", "kind", "title", "member_count", "head_seq", "read_seq", "created_at"]
+                == [
+                    "conversation_id", "kind", "title", "member_count", "head_seq", "read_seq", "unread_count",
+                    "created_at",
+                ]
         )
         #expect(try self.fields(ConversationListResponse(conversations: [item], nextCursor: nil)) == ["conversations"])
     }

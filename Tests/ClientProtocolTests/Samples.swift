@@ -84,7 +84,47 @@ enum Samples {
             ),
             .messageSent(2, Self.sent(isDuplicate: false)),
             .messageSent("\"\\\u{1}", Self.sent(isDuplicate: true)),
+            .receiptStored(
+                3,
+                ReceiptStored(conversationID: Self.conversation, watermarks: Watermarks(delivered: 9, read: 7))
+            ),
+            .messageDelivered(ReceiptEvent(conversationID: Self.conversation, userID: Self.other, seq: 9)),
+            .messageRead(ReceiptEvent(conversationID: Self.conversation, userID: Self.other, seq: UInt64(Int64.max))),
             .pong(18_446_744_073_709_551_615),
+            .pong("p", resume: "AQ"),
+            .synced("s", Synced(changed: 0, isFull: true)),
+            .synced(
+                3,
+                Synced(
+                    changed: 2,
+                    tooFar: [Synced.TooFar(conversationID: Self.conversation, headSeq: 9, after: 1)],
+                    removed: [Self.conversation, Self.conversation],
+                    updated: [Self.conversation],
+                    receiptsLeftOut: [Self.conversation],
+                    isFull: false,
+                    resume: "AQ"
+                )
+            ),
+            .syncMessages(
+                SyncMessages(
+                    conversationID: Self.conversation,
+                    messages: [Self.delivered(body: "a"), Self.delivered(body: "\"")],
+                    headSeq: 42,
+                    hasMore: true
+                )
+            ),
+            .syncReceipts(
+                SyncReceipts(
+                    ConversationReceipts(
+                        conversation: Self.conversation,
+                        stateVersion: 7,
+                        entries: [
+                            MemberWatermarks(user: Self.user, watermarks: Watermarks(delivered: 3, read: 2)),
+                            MemberWatermarks(user: Self.other, watermarks: .zero),
+                        ]
+                    )
+                )
+            ),
             .error("x", Failure(.overloaded, "Too many.", retryAfterMilliseconds: 100)),
             .error(nil, Failure(.malformed, "This is not valid JSON.")),
             .newMessage(Self.delivered(body: "Grüße, 世界 👋\n\"quoted\" \\ \u{0}\u{1F}\u{7F}\u{2028}")),
@@ -94,6 +134,26 @@ enum Samples {
             .memberAdded(Self.membership),
             .memberRemoved(Self.membership),
             .roleChanged(Self.membership),
+            .presenceWatched("w", []),
+            .presenceWatched(
+                1,
+                [
+                    PresenceBody(userID: Self.user, status: .away),
+                    PresenceBody(userID: Self.other, status: .offline, lastSeenAt: Self.time),
+                ]
+            ),
+            .statusSet("s", StatusBody(status: .invisible, visibleTo: .everyone)),
+            .userOnline(UserOnline(userID: Self.user, status: .busy)),
+            .userOffline(UserOffline(userID: Self.user)),
+            .userOffline(UserOffline(userID: Self.user, lastSeenAt: Self.time)),
+            .typing(
+                TypingEvent(
+                    conversationID: Self.conversation,
+                    userID: Self.user,
+                    isTyping: false,
+                    expiresInMilliseconds: 0
+                )
+            ),
             .resync,
         ]
     }

@@ -29,6 +29,9 @@ extension ClusterTests {
                 ("POST", "/api/auth/refresh", #"{"refresh_token":"\#(bob.refreshToken)"}"#),
                 ("POST", "/api/auth/refresh", #"{"refresh_token":"\#(bob.refreshToken)"}"#),
                 ("GET", "/api/users/\(bob.id)", nil),
+                ("PUT", "/api/users/status", #"{"status":"busy","visible_to":"nobody"}"#),
+                ("PUT", "/api/users/status", #"{"status":"sleepy"}"#),
+                ("PUT", "/api/users/status", "{}"),
                 ("GET", "/api/users/\(nobody)", nil),
                 ("GET", "/api/users/search?username=\(bob.username)", nil),
                 ("GET", "/api/users/search?username=nobody-at-all", nil),
@@ -47,6 +50,10 @@ extension ClusterTests {
                 ("GET", "/api/conversations/\(group)/messages?after=0", nil),
                 ("GET", "/api/conversations/\(group)/messages?before=9&limit=1", nil),
                 ("GET", "/api/conversations/\(group)/messages?limit=0", nil),
+                ("PUT", "/api/messages/\(group).1/status", #"{"status":"read"}"#),
+                ("GET", "/api/messages/\(group).1/status", nil),
+                ("GET", "/api/messages/\(group).9/status", nil),
+                ("GET", "/api/conversations/\(group)/receipts", nil),
                 ("DELETE", "/api/conversations/\(group)/members/\(bob.id)", nil),
                 ("POST", "/api/conversations/\(group)/members", #"{"user_ids":["\#(bob.id)"]}"#),
                 ("DELETE", "/api/conversations/\(group)", nil),
@@ -88,7 +95,20 @@ extension ClusterTests {
             _ = try await adas.command("send_message", sendFields(group, "one", id: id))
             _ = try await adas.command("send_message", sendFields(group, "one", id: id))
             _ = try await adas.command("send_message", sendFields(group, "two", kind: "smell"))
+            for type in ["message_delivered", "message_read"] {
+                _ = try await bobs.command(type, #""conversation_id":"\#(group)","seq":1"#)
+                _ = try await adas.message("Ada is told of \(type)") { $0["type"]?.string == type }
+            }
             _ = try await adas.command("ping")
+            _ = try await bobs.command("watch_presence", #""conversation_ids":["\#(group)"]"#)
+            _ = try await bobs.command("watch_presence", #""conversation_ids":["\#(bob.id)"]"#)
+            _ = try await adas.command("set_status", #""status":"away""#)
+            adas.send(text: #"{"id":9,"type":"set_typing","conversation_id":"\#(group)"}"#)
+            for type in ["user_online", "typing"] {
+                _ = try await bobs.message("Bob is told of \(type)") { $0["type"]?.string == type }
+            }
+            _ = try await adas.command("set_status", #""visible_to":"nobody""#)
+            _ = try await bobs.message("Bob is told of user_offline") { $0["type"]?.string == "user_offline" }
             adas.send(text: "nonsense")
             let path = "/api/conversations/\(group)"
             _ = try await ada.request("PUT", path, port: port, json: #"{"title":"Friends"}"#)

@@ -124,6 +124,38 @@ struct DeliveryTests {
         #expect(fixture.metrics.resyncs.value == 1)
     }
 
+    @Test("What came before is said to have gone out when the sockets have taken it")
+    func settles() async throws {
+        let fixture = SessionsFixture()
+        let client = try await fixture.authenticate(self.receiver, DeviceID(value: 5))
+        try await HeldWrites.add(to: client.channel, on: fixture.eventLoop)
+        await fixture.deliver(self.deliver(1...3, to: [self.receiver]))
+        await fixture.askToSettle([self.receiver, UserID(value: 90)])
+        #expect(fixture.log.count("settled") == 0)
+        try await client.channel.triggerUserOutboundEvent(HeldWrites.LetGo()).get()
+        await fixture.eventLoop.run()
+        #expect(fixture.log.count("settled 0") == 1)
+        #expect(try await client.frames().map(\.opcode) == [1, 1, 1, 9])
+        await fixture.askToSettle([UserID(value: 90)])
+        #expect(fixture.log.count("settled 0") == 2, "nobody to wait for")
+    }
+
+    @Test("A session whose socket takes nothing is cut off, so that what was delivered to it never arrives late")
+    func settlesSlowReader() async throws {
+        let fixture = SessionsFixture()
+        let slow = try await fixture.authenticate(self.receiver, DeviceID(value: 5))
+        let other = try await fixture.authenticate(self.sender, self.phone)
+        try await HeldWrites.add(to: slow.channel, on: fixture.eventLoop)
+        await fixture.deliver(self.deliver(1...3, to: [self.receiver]))
+        await fixture.askToSettle([self.receiver])
+        await fixture.advance(SessionLoop.settleTimeout - .milliseconds(1))
+        #expect(fixture.log.count("settled") == 0 && !slow.isClosed)
+        await fixture.advance(.milliseconds(1))
+        #expect(fixture.log.count("settled 0") == 1)
+        #expect(slow.isClosed && !other.isClosed)
+        #expect(try await slow.frames().isEmpty)
+    }
+
     @Test("A reader that was slow but missed nothing is told nothing")
     func slowWithoutLoss() async throws {
         let fixture = SessionsFixture()
@@ -158,6 +190,8 @@ struct DeliveryTests {
         let delivery = SessionLoop.Delivery(
             frame: frame,
             recipients: [UserID(value: 77)],
+            conversation: ConversationID(value: 5),
+            seq: 1,
             excluded: nil,
             messageCreatedAt: nil
         )
@@ -247,3 +281,42 @@ private final class ReadCounter: ChannelOutboundHandler, Sendable {
         context.read()
     }
 }
+
+/// A socket that takes nothing until it is told to.
+private final class HeldWrites: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    struct LetGo: Sendable {}
+
+    private var held: [(NIOAny, EventLoopPromise<Void>?)] = []
+    private var isHolding = true
+
+    static func add(to channel: NIOAsyncTestingChannel, on loop: NIOAsyncTestingEventLoop) async throws {
+        try await loop.submit {
+            try channel.pipeline.syncOperations.addHandler(HeldWrites(), position: .first)
+        }.get()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard self.isHolding else { return context.write(data, promise: promise) }
+        self.held.append((data, promise))
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        for (_, written) in self.held { written?.fail(ChannelError.ioOnClosedChannel) }
+        self.held = []
+        context.close(mode: mode, promise: promise)
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        self.isHolding = false
+        for (data, written) in self.held { context.write(data, promise: written) }
+        self.held = []
+        context.flush()
+        promise?.succeed()
+    }
+}
+
+@available(*, unavailable)
+extension HeldWrites: Sendable {}

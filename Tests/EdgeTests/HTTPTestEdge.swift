@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClientProtocol
+import ClusterConfiguration
 import Foundation
 import Logging
 import Messaging
@@ -22,6 +23,7 @@ final class HTTPTestEdge: Sendable {
     let metrics = MetricsRegistry()
     let readiness = ScriptedReadiness()
     let tokens = AccessTokens(secret: secret, issuer: "test", lifetime: .seconds(900))
+    let clock = ManualClock()
     let hasher = PasswordHasher(
         cost: ScryptCost(log2N: 4, blockSize: 8, parallelism: 1),
         concurrent: 1,
@@ -34,10 +36,11 @@ final class HTTPTestEdge: Sendable {
 
     /// Starts an edge, lends it, and stops it whatever happens.
     static func with<Value: Sendable>(
+        rates: ClusterSettings.Rates = ClusterSettings.Rates(),
         _ configure: (inout HTTPSettings) -> Void = { _ in },
         _ body: @Sendable (HTTPTestEdge) async throws -> Value
     ) async throws -> Value {
-        let edge = try await HTTPTestEdge(configure)
+        let edge = try await HTTPTestEdge(rates, configure)
         let result: Result<Value, any Error>
         do {
             result = .success(try await body(edge))
@@ -53,7 +56,13 @@ final class HTTPTestEdge: Sendable {
         return try result.get()
     }
 
-    private init(_ configure: (inout HTTPSettings) -> Void) async throws {
+    private init(_ rates: ClusterSettings.Rates, _ configure: (inout HTTPSettings) -> Void) async throws {
+        let admission = AdmissionControl(
+            rates,
+            waitMax: .seconds(20),
+            metrics: self.metrics,
+            now: { [clock] in clock.now }
+        )
         var settings = HTTPSettings(
             host: "127.0.0.1",
             port: 0,
@@ -69,9 +78,11 @@ final class HTTPTestEdge: Sendable {
                     routers: self.routers,
                     tokens: self.tokens,
                     hasher: self.hasher,
+                    admission: admission,
                     refreshLifetime: .seconds(86_400)
                 ),
                 tokens: self.tokens,
+                admission: admission,
                 metrics: self.metrics,
                 bodyBytesMax: settings.bodyBytesMax,
                 unreadyReasons: { [readiness] in readiness.reasons.withLock { $0 } }
@@ -83,6 +94,7 @@ final class HTTPTestEdge: Sendable {
             settings: settings,
             api: self.api,
             acceptor: self.acceptor,
+            admission: admission,
             eventLoops: MultiThreadedEventLoopGroup.singleton,
             logger: logger
         )
@@ -156,6 +168,17 @@ final class CountingAcceptor: WebSocketAcceptor {
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             context.writeAndFlush(data, promise: nil)
         }
+    }
+}
+
+/// A clock that the test sets.
+final class ManualClock: Sendable {
+    private let time = Mutex(NIODeadline.uptimeNanoseconds(1_000_000_000_000))
+
+    var now: NIODeadline { self.time.withLock { $0 } }
+
+    func advance(_ amount: TimeAmount) {
+        self.time.withLock { $0 = $0 + amount }
     }
 }
 

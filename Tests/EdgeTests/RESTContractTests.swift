@@ -117,6 +117,15 @@ struct RESTContractTests {
             _ = try await check("POST", "/api/messages", message)
             _ = try await check("POST", "/api/messages", message)
             _ = try await check("GET", path + "/messages")
+            for status in ["delivered", "read", "sent"] {
+                _ = try await check("PUT", "/api/messages/\(id).1/status", #"{"status":"\#(status)"}"#)
+            }
+            _ = try await check("PUT", "/api/messages/\(id).2/status", #"{"status":"read"}"#)
+            _ = try await check("GET", "/api/messages/\(id).1/status")
+            edge.routers.state.withLock { $0.countsOnly = true }
+            _ = try await check("GET", "/api/messages/\(id).1/status")
+            _ = try await check("GET", "/api/messages/nonsense/status")
+            _ = try await check("GET", path + "/receipts")
             _ = try await check("GET", "/api/conversations?limit=1")
             _ = try await check("GET", path)
             _ = try await check("PUT", path, #"{"title":"x"}"#)
@@ -125,6 +134,8 @@ struct RESTContractTests {
             _ = try await check("PUT", path + "/members/\(bob)", #"{"role":"admin"}"#)
             _ = try await check("DELETE", path + "/members/\(bob)")
             _ = try await check("DELETE", path)
+            _ = try await check("PUT", "/api/users/status", #"{"visible_to":"nobody"}"#)
+            _ = try await check("PUT", "/api/users/status", "{}")
             for open in ["/", "/health", "/ready", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/ws", "/nothing"] {
                 _ = try await check("GET", open)
                 _ = try await check("HEAD", open)
@@ -133,12 +144,15 @@ struct RESTContractTests {
             edge.readiness.reasons.withLock { $0 = ["for a test"] }
             _ = try await check("GET", "/ready")
             for route in edge.api.routes where route.access == .bearer {
-                let path = route.template.replacing(#/\{[a-z_]+\}/#, with: id)
+                let path = route.template.replacing("{message_id}", with: "\(id).1")
+                    .replacing(#/\{[a-z_]+\}/#, with: id)
                 _ = try await check(route.method.rawValue, path, token: nil)
                 for code in [ErrorCode.unavailable, .overloaded, .outcomeUnknown, .internal] {
                     edge.routers.state.withLock { $0.failure = Failure(code, "x", retryAfterMilliseconds: 10) }
+                    let status = route.template == "/api/users/status" ? "busy" : "read"
                     let bodies =
-                        #"{"title":"x","user_ids":["\#(bob)"],"role":"admin","kind":"group","member_ids":["\#(bob)"]}"#
+                        #"{"title":"x","user_ids":["\#(bob)"],"role":"admin","status":"\#(status)","#
+                        + #""kind":"group","member_ids":["\#(bob)"]}"#
                     let isMessage = route.template == "/api/messages"
                     let answer = try await check(
                         route.method.rawValue,

@@ -20,9 +20,12 @@ final class ScriptedRouters: RouterCalls {
         var usedHashes: Set<[UInt8]> = []
         var conversations: [ConversationID: ConversationState] = [:]
         var messages: [ConversationID: [Message]] = [:]
+        var watermarks: [ConversationID: [UserID: Watermarks]] = [:]
         var calls: [RequestKind] = []
         /// What every call fails with, to see how it is told.
         var failure: Failure?
+        /// As if every conversation were too large for a list of its members' receipts.
+        var countsOnly = false
         var summaryQuestions: [[ConversationID]] = []
     }
 
@@ -119,10 +122,13 @@ final class ScriptedRouters: RouterCalls {
         _ state: inout State
     ) throws -> ByteBuffer {
         switch kind {
-        case .registerUser, .resolveUsername, .getCredentials, .putDevice, .rotateRefreshToken, .revokeDevice:
+        case .registerUser, .resolveUsername, .getCredentials, .putDevice, .rotateRefreshToken, .revokeDevice,
+            .setPresence:
             try Self.answerAccount(kind, slot: slot, payload, &state)
         case .listConversations, .readMessages:
             try Self.answerRead(kind, slot: slot, payload, &state)
+        case .storeReceipts, .getReceipts, .getMessageStatus:
+            try Self.answerReceipt(kind, slot: slot, payload, &state)
         default:
             try Self.answerConversation(kind, slot: slot, payload, &state)
         }
@@ -169,6 +175,14 @@ final class ScriptedRouters: RouterCalls {
             state.usedHashes.insert(request.presentedHash)
             state.refreshHashes[request.device] = request.newHash
             return Empty().encoded()
+        case .setPresence:
+            let request = try SetPresence(decoding: payload)
+            try Self.check(Slot(of: request.user.value) == slot)
+            let settings = PresenceSettings(
+                status: request.status ?? .online,
+                visibility: request.visibility ?? .everyone
+            )
+            return PresenceProfileBody(PresenceProfile(settings: settings)).encoded()
         default:
             let request = try RevokeDevice(decoding: payload)
             state.refreshHashes[request.device] = nil
@@ -280,7 +294,7 @@ final class ScriptedRouters: RouterCalls {
         return found.encoded()
     }
 
-    private static func conversation(
+    static func conversation(
         _ id: ConversationID,
         for user: UserID,
         _ slot: Slot,

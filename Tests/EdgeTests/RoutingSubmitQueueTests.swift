@@ -61,6 +61,19 @@ struct RoutingSubmitQueueTests {
         #expect(milliseconds <= 15)
     }
 
+    @Test("Each message names the one before it that has no answer, so that it cannot overtake")
+    mutating func predecessors() {
+        var queue = SubmitQueue()
+        for ticket in 0..<4 as Range<UInt64> { _ = queue.enqueue(ticket) }
+        #expect(queue.predecessor(of: 0) == nil)
+        #expect(queue.predecessor(of: 3) == 2)
+        _ = queue.answered(1, using: &self.random)
+        #expect(queue.predecessor(of: 2) == 0)
+        _ = queue.answered(0, using: &self.random)
+        #expect(queue.predecessor(of: 2) == nil)
+        #expect(queue.predecessor(of: 9) == nil)
+    }
+
     @Test("Messages out of time leave the queue when the pause is over, with what is known of them")
     mutating func expiry() {
         var queue = SubmitQueue()

@@ -50,14 +50,59 @@ struct SessionsContractTests {
             heartbeatMilliseconds: 30_000,
             limits: bounds
         )
+        let stored = ReceiptStored(conversationID: Self.id, watermarks: Watermarks(delivered: 2, read: 0))
+        let receipt = ReceiptEvent(conversationID: Self.id, userID: Self.user, seq: 1)
         return [
             .authenticated("1", authenticated), .messageSent(0, sent(false)), .messageSent("x", sent(true)), .pong("1"),
             .error("1", Failure(.overloaded, "m", retryAfterMilliseconds: 5)), .error(nil, Failure(.malformed, "m")),
-            .newMessage(DeliveredMessage(Self.message)),
+            .newMessage(DeliveredMessage(Self.message)), .pong("1", resume: "AQ"),
+            .syncMessages(
+                SyncMessages(
+                    conversationID: Self.id,
+                    messages: [DeliveredMessage(Self.message)],
+                    headSeq: 3,
+                    hasMore: false
+                )
+            ),
+            .synced(
+                "1",
+                Synced(
+                    changed: 1,
+                    tooFar: [Synced.TooFar(conversationID: Self.id, headSeq: 3, after: 0)],
+                    removed: [Self.id],
+                    updated: [Self.id],
+                    receiptsLeftOut: [Self.id],
+                    isFull: true,
+                    resume: "AQ"
+                )
+            ),
+            .syncReceipts(
+                SyncReceipts(
+                    ConversationReceipts(
+                        conversation: Self.id,
+                        stateVersion: 2,
+                        entries: [MemberWatermarks(user: Self.user, watermarks: Watermarks(delivered: 2, read: 0))]
+                    )
+                )
+            ),
             .conversationCreated(ConversationResponse(conversation, members: members), actor: Self.user),
             .conversationUpdated(ConversationHeader(conversation), actor: Self.user),
             .conversationDeleted(Self.id, actor: Self.user), .memberAdded(membership), .memberRemoved(membership),
-            .roleChanged(membership), .resync,
+            .roleChanged(membership), .resync, .receiptStored("1", stored), .messageDelivered(receipt),
+            .messageRead(receipt),
+            .presenceWatched(
+                "1",
+                [
+                    PresenceBody(userID: Self.user, status: .busy),
+                    PresenceBody(userID: Self.user, status: .offline, lastSeenAt: Timestamp(1)),
+                ]
+            ),
+            .statusSet("1", StatusBody(status: .invisible, visibleTo: .nobody)),
+            .userOnline(UserOnline(userID: Self.user, status: .away)), .userOffline(UserOffline(userID: Self.user)),
+            .userOffline(UserOffline(userID: Self.user, lastSeenAt: Timestamp(1))),
+            .typing(
+                TypingEvent(conversationID: Self.id, userID: Self.user, isTyping: true, expiresInMilliseconds: 6000)
+            ),
         ]
     }
 
@@ -81,6 +126,19 @@ struct SessionsContractTests {
         )
         let commands: [ClientCommand] = [
             .authenticate(.init(token: "t", deviceID: DeviceID(value: 1))), .sendMessage(request), .ping,
+            .messageDelivered(ReceiptRequest(conversationID: Self.id, seq: 1)),
+            .messageRead(ReceiptRequest(conversationID: Self.id, seq: 1)),
+            .authenticate(.init(token: "t", deviceID: DeviceID(value: 1), sync: true)),
+            .sync(SyncRequest(cursors: [:])), .sync(SyncRequest(cursors: [Self.id: 7], resume: "AQ", hasMore: true)),
+            .watchPresence(.init(conversationIDs: [Self.id])), .setStatus(.init(status: .away, visibleTo: .everyone)),
+            .setTyping(.init(conversationID: Self.id, isTyping: false)),
+            .sync(
+                SyncRequest(
+                    cursors: [Self.id: 7, ConversationID(value: 9): 1],
+                    states: [Self.id: 2],
+                    wantsReceipts: true
+                )
+            ),
         ]
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))
         for command in commands {
@@ -111,6 +169,8 @@ struct SessionsContractTests {
         #expect(values("MessageKind") == MessageKind.allCases.map(\.name))
         #expect(values("ConversationKind") == ConversationKind.allCases.map(\.name))
         #expect(values("MemberRole") == MemberRole.allCases.map(\.name))
+        #expect(values("ChosenStatus") == ChosenStatus.allCases.map(\.name))
+        #expect(values("PresenceVisibility") == PresenceVisibility.allCases.map(\.name))
     }
 
     @Test("Its table of close codes is the list that there is")

@@ -39,6 +39,8 @@ final class ScriptedLinks: RouterLinks {
 
     struct State {
         var routers = ["router-1"]
+        /// Of `router-1`, `router-2` …; others have their number.
+        var lives: [String: Incarnation] = ["router-1": Incarnation(value: 9)]
         var requests: [Request] = []
         var notifications: [(kind: NotificationKind?, payload: ByteBuffer, router: String)] = []
         var notifyOutcome = SendOutcome.queued
@@ -54,6 +56,9 @@ final class ScriptedLinks: RouterLinks {
     }
 
     var linkedRouters: [String] { self.state.withLock { $0.routers } }
+    var linkedLives: [String: Incarnation] {
+        self.state.withLock { state in state.lives.filter { state.routers.contains($0.key) } }
+    }
 
     func request(
         kind: UInt16,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClientProtocol
+import ClusterConfiguration
 import Directory
 import Logging
 import Mesh
@@ -61,6 +62,7 @@ struct SessionsFixture: Sendable {
     let keeper: RegistryKeeper
     let services: SessionServices
     let dispatcher: DeliveryDispatcher
+    let presence: PresenceService
     let inbox: MeshInbox
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -68,9 +70,12 @@ struct SessionsFixture: Sendable {
         unsentBytesMax: Int = 1 << 20,
         messageBytesMax: Int = 128 << 10,
         submitsInFlightMax: Int = 8,
-        sessionsMax: Int = 100
+        sessionsMax: Int = 100,
+        syncHeldBytes: Int = 256 << 10,
+        rates: ClusterSettings.Rates = ClusterSettings.Rates(),
+        verifier: any TokenVerifier = PlainTokens()
     ) {
-        let settings = SessionSettings(
+        var settings = SessionSettings(
             sessionsMax: sessionsMax,
             unsentBytesMax: unsentBytesMax,
             messageBytesMax: messageBytesMax,
@@ -80,6 +85,7 @@ struct SessionsFixture: Sendable {
             heartbeat: .seconds(30),
             silence: .seconds(75)
         )
+        settings.sync.heldBytesMax = syncHeldBytes
         let links = ScriptedLinks(log: self.log)
         let directory = ScriptedDirectory(log: self.log)
         let metrics = EdgeMetrics(self.registry)
@@ -91,19 +97,21 @@ struct SessionsFixture: Sendable {
             submitTimeout: .seconds(15)
         )
         let close: @Sendable (SessionIndex.Entry, CloseCode) -> Void = { loop.post(.close($1), to: $0.session) }
+        let announcer = Announcer(eventLoop: self.eventLoop, links: links, index: self.index)
         let keeper = RegistryKeeper(
             life: Self.life,
             directory: directory,
             index: self.index,
             metrics: metrics,
             logger: self.logger,
-            onSuperseded: { close($2, .replaced) }
+            onSuperseded: { close($2, .replaced) },
+            onChange: { announcer.registrationChanged($0) }
         )
         let log = self.log
         let opener = SessionOpener(
             index: self.index,
             keeper: keeper,
-            announcer: Announcer(eventLoop: self.eventLoop, links: links, index: self.index),
+            announcer: announcer,
             closeLocal: close,
             closeElsewhere: { _, _, location in log.add("displace on \(location.edge)") }
         )
@@ -112,23 +120,50 @@ struct SessionsFixture: Sendable {
         self.metrics = metrics
         self.loop = loop
         self.keeper = keeper
+        self.presence = PresenceService(
+            eventLoop: self.eventLoop,
+            membersMax: 10,
+            index: self.index,
+            loops: [loop],
+            routing: self.routing,
+            routers: routers,
+            links: links,
+            metrics: metrics
+        )
         self.services = SessionServices(
             settings: settings,
             routers: routers,
-            verifier: PlainTokens(),
+            receipts: ReceiptSender(routers: routers, eventLoop: self.eventLoop, metrics: metrics),
+            verifier: verifier,
+            admission: AdmissionControl(
+                rates,
+                waitMax: .seconds(20),
+                metrics: self.registry,
+                now: { [eventLoop] in eventLoop.now }
+            ),
             opener: opener,
+            presence: self.presence,
             metrics: metrics
         )
         self.dispatcher = DeliveryDispatcher(
             index: self.index,
             loops: [loop],
             links: links,
+            presence: self.presence,
             metrics: metrics,
             logger: self.logger
         )
         self.inbox = MeshInbox(logger: self.logger)
         self.inbox.connect(
-            MeshInbox.Receivers(routing: self.routing, dispatcher: self.dispatcher, displaced: { _ in })
+            MeshInbox.Receivers(
+                routing: self.routing,
+                dispatcher: self.dispatcher,
+                linkUp: {},
+                presence: self.presence,
+                settle: { loop.settle($0) },
+                progress: RouterProgress(loops: [loop], onLoss: { [presence] in presence.eventsMayBeLost() }),
+                displaced: { _ in }
+            )
         )
         self.routing.adopt(SessionsFixture.news(routers: ["router-1"], epoch: 1))
     }
@@ -183,6 +218,21 @@ struct SessionsFixture: Sendable {
             )
         }
         self.inbox.meshReadComplete(from: peer)
+        await self.eventLoop.run()
+    }
+
+    /// Asks as a router does whether what came before has gone out; the answers are added to the log.
+    func askToSettle(_ users: [UserID]) async {
+        let log = self.log
+        let request = InboundRequest(
+            peer: PeerIdentity(name: "router-1", incarnation: Incarnation(value: 9), role: .router),
+            kind: RequestKind.settleDeliveries.rawValue,
+            slot: 0,
+            epoch: 0,
+            deadline: .now() + .seconds(60),
+            payload: SettleDeliveries(users: users).encoded()
+        ) { status, _ in log.add("settled \(status)") }
+        self.inbox.meshRequest(request)
         await self.eventLoop.run()
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Messaging
 import NIOCore
+import NIOPosix
 import Synchronization
 import TestSupport
 import Testing
@@ -120,6 +122,43 @@ extension SocketTests {
                 #expect(answers.count(.linkLost) == 3)
                 proxy.thaw()
                 try await Cluster.linked(edge, router)
+            }
+        }
+
+        @Test("A node that stood still takes up nothing that came meanwhile, once its peer has given it up")
+        func stoodStill() async throws {
+            try await Cluster.run { cluster in
+                let (edgeSide, routerSide) = (Recorder(), Recorder())
+                let settings = Cluster.settings { $0.silenceLimit = .milliseconds(400) }
+                let router = cluster.node("router", .router, routerSide, settings: settings)
+                let stopped = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+                let edge = cluster.node("edge", .edge, edgeSide, settings: settings, group: stopped)
+                edge.setPeers([.at(try await router.listen(host: "127.0.0.1", port: 0), "router")])
+                try await Cluster.linked(edge, router)
+                try await eventually("heartbeats go round") {
+                    edge.linkStates().first?.roundTripMicroseconds != nil
+                }
+                router.notify(kind: 1, payload: ByteBuffer(string: "before"), to: "edge", class: .durable)
+                try await eventually("it arrives") { edgeSide.traffic.count == 1 }
+                let gate = DispatchSemaphore(value: 0)
+                let isStill = Atomic(false)
+                stopped.next().execute {
+                    isStill.store(true, ordering: .releasing)
+                    _ = gate.wait(timeout: .now() + .seconds(60))
+                }
+                try await eventually("the edge stands still") { isStill.load(ordering: .acquiring) }
+                let sent = router.notify(kind: 1, payload: ByteBuffer(string: "late"), to: "edge", class: .durable)
+                #expect(sent.isQueued)
+                try await eventually("the router has given it up") { routerSide.downReasons.count == 1 }
+                gate.signal()
+                try await Cluster.linked(edge, router)
+                router.notify(kind: 1, payload: ByteBuffer(string: "after"), to: "edge", class: .durable)
+                try await eventually("it arrives") {
+                    edgeSide.traffic.contains(.notification(kind: 1, "after"))
+                }
+                #expect(!edgeSide.traffic.contains(.notification(kind: 1, "late")))
+                await edge.shutdown()
+                try await stopped.shutdownGracefully()
             }
         }
 

@@ -63,7 +63,7 @@ extension SocketTests {
                     } else {
                         expected.append(.notification(kind: 5, "\(index)"))
                         #expect(edge.notify(kind: 5, payload: payload, to: "router", class: .durable) == .queued)
-                        #expect(router.notify(kind: 5, payload: payload, to: "edge", class: .ephemeral) == .queued)
+                        #expect(router.notify(kind: 5, payload: payload, to: "edge", class: .durable) == .queued)
                     }
                 }
                 try await eventually("everything has arrived") {

@@ -128,16 +128,37 @@ struct OutboxTests {
         #expect(Self.take(&outbox).count == 1)
     }
 
+    @Test("Ephemeral traffic leaves only when nothing durable waits, and is shed when much durable does")
+    func ephemeralLeavesLast() {
+        var outbox = Self.outbox(frames: 4, creditItems: 2)
+        Self.tell(&outbox, 1, class: .ephemeral)
+        Self.tell(&outbox, 2)
+        Self.tell(&outbox, 3)
+        #expect(Self.tell(&outbox, 4, class: .ephemeral) == .overloaded)
+        Self.tell(&outbox, 5)
+        func kinds(_ frames: [Frame]) -> [UInt16] {
+            frames.compactMap { if case .notification(let frame) = $0 { frame.kind } else { nil } }
+        }
+        #expect(kinds(Self.take(&outbox)) == [2, 3])
+        _ = Self.take(&outbox)
+        #expect(outbox.creditReceived(CreditFrame(items: 2, bytes: 34)) == true)
+        #expect(kinds(Self.take(&outbox)) == [5, 1])
+        #expect(outbox.queuedFrames == 0 && outbox.ephemeralBytes == 0)
+        Self.tell(&outbox, 6, class: .ephemeral)
+        #expect(outbox.close().notifications == 1)
+    }
+
     @Test("At the bounds durable traffic is refused; ephemeral traffic from half of them on")
     func bounds() {
         var outbox = Self.outbox(frames: 4)
         #expect(Self.tell(&outbox, class: .ephemeral) == .queued(startDrain: true))
         #expect(Self.tell(&outbox, class: .ephemeral) == .queued(startDrain: false))
         #expect(Self.tell(&outbox, class: .ephemeral) == .overloaded)
-        #expect(Self.tell(&outbox) == .queued(startDrain: false))
+        for _ in 0..<3 { #expect(Self.tell(&outbox) == .queued(startDrain: false)) }
         #expect(Self.ask(&outbox, 0) == .queued(startDrain: false))
         #expect(Self.tell(&outbox) == .overloaded)
         #expect(Self.ask(&outbox, 1) == .overloaded)
+        #expect(outbox.queuedFrames == 6, "what is ephemeral takes no room from what is durable")
         #expect(outbox.pendingRequests == 1, "a refused request is not waited for")
         var small = Self.outbox(bytes: 100)
         #expect(Self.tell(&small, bytes: 93) == .queued(startDrain: true))

@@ -43,6 +43,11 @@ private func lookUp(_ actions: [Audience.Action]) -> (token: UInt64, users: [Use
     return nil
 }
 
+/// As edges do over a new link.
+private func tell(_ audience: inout Audience, _ edges: [EdgeLife]) {
+    for edge in edges { audience.registrationChanged(edge: edge.edge, isRegistered: true) }
+}
+
 @Suite("Audience")
 struct AudienceTests {
     private let list = members([1: .owner, 2: .member])
@@ -50,7 +55,34 @@ struct AudienceTests {
     private func audience() -> Audience {
         var audience = Audience()
         audience.linksChanged([east, west])
+        tell(&audience, [east, west])
         return audience
+    }
+
+    @Test("An edge that could not register a session gets everything, though its marker still stands in Redis")
+    func unregisteredSession() throws {
+        var audience = self.audience()
+        audience.registrationChanged(edge: "edge-2", isRegistered: false)
+        let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
+        let answer = Audience.Answer.found([user(1): [east]], complete: [east, west])
+        let actions = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
+        #expect(
+            Set(sent(actions)) == [
+                Sent(edge: "edge-1", seq: 1, recipients: [user(1)]),
+                Sent(edge: "edge-2", seq: 1, recipients: [user(1), user(2)], isBroadcast: true),
+            ]
+        )
+    }
+
+    @Test("An edge says anew over each link whether it is registered")
+    func registrationBelongsToTheLink() throws {
+        var audience = self.audience()
+        audience.linksChanged([east])
+        audience.linksChanged([east, west])
+        let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
+        let answer = Audience.Answer.found([user(1): [east], user(2): [west]], complete: [east, west])
+        let actions = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
+        #expect(sent(actions).filter(\.isBroadcast).map(\.edge) == ["edge-2"])
     }
 
     /// An audience that knows user 1 on edge-1 and user 2 on edge-2.
@@ -177,6 +209,7 @@ struct AudienceTests {
         audience.linksChanged([east])
         let question = try #require(lookUp(audience.deliver(parcel(2, self.list), now: start)))
         audience.linksChanged([east, west])
+        tell(&audience, [east, west])
         let again = try #require(
             lookUp(audience.lookedUp(conversationID, token: question.token, answer: .failed, now: start))
         )
@@ -322,6 +355,7 @@ struct AudienceTests {
             }
             if UInt8.random(in: 0..<20, using: &random) == 0 {
                 audience.linksChanged([east, west])
+                tell(&audience, [east, west])
             }
         }
         while !questions.isEmpty {

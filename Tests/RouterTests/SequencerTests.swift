@@ -94,6 +94,21 @@ struct SequencerTests {
         )
     }
 
+    @Test("A message does not overtake the one its client sent before: it waits until that one has its number")
+    func previousComesFirst() {
+        var sequencer = self.sequencer()
+        var second = submit(2)
+        second.previous = submit(1).clientMessageID
+        let alone = sequencer.plan([item(2, second)], now: start)
+        #expect(alone.numbered.isEmpty)
+        #expect(alone.answers.map(\.answer) == [.outOfOrder])
+        #expect(sequencer.plan([item(2, second), item(1, submit(1))], now: start).answers.map(\.ticket) == [2])
+        let together = sequencer.plan([item(1, submit(1)), item(2, second)], now: start)
+        #expect(together.numbered.map(\.item.ticket) == [1, 2])
+        _ = sequencer.committed(sequencer.plan([item(1, submit(1))], now: start), stale: [])
+        #expect(sequencer.plan([item(2, second)], now: start).numbered.map(\.message.seq) == [2])
+    }
+
     @Test("Unknown, not a member, and may not post get the same answer")
     func refusalsDoNotTell() {
         let unknown = ConversationID(value: 0xFF)

@@ -7,7 +7,11 @@ import Testing
 
 @Suite("View policy")
 struct ViewPolicyTests {
-    private let policy = ViewPolicy(suspectAfter: .seconds(1), suspectWithoutLeaseAfter: .seconds(4))
+    private let policy = ViewPolicy(
+        suspectAfter: .seconds(1),
+        staleLeaseAfter: .milliseconds(750),
+        suspectWithoutLeaseAfter: .seconds(4)
+    )
 
     private func view(_ routers: [String]) -> View {
         View(shard: "shard-1", epoch: 5, routers: routers)
@@ -37,7 +41,14 @@ struct ViewPolicyTests {
     func join() {
         #expect(self.proposal([]) == ["a"])
         #expect(self.proposal(["b"]) == ["a", "b"])
-        #expect(self.proposal(["a", "b"], [self.witness("b", unlinkedFor: nil, .alive)]) == nil)
+        #expect(self.proposal(["a", "b"], [self.witness("b", unlinkedFor: nil, .renewed(ago: .zero))]) == nil)
+    }
+
+    @Test("A router that only observes neither joins nor judges")
+    func observe() {
+        let dead = self.witness("b", unlinkedFor: .seconds(60), .absent)
+        #expect(self.proposal([], intent: .observing) == nil)
+        #expect(self.proposal(["b", "c"], intent: .observing, [dead]) == nil)
     }
 
     @Test("One that was excluded waits before it joins again, and judges nobody meanwhile")
@@ -53,7 +64,10 @@ struct ViewPolicyTests {
             (Duration?.none, RouterWitness.Lease.unknown, false),
             (.milliseconds(999), .absent, false),
             (.seconds(1), .absent, true),
-            (.seconds(60), .alive, false),
+            (.seconds(60), .renewed(ago: .milliseconds(749)), false),
+            (.milliseconds(999), .renewed(ago: .seconds(60)), false),
+            (.seconds(1), .renewed(ago: .milliseconds(750)), true),
+            (Duration?.none, .renewed(ago: .seconds(60)), false),
             (.seconds(3), .unknown, false),
             (.seconds(4), .unknown, true),
         ]

@@ -130,6 +130,7 @@ struct ConversationTests {
         var expected = state
         expected.members[1].role = .admin
         expected.membersVersion = 2
+        expected.stateVersion += 1
         let promoted = try session.setRole(id, user: user, role: .admin, now: 1, epoch: 1, outbox: Self.outbox)
         guard case .changed(let afterRole, [user], _) = promoted else {
             Issue.record("not changed: \(promoted)")
@@ -143,6 +144,7 @@ struct ConversationTests {
         let removed = try session.removeMember(id, user: user, now: 1, epoch: 1, outbox: Self.outbox)
         expected.members.remove(at: 1)
         expected.membersVersion = 3
+        expected.stateVersion += 1
         guard case .changed(let afterRemoval, [user], _) = removed else {
             Issue.record("not changed: \(removed)")
             return
@@ -152,6 +154,7 @@ struct ConversationTests {
             try session.removeMember(id, user: user, now: 1, epoch: 1, outbox: Self.outbox) == .unchanged(expected)
         )
         expected.conversation.title = "new"
+        expected.stateVersion += 1
         #expect(
             try session.updateTitle(id, title: "new", epoch: 1) == .changed(expected, users: [], outbox: [])
         )
@@ -234,6 +237,41 @@ struct ConversationTests {
         let late = UserID.generate()
         _ = try session.addMembers(ids[0], [late: .member], membersMax: 9, now: 1, epoch: 1) { _ in [] }
         #expect(try session.conversationHeads(user: late, conversations: ids).first?.lastMessage == nil)
+    }
+
+    @Test("heads compared with cursors: only what has more, and what the user is not in, whatever the reason")
+    func changedHeads() throws {
+        let session = try TestShard().session()
+        let user = UserID.generate()
+        let people = [Member(user: .generate(), role: .owner), Member(user: user, role: .member)]
+        func make(messages count: UInt64) throws -> ConversationID {
+            let conversation = Conversation.test(.group)
+            _ = try session.createConversation(conversation, members: people, epoch: 1) { _ in [] }
+            guard count > 0 else { return conversation.id }
+            let messages = (1...count).map { Message.test(conversation.id, $0) }
+            _ = try session.appendMessages(MessageBatch(messages), epoch: 1)
+            return conversation.id
+        }
+        let (behind, current, empty) = (try make(messages: 4), try make(messages: 3), try make(messages: 0))
+        let (deleted, left) = (try make(messages: 1), try make(messages: 1))
+        _ = try session.deleteConversation(deleted, now: 9, epoch: 1) { _ in [] }
+        _ = try session.removeMember(left, user: user, now: 9, epoch: 1) { _ in [] }
+        let unknown = ConversationID.generate()
+        let late = try make(messages: 2)
+        _ = try session.removeMember(late, user: user, now: 9, epoch: 1) { _ in [] }
+        _ = try session.addMembers(late, [user: .member], membersMax: 9, now: 10, epoch: 1) { _ in [] }
+        let heads = try session.changedHeads(
+            user: user,
+            cursors: [behind: 2, current: 3, empty: 0, deleted: 1, left: 1, unknown: 0, late: 0]
+        )
+        let byID = Dictionary(uniqueKeysWithValues: heads.map { ($0.conversation, $0) })
+        #expect(Set(byID.keys) == [behind, deleted, left, unknown, late])
+        #expect(byID[behind]?.headSeq == 4)
+        #expect(byID[behind]?.isRemoved == false)
+        #expect([deleted, left, unknown].allSatisfy { byID[$0]?.isRemoved == true })
+        #expect(byID[late]?.joinedSeq == 2)
+        #expect(try session.changedHeads(user: user, cursors: [:]).isEmpty)
+        #expect(heads.allSatisfy { !$0.hasReceipts })
     }
 
     @Test("a group of a thousand is created and loaded whole")

@@ -14,8 +14,8 @@ struct MigratorTests {
         let shard = try TestShard()
         let report = try shard.migrator().migrate(now: WallClock.now())
         #expect(report.changedNothing)
-        #expect(report.schemaVersion == 1)
-        #expect(try shard.count("schema_migrations") == 1)
+        #expect(report.schemaVersion == 3)
+        #expect(try shard.count("schema_migrations") == 3)
     }
 
     @Test("a new database: schema, identity, map, view and partitions")
@@ -28,7 +28,7 @@ struct MigratorTests {
         )
         let report = try Migrator(cluster: "test", shard: descriptor, shards: ["one", "two"])
             .migrate(now: WallClock.now())
-        #expect(report.appliedMigrations == ["1 initial schema"])
+        #expect(report.appliedMigrations == ["1 initial schema", "2 receipts", "3 presence"])
         #expect(report.wroteIdentity)
         #expect(report.wroteShardMap)
         #expect(report.createdPartitions.count == 2 * 10, "one week back, this one, eight ahead; two tables")
@@ -51,7 +51,7 @@ struct MigratorTests {
             try Migrator(cluster: "test", shard: descriptor, shards: ["one"]).migrate(now: WallClock.now())
         }
         #expect(reports.filter { $0.changedNothing }.count == 3)
-        #expect(reports.filter { $0.appliedMigrations.count == 1 && $0.wroteIdentity }.count == 1)
+        #expect(reports.filter { !$0.appliedMigrations.isEmpty && $0.wroteIdentity }.count == 1)
     }
 
     @Test("a schema from the future is refused, and left as it is")
@@ -83,10 +83,52 @@ struct MigratorTests {
             isStorageError(error, .wrongDatabase) && "\(error)".contains("trunkline migrate")
         }
         let shard = try TestShard()
-        try shard.console().run(script: "UPDATE schema_migrations SET version = 0", deadline: .soon)
+        try shard.console().run(script: "UPDATE schema_migrations SET version = -version", deadline: .soon)
         #expect {
             try shard.session().readView()
         } throws: { isStorageError($0, .wrongDatabase) }
+    }
+
+    @Test("a database from before receipts: the columns come, what is stored stays")
+    func receipts() throws {
+        let shard = try TestShard()
+        let state = try shard.session().makeConversation(members: 2)
+        try shard.console().run(
+            script: """
+                ALTER TABLE members DROP COLUMN delivered_seq;
+                ALTER TABLE conversations DROP COLUMN state_version;
+                \(Self.undoingPresence)
+                DELETE FROM schema_migrations WHERE version >= 2;
+                UPDATE members SET read_seq = 7
+                """,
+            deadline: .soon
+        )
+        let report = try shard.migrator().migrate(now: WallClock.now())
+        #expect(report.appliedMigrations == ["2 receipts", "3 presence"])
+        let loaded = try shard.session().loadConversations([state.conversation.id])[state.conversation.id]
+        #expect(
+            loaded?.members.map(\.watermarks) == [Watermarks](repeating: Watermarks(delivered: 7, read: 7), count: 2)
+        )
+        #expect(loaded?.stateVersion == 0)
+    }
+
+    /// What the migration to version 3 adds, taken away.
+    private static let undoingPresence = """
+        ALTER TABLE users DROP COLUMN presence_status, DROP COLUMN presence_visibility, DROP COLUMN last_seen_at;
+        ALTER TABLE users RESET (fillfactor);
+        """
+
+    @Test("a database from before presence: users there are online to everyone, and were never seen to leave")
+    func presence() throws {
+        let shard = try TestShard()
+        let ada = UserProfile(id: .generate(), username: "ada", displayName: "Ada", createdAt: 1)
+        #expect(try shard.session().insertUser(ada, passwordHash: "hash", epoch: 1))
+        try shard.console().run(
+            script: Self.undoingPresence + " DELETE FROM schema_migrations WHERE version = 3",
+            deadline: .soon
+        )
+        #expect(try shard.migrator().migrate(now: WallClock.now()).appliedMigrations == ["3 presence"])
+        #expect(try shard.session().presenceProfiles([ada.id]) == [ada.id: PresenceProfile()])
     }
 
     @Test("the database of another shard or cluster is refused by sessions and by migration")

@@ -51,6 +51,33 @@ struct UserTests {
         #expect(try session.profiles([]).isEmpty)
     }
 
+    @Test("presence: what is not given stays, times only grow, and nobody invisible is seen to leave")
+    func presence() throws {
+        let session = try TestShard().session()
+        let profile = UserProfile(id: .generate(), username: "ada", displayName: "Ada", createdAt: 1)
+        let ada = profile.id
+        #expect(try session.setPresence(ada, status: .busy, visibility: nil, now: 5, epoch: 1) == nil)
+        try session.insertUser(profile, passwordHash: "hash", epoch: 1)
+        #expect(try session.presenceProfiles([ada, .generate()]) == [ada: PresenceProfile()])
+        var expected = PresenceProfile(settings: PresenceSettings(status: .busy))
+        #expect(try session.setPresence(ada, status: .busy, visibility: nil, now: 5, epoch: 1) == expected)
+        expected.settings.visibility = .nobody
+        #expect(try session.setPresence(ada, status: nil, visibility: .nobody, now: 5, epoch: 1) == expected)
+        try session.writeLastSeen([(ada, 20), (.generate(), 20)], epoch: 1)
+        try session.writeLastSeen([(ada, 10)], epoch: 1)
+        expected.lastSeenAt = 20
+        #expect(try session.presenceProfiles([ada]) == [ada: expected])
+        expected.settings.status = .invisible
+        expected.lastSeenAt = 30
+        #expect(try session.setPresence(ada, status: .invisible, visibility: nil, now: 30, epoch: 1) == expected)
+        #expect(try session.setPresence(ada, status: .invisible, visibility: nil, now: 40, epoch: 1) == expected)
+        try session.writeLastSeen([(ada, 50)], epoch: 1)
+        #expect(try session.presenceProfiles([ada]) == [ada: expected])
+        #expect {
+            try session.writeLastSeen([(ada, 60)], epoch: 2)
+        } throws: { isStorageError($0, .staleEpoch) }
+    }
+
     private struct Login {
         let session: ShardSession
         let user = UserID.generate()

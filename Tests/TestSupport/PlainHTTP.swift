@@ -23,9 +23,10 @@ package struct PlainHTTP {
         _ path: String,
         port: UInt16,
         token: String? = nil,
-        json: String? = nil
+        json: String? = nil,
+        timeoutSeconds: Int = 40
     ) throws -> Response {
-        let connection = try TCPConnection(port: port, timeoutSeconds: 40)
+        let connection = try TCPConnection(port: port, timeoutSeconds: timeoutSeconds)
         var head = "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nConnection: close\r\n"
         if let token { head += "Authorization: Bearer \(token)\r\n" }
         if let json { head += "Content-Type: application/json\r\nContent-Length: \(json.utf8.count)\r\n" }

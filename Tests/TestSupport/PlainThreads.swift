@@ -3,10 +3,10 @@
 import Glibc
 
 /// Detached threads with small stacks; hundreds of them are no matter.
-enum PlainThreads {
+package enum PlainThreads {
     private static let stackBytes = 256 * 1024
 
-    static func start(_ body: @escaping @Sendable () -> Void) {
+    package static func start(_ body: @escaping @Sendable () -> Void) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }

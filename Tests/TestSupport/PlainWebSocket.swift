@@ -50,9 +50,12 @@ package final class PlainWebSocket: Sendable {
         guard text.hasPrefix("HTTP/1.1 101"), text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") else {
             throw Failure(description: "refused: \(text)")
         }
-        if reads {
-            PlainThreads.start { [weak self, connection] in Self.read(connection) { self?.take($0) ?? false } }
-        }
+        if reads { self.startReading() }
+    }
+
+    /// Begins to take what comes; once, and only where `init` was told not to.
+    package func startReading() {
+        PlainThreads.start { [weak self, connection] in Self.read(connection) { self?.take($0) ?? false } }
     }
 
     // MARK: - Sending

@@ -36,12 +36,15 @@ package final class PostgresServer: Sendable {
     }
 
     package let port: UInt16
+    /// Where the data lies, when it is a disk of its own.
+    package let disk: SmallDisk?
     private let folder: String
     private let durability: Durability
+    private let options: [String]
     private let state = Mutex(State())
 
-    private static let binaries = "/usr/lib/postgresql/15/bin"
-    private static let user = "postgres"
+    static let binaries = "/usr/lib/postgresql/15/bin"
+    static let user = "postgres"
     private static let startSecondsMax = 30
 
     private static let sharedServer = Result { try PostgresServer() }
@@ -52,15 +55,49 @@ package final class PostgresServer: Sendable {
     }
 
     /// Makes a new database cluster and starts it.
-    package init(durability: Durability = .withoutFsync) throws {
-        self.durability = durability
-        self.port = try Self.freePort()
-        self.folder = try Self.makeFolder()
+    ///
+    /// - Parameters:
+    ///   - port: where to listen; nil for any that is free.
+    ///   - settings: further ones, as `name=value`; they hold for every start.
+    ///   - disk: where the data lies; nil for the disk of the system.
+    package convenience init(
+        durability: Durability = .withoutFsync,
+        port: UInt16? = nil,
+        settings: [String] = [],
+        disk: SmallDisk? = nil
+    ) throws {
+        try self.init(durability, port, settings, disk)
         try Self.run([
             Self.binaries + "/initdb", "--pgdata", self.folder + "/data", "--username", Self.user,
             "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync",
         ])
         try self.start()
+    }
+
+    /// Makes a copy of a running server that follows it by streaming, under a name that the other may wait for as a
+    /// synchronous standby, and starts it.
+    package convenience init(
+        replicaOf primary: PostgresServer,
+        named name: String,
+        port: UInt16? = nil,
+        settings: [String] = [],
+        disk: SmallDisk? = nil
+    ) throws {
+        try self.init(primary.durability, port, settings, disk)
+        let source = "host=127.0.0.1 port=\(primary.port) user=\(Self.user) application_name=\(name)"
+        try Self.run([
+            Self.binaries + "/pg_basebackup", "--pgdata", self.folder + "/data", "--dbname", source,
+            "--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf", "--no-sync", "--no-password",
+        ])
+        try self.start()
+    }
+
+    private init(_ durability: Durability, _ port: UInt16?, _ settings: [String], _ disk: SmallDisk?) throws {
+        self.durability = durability
+        self.options = settings.flatMap { ["-c", $0] }
+        self.port = try port ?? Self.freePort()
+        self.disk = disk
+        self.folder = try Self.makeFolder(disk)
     }
 
     deinit {
@@ -101,7 +138,8 @@ package final class PostgresServer: Sendable {
         let ends = try Self.makePipe()
         let fsync = self.durability == .fsync ? "on" : "off"
         let watchdog = try Self.spawn(
-            ["/bin/sh", "-c", Self.watchdogScript, "watchdog", Self.binaries, self.folder, "\(self.port)", fsync],
+            ["/bin/sh", "-c", Self.watchdogScript, "watchdog", Self.binaries, self.folder, "\(self.port)", fsync]
+                + self.options,
             standardInput: ends.reading
         )
         close(ends.reading)
@@ -124,6 +162,29 @@ package final class PostgresServer: Sendable {
             Self.binaries + "/pg_ctl", "stop", "--silent", "--wait", "--pgdata", self.folder + "/data", "--mode",
             mode.rawValue,
         ])
+        self.endWatchdog(watchdog)
+    }
+
+    /// Starts the server if it ended by itself. Returns whether it had.
+    @discardableResult
+    package func revive() throws -> Bool {
+        guard let watchdog = self.state.withLock({ $0.watchdog }), !self.isRunning else { return false }
+        self.endWatchdog(watchdog)
+        try self.start()
+        return true
+    }
+
+    /// Whether there is a process, whatever it is able to do.
+    private var isRunning: Bool {
+        (try? Self.run([Self.binaries + "/pg_ctl", "status", "--pgdata", self.folder + "/data"])) != nil
+    }
+
+    /// Makes a replica take writes, and waits until it does. It follows nobody from then on.
+    package func promote() throws {
+        try Self.run([Self.binaries + "/pg_ctl", "promote", "--silent", "--wait", "--pgdata", self.folder + "/data"])
+    }
+
+    private func endWatchdog(_ watchdog: (process: pid_t, pipe: Int32)) {
         self.state.withLock { $0.watchdog = nil }
         _ = "stopped\n".withCString { send(watchdog.pipe, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
         close(watchdog.pipe)
@@ -134,14 +195,16 @@ package final class PostgresServer: Sendable {
 
     /// A line means that the server was stopped on purpose; the end of the pipe that the tests are gone.
     private static let watchdogScript = """
-        "$1/postgres" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-            -c fsync="$4" -c shared_buffers=32MB -c max_connections=64 -c max_wal_size=256MB \
-            >>"$2/log" 2>&1 &
+        binaries=$1 folder=$2 port=$3 fsync=$4
+        shift 4
+        "$binaries/postgres" -D "$folder/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
+            -c fsync="$fsync" -c shared_buffers=32MB -c max_connections=64 -c max_wal_size=256MB "$@" \
+            >>"$folder/log" 2>&1 &
         server=$!
         if ! read -r line; then
             kill -QUIT "$server" 2>/dev/null
             wait "$server"
-            rm -rf "$2"
+            rm -rf "$folder"
         fi
         """
 
@@ -150,8 +213,9 @@ package final class PostgresServer: Sendable {
         getuid() == 0 ? ["/usr/sbin/runuser", "-u", Self.user, "--"] + arguments : arguments
     }
 
-    private static func makeFolder() throws -> String {
-        var template = Array("/tmp/trunkline-postgres-XXXXXX".utf8CString)
+    private static func makeFolder(_ disk: SmallDisk?) throws -> String {
+        let parent = disk?.path ?? "/tmp"
+        var template = Array("\(parent)/trunkline-postgres-XXXXXX".utf8CString)
         let path = template.withUnsafeMutableBufferPointer { buffer in
             buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
         }
@@ -189,7 +253,11 @@ package final class PostgresServer: Sendable {
         return (ends[0], ends[1])
     }
 
-    private static func spawn(_ arguments: [String], standardInput: Int32?) throws -> pid_t {
+    static func spawn(
+        _ arguments: [String],
+        standardInput: Int32?,
+        standardOutput: String = "/dev/null"
+    ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -198,7 +266,7 @@ package final class PostgresServer: Sendable {
         } else {
             posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         }
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, standardOutput, O_WRONLY, 0)
         // A thread of a pool blocks signals, and a shell that inherits that never hears of its children's end.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -216,14 +284,14 @@ package final class PostgresServer: Sendable {
         return process
     }
 
-    private static func run(_ arguments: [String]) throws {
+    static func run(_ arguments: [String]) throws {
         let process = try Self.spawn(arguments, standardInput: nil)
         let status = Self.wait(for: process)
         guard status == 0 else { throw Failure("\(arguments[0]) ended with status \(status)") }
     }
 
     @discardableResult
-    private static func wait(for process: pid_t) -> Int32 {
+    static func wait(for process: pid_t) -> Int32 {
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
         return status

@@ -29,9 +29,11 @@ package final class RedisServer: Sendable {
     private static let waitMax: Duration = .seconds(20)
 
     /// Starts a server and waits until it answers.
-    package init(password: String? = nil) throws {
+    ///
+    /// - Parameter port: where to listen; nil for any that is free.
+    package init(password: String? = nil, port: UInt16? = nil) throws {
         self.password = password
-        self.port = try Self.freePort()
+        self.port = try port ?? Self.freePort()
         self.folder = try Self.makeFolder()
         try self.start()
     }

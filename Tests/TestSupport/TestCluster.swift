@@ -22,6 +22,12 @@ package final class TestCluster: Sendable {
 
         package var isRouter: Bool { self.meshPort != nil }
         package var url: String { "http://127.0.0.1:\(self.httpPort)" }
+
+        package init(name: String, meshPort: UInt16?, httpPort: UInt16) {
+            self.name = name
+            self.meshPort = meshPort
+            self.httpPort = httpPort
+        }
     }
 
     package static let cluster = "test"
@@ -209,6 +215,10 @@ package final class TestCluster: Sendable {
         }
         // Hashing is made cheap here; that it is not in earnest is the business of other tests.
         if !self.settings.contains("passwords:") { text += "passwords:\n  scrypt_log2_n: 10\n" }
+        // Tests send as fast as they are answered, on a machine that nobody else needs; the limits have tests of their own.
+        if !self.settings.contains("rates:") {
+            text += "rates:\n  sends_per_user: 10000/s burst 10000\n  commands_per_session: 10000/s burst 10000\n"
+        }
         text += self.settings
         guard let file = fopen(self.configurationPath, "w") else {
             throw Failure(description: "no configuration could be written: errno \(errno)")

@@ -45,6 +45,30 @@ struct OutboxTests {
         #expect(outbox.isEmpty)
     }
 
+    @Test("after one is refused by a limit nothing is sent until the time that was told, and then all in order")
+    func held() {
+        var outbox = self.outbox(["a", "b", "c", "d"])
+        _ = self.sendAll(&outbox, from: 1)
+        _ = outbox.add(self.request("e"), now: Self.start)
+        let limited = TrunklineError(.server(.rateLimited), "", retryAfterMilliseconds: 500)
+        let rest = TrunklineError(.server(.rateLimited), "", retryAfterMilliseconds: 400)
+        _ = outbox.acknowledged(1)
+        var times: [NIODeadline] = []
+        for (command, error, at) in [(UInt64(3), rest, Self.start), (2, limited, Self.start + .milliseconds(10))] {
+            guard case .retry(let time) = outbox.refused(command, error, pause: .milliseconds(5), now: at) else {
+                Issue.record("given up")
+                return
+            }
+            times.append(time)
+        }
+        #expect(times == [Self.start + .milliseconds(400), Self.start + .milliseconds(510)])
+        outbox.pauseEnded(now: times[0])
+        #expect(outbox.nextToSend() == nil, "the others would overtake")
+        outbox.pauseEnded(now: times[1])
+        #expect(self.sendAll(&outbox, from: 10, now: times[1]) == ["b", "c", "e"])
+        #expect(outbox.acknowledged(4)?.request.body == "d")
+    }
+
     @Test("after a lost connection everything without an answer is sent again in the order in which it was given")
     func disconnected() {
         var outbox = self.outbox(["a", "b", "c", "d"])

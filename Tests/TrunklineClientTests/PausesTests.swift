@@ -8,16 +8,19 @@ import TrunklineClient
 
 @Suite("When something is tried again")
 struct PausesTests {
-    @Test("pauses double up to the bound, and are drawn from the upper half")
+    @Test("pauses double up to the bound, and are drawn from all of it")
     func backOff() {
         let backOff = BackOff(first: .milliseconds(50), longest: .seconds(5))
         var random = SeededRandom(seed: 1)
         for attempt in 1...200 {
             let full = min(50.0 * Double(UInt64(1) << UInt64(min(attempt - 1, 40))), 5000)
-            for _ in 0..<20 {
+            var thirds = [0, 0, 0]
+            for _ in 0..<60 {
                 let pause = Double(backOff.pause(attempt: attempt, using: &random).nanoseconds) / 1e6
-                #expect(pause >= full / 2 && pause <= full)
+                #expect(pause >= 0 && pause <= full)
+                thirds[min(2, Int(pause / full * 3))] += 1
             }
+            #expect(thirds.allSatisfy { $0 > 0 }, "seed 1, attempt \(attempt)")
         }
         #expect(backOff.pause(attempt: 0, using: &random) <= .milliseconds(50))
         #expect(BackOff(first: .zero, longest: .zero).pause(attempt: 3, using: &random) == .zero)

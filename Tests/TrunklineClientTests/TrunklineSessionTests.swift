@@ -122,6 +122,65 @@ struct TrunklineSessionTests {
         }
     }
 
+    @Test("presence is watched on every connection; status and typing go while there is one")
+    func presence() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let anna = try await self.device(http, group)
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            try await self.open(anna)
+            func presences() -> [[PresenceBody]] {
+                anna.events.all.compactMap { if case .presence(let users) = $0 { users } else { nil } }
+            }
+            try await eventually("it is watched") { presences().count == 1 }
+            #expect(try await anna.session.ask { $0.setStatus(.busy, visibleTo: .nobody) })
+            try await anna.session.ask { $0.types(in: Fixtures.conversation) }
+            try await eventually("both are answered") {
+                let events = anna.events.all
+                let isSet = events.contains {
+                    if case .other(.statusSet(_, let status)) = $0 { status.visibleTo == .nobody } else { false }
+                }
+                let isTold = events.contains { if case .typing(let event) = $0 { event.isTyping } else { false } }
+                return isSet && isTold
+            }
+            let ben = UserID(value: 8)
+            cluster.broadcast(.userOnline(UserOnline(userID: ben, status: .away)))
+            cluster.broadcast(.userOffline(UserOffline(userID: ben)))
+            try await eventually("Ben came and went") { presences().count == 3 }
+            #expect(presences().dropFirst().map { $0.map(\.status) } == [[.away], [.offline]])
+            await edges[0].stop()
+            try await eventually("it is watched on the other edge") { presences().count == 4 }
+            try await anna.session.ask { $0.close() }
+            #expect(try await !anna.session.ask { $0.setStatus(.busy) }, "there is no connection any more")
+        }
+    }
+
+    @Test("a watch that is refused for the time being is sent again, one that is refused for good is not")
+    func presenceRefused() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            let later = Failure(.unavailable, "Not now.", retryAfterMilliseconds: 1)
+            cluster.change { $0.watchRefusals = [later, later] }
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            func presences() -> Int {
+                anna.events.all.count { if case .presence = $0 { true } else { false } }
+            }
+            func errors() -> Int {
+                anna.events.all.count { if case .other(.error) = $0 { true } else { false } }
+            }
+            try await eventually("it is watched") { presences() == 1 }
+            #expect(errors() == 0)
+            cluster.change { $0.watchRefusals = [Failure(.notFound, "There is none.")] }
+            try await anna.session.ask { $0.watchPresence(in: []) }
+            try await eventually("the refusal is handed over") { errors() == 1 }
+            try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
+            try await eventually("the next one is granted") { presences() == 2 }
+            let watches = edges[0].commands.count { if case .watchPresence = $0.command { true } else { false } }
+            #expect(watches == 5)
+            try await anna.session.ask { $0.close() }
+        }
+    }
+
     @Test("when an edge dies the session moves to another, sends again in order what had no answer, and misses nothing")
     func edgeDies() async throws {
         try await self.withCluster { cluster, edges, http, group in
@@ -169,6 +228,75 @@ struct TrunklineSessionTests {
         }
     }
 
+    @Test("a reconnect catches up with one sync that carries the cursor and the resume token, without pages over REST")
+    func syncs() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let (anna, ben) = (try await self.device(http, group), try await self.device(http, group, edge: 1))
+            try await self.open(anna)
+            try await self.open(ben)
+            try await anna.send((0..<20).map { "a\($0)" })
+            try await eventually("all arrived") { ben.seqs.count == 20 }
+            edges[1].connections[0].cut()
+            cluster.change { $0.losesLive = Set((20..<50).map { "a\($0)" }) }
+            try await anna.send((20..<50).map { "a\($0)" })
+            try await eventually("stored") { anna.acknowledged == 50 }
+            try await eventually("it came back") { ben.connections == 2 }
+            cluster.broadcast(.resync)
+            try await eventually("all arrived") { ben.seqs.count == 50 }
+            #expect(ben.seqs == Array(1...50))
+            #expect(try await ben.session.ask { $0.statistics.pagesFetched } == 0)
+            #expect(cluster.syncs.contains { $0.cursors[Fixtures.conversation] == 20 && $0.resume == "r0" })
+            for device in [anna, ben] { try await device.session.ask { $0.close() } }
+        }
+    }
+
+    @Test(
+        "what a sync does not bring is paged over REST: too far, or an edge that knows no sync",
+        arguments: [false, true]
+    )
+    func syncsOverREST(knowsNoSync: Bool) async throws {
+        try await self.withCluster { cluster, _, http, group in
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            try await anna.send((0..<30).map { "a\($0)" })
+            try await eventually("stored") { anna.acknowledged == 30 }
+            cluster.change { faults in
+                faults.knowsNoSync = knowsNoSync
+                faults.syncMessagesMax = 10
+            }
+            let ben = try await self.device(http, group, edge: 1)
+            try await eventually("all arrived") { ben.seqs.count == 30 }
+            #expect(ben.seqs == Array(1...30))
+            #expect(try await ben.session.ask { $0.statistics.pagesFetched } > 0)
+            for device in [anna, ben] { try await device.session.ask { $0.close() } }
+        }
+    }
+
+    @Test(
+        "a device that was away learns by its sync how far its user has come on another one, and asks for no more than that"
+    )
+    func syncsReceipts() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let device = try await self.device(http, group)
+            try await self.open(device)
+            try await eventually("it has synced") { cluster.syncs.count == 1 }
+            cluster.setWatermarks(Watermarks(delivered: 9, read: 8))
+            for round in 1...2 {
+                for edge in edges { for connection in edge.connections { connection.cut() } }
+                try await eventually("it came back") { device.connections == round + 1 }
+                try await eventually("it knows") {
+                    try await device.session.ask {
+                        $0.watermarks(of: Fixtures.user, in: Fixtures.conversation)
+                    } == Watermarks(delivered: 9, read: 8)
+                }
+            }
+            try await eventually("the last sync was asked for") { cluster.syncs.count == 3 }
+            #expect(cluster.syncs.map { $0.states[Fixtures.conversation] } == [nil, nil, 9])
+            #expect(cluster.syncs.allSatisfy { $0.wantsReceipts })
+            try await device.session.ask { $0.close() }
+        }
+    }
+
     @Test("a message that is to be tried again is, with the same id; one that cannot succeed is given up")
     func refusals() async throws {
         try await self.withCluster { cluster, edges, http, group in
@@ -205,6 +333,42 @@ struct TrunklineSessionTests {
             try await self.open(ben)
             #expect(cluster.tokens == ["fresh", "access", "fresh"])
             for device in [anna, ben] { try await device.session.ask { $0.close() } }
+        }
+    }
+
+    @Test("a session that is told that its token ended goes on with a fresh one on the same connection")
+    func renewal() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            cluster.broadcast(.error(nil, Failure(.tokenExpired, "It ended.")))
+            try await eventually("a fresh one was shown") {
+                try await anna.session.ask { $0.statistics.renewals } == 1
+            }
+            #expect(cluster.tokens == ["access", "fresh"])
+            #expect(anna.connections == 1)
+            try await anna.send(["after"])
+            try await eventually("it goes on") { anna.acknowledged == 1 }
+            #expect(edges[0].connections.count == 1)
+            try await anna.session.ask { $0.close() }
+        }
+    }
+
+    @Test("messages that a limit refuses are sent again with the same ids, in their order")
+    func limited() async throws {
+        try await self.withCluster { cluster, edges, http, group in
+            let failure = Failure(.rateLimited, "Later.", retryAfterMilliseconds: 50)
+            cluster.change { faults in
+                for body in ["3", "4", "5", "6"] { faults.refusals[body] = (failure, 1) }
+            }
+            let anna = try await self.device(http, group)
+            try await self.open(anna)
+            try await anna.send((1...6).map { "\($0)" })
+            try await eventually("all were stored") { anna.acknowledged == 6 }
+            #expect(anna.bodies == (1...6).map { "\($0)" })
+            #expect(edges[0].sends.map(\.body) == ["1", "2", "3", "4", "5", "6", "3", "4", "5", "6"])
+            #expect(Set(edges[0].sends.map(\.clientMessageID)).count == 6)
+            try await anna.session.ask { $0.close() }
         }
     }
 
@@ -265,6 +429,44 @@ struct TrunklineSessionTests {
             #expect(failures() == [.notConnected, .notConnected])
             try await anna.session.ask { $0.close() }
             await http.shutDown()
+        }
+    }
+
+    @Test("what was handed over is acknowledged by itself and what was read when it is said, across cuts and refusals")
+    func receipts() async throws {
+        try await self.withCluster { cluster, _, http, group in
+            let device = try await self.device(http, group)
+            try await self.open(device)
+            for seq in 1...20 as ClosedRange<UInt64> {
+                cluster.broadcast(.newMessage(Fixtures.message(seq, "m\(seq)")))
+            }
+            try await eventually("all is delivered") { cluster.watermarks.delivered == 20 }
+            #expect(cluster.watermarks.read == 0)
+            cluster.change { faults in
+                faults.receiptsRefused = 2
+                faults.receiptsCut = 1
+            }
+            try await device.session.ask { $0.markRead(Fixtures.conversation, upTo: 12) }
+            try await eventually("it is read, and the device knows that this is stored") {
+                let known = try await device.session.ask {
+                    $0.watermarks(of: Fixtures.user, in: Fixtures.conversation)
+                }
+                return known == Watermarks(delivered: 20, read: 12)
+            }
+            #expect(device.connections == 2, "sent again on a new connection")
+            let friend = UserID.generate()
+            for seq in [3, 9, 4, 9] as [UInt64] {
+                let event = ReceiptEvent(conversationID: Fixtures.conversation, userID: friend, seq: seq)
+                cluster.broadcast(.messageRead(event))
+            }
+            cluster.broadcast(.resync)
+            try await eventually("the events have come") {
+                device.events.all.contains { if case .other(.resync) = $0 { true } else { false } }
+            }
+            let shown = device.events.all.compactMap { event -> UInt64? in
+                if case .receipt(_, friend, let watermarks) = event { watermarks.read } else { nil }
+            }
+            #expect(shown == [3, 9], "what is handed out only grows")
         }
     }
 }

@@ -223,4 +223,111 @@ struct TrunklineSocketTests {
             await edge.stop()
         }
     }
+
+    @Test("a client that has to wait for its turn waits on the same connection and asks again")
+    func turn() async throws {
+        try await Fixtures.withEventLoops { group in
+            let asked = Collected<NIODeadline>()
+            let edge = try await StubEdge.start(on: group) { command, connection in
+                asked.add(.now())
+                if asked.all.count < 3 {
+                    let failure = Failure(.rateLimited, "Later.", retryAfterMilliseconds: 150)
+                    connection.send(.error(command.id, failure))
+                } else {
+                    connection.send(.authenticated(command.id, Fixtures.authenticated()))
+                }
+            }
+            let events = Events()
+            var settings = TrunklineSocket.Settings()
+            // Of each attempt, not of all together.
+            settings.openTimeout = .milliseconds(250)
+            let socket = try await self.connect(to: edge.address, on: group, events, settings: settings)
+            try await eventually("it is open") { try await socket.ask { $0.isOpen } }
+            #expect(edge.connections.count == 1)
+            #expect(Set(edge.commands.map(\.id)).count == 3)
+            let times = asked.all
+            #expect(times[1] - times[0] >= .milliseconds(150) && times[2] - times[1] >= .milliseconds(150))
+            try await socket.ask { $0.close() }
+            _ = try await self.closure(events)
+            await edge.stop()
+        }
+    }
+
+    @Test("an edge that has this client wait for ever, or for too long, is left")
+    func noTurn() async throws {
+        try await Fixtures.withEventLoops { group in
+            for (milliseconds, attempts) in [(UInt32(1), 4), (60 * 60 * 1000, 1)] {
+                let edge = try await StubEdge.start(on: group) { command, connection in
+                    let failure = Failure(.rateLimited, "Later.", retryAfterMilliseconds: milliseconds)
+                    connection.send(.error(command.id, failure))
+                }
+                let events = Events()
+                _ = try await self.connect(to: edge.address, on: group, events)
+                let closure = try await self.closure(events)
+                #expect(closure.advice == .reconnect)
+                #expect(closure.error.retryAfterMilliseconds == milliseconds)
+                #expect(edge.commands.count == attempts)
+                await edge.stop()
+            }
+        }
+    }
+
+    @Test(
+        "an edge that opens no WebSocket tells when to come again",
+        arguments: [(429, 2, "rate_limited"), (503, 7, "unavailable")]
+    )
+    func refusedUpgrade(status: Int, seconds: Int, name: String) async throws {
+        try await Fixtures.withEventLoops { group in
+            let edge = try await StubEdge.start(
+                on: group,
+                upgrades: false,
+                onRequest: { _ in StubEdge.Answer(status: status, body: [], retryAfter: seconds) }
+            )
+            let events = Events()
+            _ = try await self.connect(to: edge.address, on: group, events)
+            let closure = try await self.closure(events)
+            #expect(closure.advice == .reconnect)
+            #expect(closure.error.name == name)
+            #expect(closure.error.retryAfterMilliseconds == UInt32(seconds * 1000))
+            await edge.stop()
+        }
+    }
+
+    @Test("a fresh token is shown on the open connection, one at a time")
+    func prolonging() async throws {
+        try await Fixtures.withEventLoops { group in
+            let edge = try await StubEdge.start(on: group) { command, connection in
+                guard case .authenticate(let fields) = command.command else { return }
+                if fields.token == "bad" {
+                    connection.send(.error(command.id, Failure(.tokenExpired, "No.")))
+                } else {
+                    connection.send(.authenticated(command.id, Fixtures.authenticated()))
+                }
+            }
+            let events = Events()
+            let socket = try await self.connect(to: edge.address, on: group, events)
+            try await eventually("it is open") { try await socket.ask { $0.isOpen } }
+            func prolonged() -> [Bool] {
+                events.all.compactMap { event in
+                    guard case .prolonged(let result) = event else { return nil }
+                    return (try? result.get()) != nil
+                }
+            }
+            try await socket.ask {
+                $0.authenticate(token: "fresh")
+                $0.authenticate(token: "not sent")
+            }
+            try await eventually("the answer") { prolonged() == [true] }
+            try await socket.ask { $0.authenticate(token: "bad") }
+            try await eventually("the other answer") { prolonged() == [true, false] }
+            let tokens = edge.commands.compactMap { command in
+                if case .authenticate(let fields) = command.command { fields.token } else { nil }
+            }
+            #expect(tokens == ["access", "fresh", "bad"])
+            #expect(try await socket.ask { $0.isOpen })
+            try await socket.ask { $0.close() }
+            _ = try await self.closure(events)
+            await edge.stop()
+        }
+    }
 }

@@ -128,7 +128,7 @@ final class LoadLoop {
             guard !self.isClosing else { return }
             self.sessionFigures.ended += 1
             if self.opening.remove(user) != nil, self.fatalError == nil { self.fatalError = error }
-        case .disconnected, .skipped, .other:
+        case .disconnected, .refused, .skipped, .receipt, .receiptFailed, .presence, .typing, .other:
             break
         }
     }

@@ -67,6 +67,8 @@ struct LoadRun {
         // The ids carry the times of the plan, which begins a moment later.
         let identity = MessageIdentity(startedAt: WallClock.now(), run: UInt64.random(in: .min ... .max))
         var sessionSettings = TrunklineSession.Settings()
+        // A run measures messages; receipts would be a second load beside the one of the plan.
+        sessionSettings.acknowledgesDelivery = false
         sessionSettings.sendTimeLimit = .nanoseconds(self.command.sendTimeLimit.nanoseconds)
         let shared = LoadLoop.Shared(
             plan: plan,

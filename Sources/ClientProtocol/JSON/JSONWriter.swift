@@ -63,6 +63,43 @@ package struct JSONWriter {
             self.bytes.append(UInt8(ascii: "\""))
         }
 
+        /// A field whose name is an id.
+        package mutating func integer<Kind>(named name: Identifier<Kind>, _ value: UInt64) {
+            self.name(name)
+            self.digits(value)
+        }
+
+        /// A field whose name is an id, with an array of two numbers.
+        package mutating func integers<Kind>(named name: Identifier<Kind>, _ first: UInt64, _ second: UInt64) {
+            self.name(name)
+            self.bytes.append(UInt8(ascii: "["))
+            self.digits(first)
+            self.bytes.append(UInt8(ascii: ","))
+            self.digits(second)
+            self.bytes.append(UInt8(ascii: "]"))
+        }
+
+        private mutating func name<Kind>(_ name: Identifier<Kind>) {
+            if !self.isEmpty { self.bytes.append(UInt8(ascii: ",")) }
+            self.isEmpty = false
+            self.bytes.append(UInt8(ascii: "\""))
+            self.hexadecimal(name.value)
+            self.bytes.append(UInt8(ascii: "\""))
+            self.bytes.append(UInt8(ascii: ":"))
+        }
+
+        package mutating func identifiers<Kind>(_ name: StaticString, _ values: [Identifier<Kind>]) {
+            self.name(name)
+            self.bytes.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                if index > 0 { self.bytes.append(UInt8(ascii: ",")) }
+                self.bytes.append(UInt8(ascii: "\""))
+                self.hexadecimal(value.value)
+                self.bytes.append(UInt8(ascii: "\""))
+            }
+            self.bytes.append(UInt8(ascii: "]"))
+        }
+
         package mutating func messageID(_ name: StaticString, _ value: MessageID) {
             self.name(name)
             self.bytes.append(UInt8(ascii: "\""))

@@ -37,6 +37,50 @@ extension MemberRole: Codable {
     }
 }
 
+extension MessageStatus: Codable {
+    package init(from decoder: any Decoder) throws {
+        self = try decodeNamed(decoder, Self.allCases, \.name)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.name)
+    }
+}
+
+extension ChosenStatus: Codable {
+    package init(from decoder: any Decoder) throws {
+        self = try decodeNamed(decoder, Self.allCases, \.name)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.name)
+    }
+}
+
+extension ShownStatus: Codable {
+    package init(from decoder: any Decoder) throws {
+        self = try decodeNamed(decoder, Self.allCases, \.name)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.name)
+    }
+}
+
+extension PresenceVisibility: Codable {
+    package init(from decoder: any Decoder) throws {
+        self = try decodeNamed(decoder, Self.allCases, \.name)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.name)
+    }
+}
+
 extension ErrorCode: Codable {
     /// A code of a later version is read as `internal`.
     package init(from decoder: any Decoder) throws {

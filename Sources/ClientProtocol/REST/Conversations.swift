@@ -97,6 +97,9 @@ package struct ConversationListItem: Codable, Hashable, Sendable {
     package var headSeq: UInt64
     /// How far the asking user has read.
     package var readSeq: UInt64
+    /// The messages after that, the user's own among them: sending a message moves no watermark, since only a device
+    /// knows what was seen before.
+    package var unreadCount: UInt64
     /// The newest message that the asking user may see.
     package var lastMessage: DeliveredMessage?
     package var createdAt: Timestamp
@@ -108,6 +111,7 @@ package struct ConversationListItem: Codable, Hashable, Sendable {
         memberCount: Int,
         headSeq: UInt64,
         readSeq: UInt64,
+        unreadCount: UInt64,
         lastMessage: DeliveredMessage?,
         createdAt: Timestamp
     ) {
@@ -117,6 +121,7 @@ package struct ConversationListItem: Codable, Hashable, Sendable {
         self.memberCount = memberCount
         self.headSeq = headSeq
         self.readSeq = readSeq
+        self.unreadCount = unreadCount
         self.lastMessage = lastMessage
         self.createdAt = createdAt
     }
@@ -128,6 +133,7 @@ package struct ConversationListItem: Codable, Hashable, Sendable {
         case memberCount = "member_count"
         case headSeq = "head_seq"
         case readSeq = "read_seq"
+        case unreadCount = "unread_count"
         case lastMessage = "last_message"
         case createdAt = "created_at"
     }

@@ -6,27 +6,43 @@ package import Messaging
 package enum ClientCommand: Hashable, Sendable {
     case authenticate(Authenticate)
     case sendMessage(SendMessageRequest)
+    case messageDelivered(ReceiptRequest)
+    case messageRead(ReceiptRequest)
+    case sync(SyncRequest)
+    case watchPresence(WatchPresence)
+    case setStatus(SetStatus)
+    case setTyping(SetTyping)
     case ping
 
     /// The fields of `authenticate`.
     package struct Authenticate: Codable, Hashable, Sendable {
         package var token: String
         package var deviceID: DeviceID
+        /// Present, and then true, when live events are to wait until the session was brought up to date by `sync`.
+        package var sync: Bool?
 
-        package init(token: String, deviceID: DeviceID) {
+        package init(token: String, deviceID: DeviceID, sync: Bool = false) {
             self.token = token
             self.deviceID = deviceID
+            self.sync = sync ? true : nil
         }
 
         private enum CodingKeys: String, CodingKey {
             case token
             case deviceID = "device_id"
+            case sync
         }
     }
 
     package enum Name: String, Sendable, CaseIterable {
         case authenticate
         case sendMessage = "send_message"
+        case messageDelivered = "message_delivered"
+        case messageRead = "message_read"
+        case sync
+        case watchPresence = "watch_presence"
+        case setStatus = "set_status"
+        case setTyping = "set_typing"
         case ping
     }
 
@@ -34,6 +50,12 @@ package enum ClientCommand: Hashable, Sendable {
         switch self {
         case .authenticate: .authenticate
         case .sendMessage: .sendMessage
+        case .messageDelivered: .messageDelivered
+        case .messageRead: .messageRead
+        case .sync: .sync
+        case .watchPresence: .watchPresence
+        case .setStatus: .setStatus
+        case .setTyping: .setTyping
         case .ping: .ping
         }
     }
@@ -68,6 +90,13 @@ extension CommandMessage {
     ///
     /// - Throws: with `malformed`, `unknown_type`, `missing_field`, `invalid_field` or `too_large`.
     package init(json: some Collection<UInt8>) throws(RejectedCommand) {
+        switch SyncScanner.scan(json) {
+        case .notSync: break
+        case .sync(let id, let request):
+            self.init(id: id, command: .sync(request))
+            return
+        case .rejected(let rejected): throw rejected
+        }
         let decoded: DecodedCommand
         do {
             decoded = try JSONBody.decode(DecodedCommand.self, from: json)
@@ -90,11 +119,19 @@ extension CommandMessage {
             case .authenticate(let fields):
                 object.string("token", fields.token)
                 object.identifier("device_id", fields.deviceID)
+                if fields.sync == true { object.flag("sync", true) }
             case .sendMessage(let fields):
                 object.identifier("conversation_id", fields.conversationID)
                 object.identifier("client_message_id", fields.clientMessageID)
                 object.literal("kind", fields.kind.name)
                 object.string("body", fields.body)
+            case .messageDelivered(let fields), .messageRead(let fields):
+                object.identifier("conversation_id", fields.conversationID)
+                object.integer("seq", fields.seq)
+            case .sync(let fields): fields.write(into: &object)
+            case .watchPresence(let fields): fields.write(into: &object)
+            case .setStatus(let fields): fields.write(into: &object)
+            case .setTyping(let fields): fields.write(into: &object)
             case .ping:
                 break
             }
@@ -133,6 +170,22 @@ private struct DecodedCommand: Decodable {
                 let request = try SendMessageRequest(from: decoder)
                 try request.validate()
                 command = .sendMessage(request)
+            case .messageDelivered:
+                command = .messageDelivered(try ReceiptRequest(from: decoder))
+            case .messageRead:
+                command = .messageRead(try ReceiptRequest(from: decoder))
+            case .sync:
+                throw Failure(.invalidField, "The field `type` of a `sync` must stand before its other fields.")
+            case .watchPresence:
+                let fields = try ClientCommand.WatchPresence(from: decoder)
+                try fields.validate()
+                command = .watchPresence(fields)
+            case .setStatus:
+                let fields = try ClientCommand.SetStatus(from: decoder)
+                try fields.validate()
+                command = .setStatus(fields)
+            case .setTyping:
+                command = .setTyping(try ClientCommand.SetTyping(from: decoder))
             case .ping:
                 command = .ping
             }

@@ -19,9 +19,11 @@ private struct DecodedMessage: Decodable {
         case type
         case code
         case message
+        case resume
         case retryAfterMilliseconds = "retry_after_ms"
         case conversation
         case conversationID = "conversation_id"
+        case users
         case actorID = "actor_id"
     }
 
@@ -36,7 +38,13 @@ private struct DecodedMessage: Decodable {
         switch name {
         case .authenticated: self.message = .authenticated(try id(), try Authenticated(from: decoder))
         case .messageSent: self.message = .messageSent(try id(), try MessageSent(from: decoder))
-        case .pong: self.message = .pong(try id())
+        case .receiptStored: self.message = .receiptStored(try id(), try ReceiptStored(from: decoder))
+        case .pong:
+            self.message = .pong(try id(), resume: try container.decodeIfPresent(String.self, forKey: .resume))
+        case .synced: self.message = .synced(try id(), try Synced(from: decoder))
+        case .presenceWatched:
+            self.message = .presenceWatched(try id(), try container.decode([PresenceBody].self, forKey: .users))
+        case .statusSet: self.message = .statusSet(try id(), try StatusBody(from: decoder))
         case .error:
             let failure = Failure(
                 try container.decode(ErrorCode.self, forKey: .code),
@@ -46,6 +54,8 @@ private struct DecodedMessage: Decodable {
             self.message = .error(try container.decodeIfPresent(CommandID.self, forKey: .id), failure)
         case .newMessage:
             self.message = .newMessage(try container.decode(DeliveredMessage.self, forKey: .message))
+        case .syncMessages: self.message = .syncMessages(try SyncMessages(from: decoder))
+        case .syncReceipts: self.message = .syncReceipts(try SyncReceipts(from: decoder))
         case .conversationCreated:
             let conversation = try container.decode(ConversationResponse.self, forKey: .conversation)
             self.message = .conversationCreated(conversation, actor: try actor())
@@ -58,6 +68,11 @@ private struct DecodedMessage: Decodable {
         case .memberAdded: self.message = .memberAdded(try MembershipEvent(from: decoder))
         case .memberRemoved: self.message = .memberRemoved(try MembershipEvent(from: decoder))
         case .roleChanged: self.message = .roleChanged(try MembershipEvent(from: decoder))
+        case .messageDelivered: self.message = .messageDelivered(try ReceiptEvent(from: decoder))
+        case .messageRead: self.message = .messageRead(try ReceiptEvent(from: decoder))
+        case .userOnline: self.message = .userOnline(try UserOnline(from: decoder))
+        case .userOffline: self.message = .userOffline(try UserOffline(from: decoder))
+        case .typing: self.message = .typing(try TypingEvent(from: decoder))
         case .resync: self.message = .resync
         }
     }

@@ -17,26 +17,47 @@ extension ServerMessage {
         case .conversationCreated(let conversation, _): conversation.members.count * 80
         case .memberAdded(let event), .memberRemoved(let event): event.members.count * 80
         case .error(_, let failure): failure.message.utf8.count
-        case .authenticated, .messageSent, .pong, .conversationUpdated, .conversationDeleted, .roleChanged, .resync: 128
+        case .syncMessages(let page): page.messages.reduce(0) { $0 + $1.body.utf8.count + 320 }
+        case .syncReceipts(let fields): fields.receipts.count * 96
+        case .synced(_, let fields):
+            fields.tooFar.count * 96 + (fields.removed.count + fields.updated.count + fields.unavailable.count) * 40
+                + fields.receiptsLeftOut.count * 40 + (fields.resume?.utf8.count ?? 0)
+        case .presenceWatched(_, let users): users.count * 112
+        case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
+            .roleChanged, .messageDelivered, .messageRead, .resync, .statusSet, .userOnline, .userOffline, .typing:
+            128
         }
     }
 
     private func write(into object: inout JSONWriter.Object) {
         switch self {
-        case .authenticated(let id, _), .messageSent(let id, _), .pong(let id), .error(.some(let id), _):
+        case .authenticated(let id, _), .messageSent(let id, _), .receiptStored(let id, _), .pong(let id, _),
+            .synced(let id, _), .presenceWatched(let id, _), .statusSet(let id, _), .error(.some(let id), _):
             switch id {
             case .text(let text): object.string("id", text)
             case .number(let number): object.integer("id", number)
             }
-        case .error(nil, _), .newMessage, .conversationCreated, .conversationUpdated, .conversationDeleted,
-            .memberAdded, .memberRemoved, .roleChanged, .resync:
+        case .error(nil, _), .newMessage, .syncMessages, .syncReceipts, .conversationCreated, .conversationUpdated,
+            .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync,
+            .userOnline, .userOffline, .typing:
             break
         }
         object.literal("type", self.name.rawValue)
         switch self {
         case .authenticated(_, let fields): fields.write(into: &object)
         case .messageSent(_, let fields): fields.write(into: &object)
-        case .pong, .resync: break
+        case .receiptStored(_, let fields): fields.write(into: &object)
+        case .pong(_, let resume):
+            if let resume { object.string("resume", resume) }
+        case .synced(_, let fields): fields.write(into: &object)
+        case .syncMessages(let page): page.write(into: &object)
+        case .syncReceipts(let fields): fields.write(into: &object)
+        case .resync: break
+        case .presenceWatched(_, let users): object.array("users", users) { $1.write(into: &$0) }
+        case .statusSet(_, let fields): fields.write(into: &object)
+        case .userOnline(let fields): fields.write(into: &object)
+        case .userOffline(let fields): fields.write(into: &object)
+        case .typing(let fields): fields.write(into: &object)
         case .error(_, let failure):
             object.literal("code", failure.code.name)
             object.string("message", failure.message)
@@ -58,6 +79,10 @@ extension ServerMessage {
             object.identifier("conversation_id", event.conversationID)
             object.array("members", event.members) { $1.write(into: &$0) }
             object.identifier("actor_id", event.actorID)
+        case .messageDelivered(let event), .messageRead(let event):
+            object.identifier("conversation_id", event.conversationID)
+            object.identifier("user_id", event.userID)
+            object.integer("seq", event.seq)
         }
     }
 }
@@ -89,8 +114,16 @@ extension MessageSent {
     }
 }
 
-extension DeliveredMessage {
+extension ReceiptStored {
     fileprivate func write(into object: inout JSONWriter.Object) {
+        object.identifier("conversation_id", self.conversationID)
+        object.integer("delivered_seq", self.deliveredSeq)
+        object.integer("read_seq", self.readSeq)
+    }
+}
+
+extension DeliveredMessage {
+    func write(into object: inout JSONWriter.Object) {
         object.messageID("message_id", self.messageID)
         object.identifier("conversation_id", self.conversationID)
         object.integer("seq", self.seq)

@@ -6,32 +6,58 @@ package import Messaging
 package enum ServerMessage: Hashable, Sendable {
     case authenticated(CommandID, Authenticated)
     case messageSent(CommandID, MessageSent)
-    case pong(CommandID)
+    case receiptStored(CommandID, ReceiptStored)
+    /// With a fresh resume token while the session misses nothing.
+    case pong(CommandID, resume: String? = nil)
+    case synced(CommandID, Synced)
+    case presenceWatched(CommandID, [PresenceBody])
+    case statusSet(CommandID, StatusBody)
     /// Without an id when what came was not understood far enough to have one.
     case error(CommandID?, Failure)
 
     case newMessage(DeliveredMessage)
+    /// Part of what a `sync` brings, before its `synced`.
+    case syncMessages(SyncMessages)
+    /// The same of how far members have come.
+    case syncReceipts(SyncReceipts)
     case conversationCreated(ConversationResponse, actor: UserID)
     case conversationUpdated(ConversationHeader, actor: UserID)
     case conversationDeleted(ConversationID, actor: UserID)
     case memberAdded(MembershipEvent)
     case memberRemoved(MembershipEvent)
     case roleChanged(MembershipEvent)
-    /// Live events were left out because the client was too slow: ask for what came after the own cursor.
+    case messageDelivered(ReceiptEvent)
+    case messageRead(ReceiptEvent)
+    /// A watched user is connected, with this status.
+    case userOnline(UserOnline)
+    case userOffline(UserOffline)
+    case typing(TypingEvent)
+    /// Live events were left out: ask with `sync` for what came after the own cursors.
     case resync
 
     package enum Name: String, Sendable, CaseIterable {
         case authenticated
         case messageSent = "message_sent"
+        case receiptStored = "receipt_stored"
         case pong
+        case synced
+        case presenceWatched = "presence_watched"
+        case statusSet = "status_set"
         case error
         case newMessage = "new_message"
+        case syncMessages = "sync_messages"
+        case syncReceipts = "sync_receipts"
         case conversationCreated = "conversation_created"
         case conversationUpdated = "conversation_updated"
         case conversationDeleted = "conversation_deleted"
         case memberAdded = "member_added"
         case memberRemoved = "member_removed"
         case roleChanged = "role_changed"
+        case messageDelivered = "message_delivered"
+        case messageRead = "message_read"
+        case userOnline = "user_online"
+        case userOffline = "user_offline"
+        case typing
         case resync
     }
 
@@ -39,15 +65,26 @@ package enum ServerMessage: Hashable, Sendable {
         switch self {
         case .authenticated: .authenticated
         case .messageSent: .messageSent
+        case .receiptStored: .receiptStored
         case .pong: .pong
+        case .synced: .synced
+        case .presenceWatched: .presenceWatched
+        case .statusSet: .statusSet
         case .error: .error
         case .newMessage: .newMessage
+        case .syncMessages: .syncMessages
+        case .syncReceipts: .syncReceipts
         case .conversationCreated: .conversationCreated
         case .conversationUpdated: .conversationUpdated
         case .conversationDeleted: .conversationDeleted
         case .memberAdded: .memberAdded
         case .memberRemoved: .memberRemoved
         case .roleChanged: .roleChanged
+        case .messageDelivered: .messageDelivered
+        case .messageRead: .messageRead
+        case .userOnline: .userOnline
+        case .userOffline: .userOffline
+        case .typing: .typing
         case .resync: .resync
         }
     }

@@ -90,6 +90,48 @@ enum KeyTable {
             "Messages of one session that wait for their answer; more are refused as overloaded."
         ),
         .integer(
+            "sync_messages_per_conversation",
+            \.limits.syncMessagesPerConversation,
+            default: 1000,
+            1...1_000_000,
+            "Messages that a sync brings of one conversation; with more missing it tells where to page from."
+        ),
+        .integer(
+            "sync_messages",
+            \.limits.syncMessages,
+            default: 10_000,
+            1...10_000_000,
+            "Messages that one sync brings; for conversations beyond it tells where to page from."
+        ),
+        .size(
+            "sync_held_bytes",
+            \.limits.syncHeldBytes,
+            default: 256 << 10,
+            0...64 << 20,
+            "Live events held for one session while it is brought up to date; what is beyond is read again."
+        ),
+        .integer(
+            "syncs_under_way",
+            \.limits.syncsUnderWay,
+            default: 64,
+            1...100_000,
+            "Questions to routers that one edge has under way for syncs; more wait for their turn."
+        ),
+        .integer(
+            "changed_conversations",
+            \.limits.changedConversations,
+            default: 65_536,
+            16...16_777_216,
+            "Conversations whose last change a router remembers, so that a sync looks at what changed only."
+        ),
+        .integer(
+            "presence_members",
+            \.limits.presenceMembers,
+            default: 256,
+            0...Limits.watchedUsersMax,
+            "Members of the largest conversation that carries presence and typing; 0 turns both off."
+        ),
+        .integer(
             "shard_queue_messages",
             \.limits.shardQueueMessages,
             default: 20_000,
@@ -139,6 +181,13 @@ enum KeyTable {
             "Conversations that one writer keeps in memory; the one unused for longest goes."
         ),
         .integer(
+            "receipt_members",
+            \.limits.receiptMembers,
+            default: 64,
+            0...Limits.conversationMembersMax,
+            "Members of a conversation whose receipts all of them get; in larger ones receipts are counted on request."
+        ),
+        .integer(
             "mesh_credit_items",
             \.limits.meshCreditItems,
             default: 4096,
@@ -175,6 +224,20 @@ enum KeyTable {
             default: .seconds(10),
             .milliseconds(100) ... .seconds(120),
             "How long a new WebSocket may stay without `authenticate`."
+        ),
+        .time(
+            "admission_wait",
+            \.timeouts.admissionWait,
+            default: .seconds(60),
+            .seconds(1) ... .seconds(600),
+            "How long a client may be asked to wait for rates.authentications_per_node; later ones are turned away."
+        ),
+        .time(
+            "token_grace",
+            \.timeouts.tokenGrace,
+            default: .seconds(30),
+            .milliseconds(0) ... .seconds(600),
+            "How long a session goes on after its access token ended, unless the client shows a fresh one."
         ),
         .time(
             "request",

@@ -58,6 +58,12 @@ extension KeyTable {
             summary: "Bounds of queues, batches, frames and caches.",
             keys: Self.limits.map(\.description)
         ),
+        Section(
+            name: "rates",
+            form: .mapping,
+            summary: "How often clients may do what. Every edge counts for itself; over it they get rate_limited.",
+            keys: Self.rates.map(\.description)
+        ),
         Section(name: "timeouts", form: .mapping, summary: "", keys: Self.timeouts.map(\.description)),
         Section(name: "tokens", form: .mapping, summary: "", keys: Self.tokens.map(\.description)),
         Section(

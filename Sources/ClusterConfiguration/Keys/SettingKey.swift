@@ -107,6 +107,30 @@ extension SettingKey {
         }
     }
 
+    static func rate(_ name: String, _ target: Target<Rate?>, default standard: Rate?, _ summary: String) -> Self {
+        let presence = Presence.defaulted(standard?.description ?? Rate.offWords[0])
+        return Self(description: KeyDescription(name: name, kind: .rate, presence: presence, summary: summary)) {
+            root,
+            value in
+            if case .rate(let rate) = value { root[keyPath: target] = rate }
+        }
+    }
+
+    /// - Parameter standard: As a person would write it.
+    static func networks(
+        _ name: String,
+        _ target: Target<[NetworkPrefix]>,
+        default standard: String,
+        _ summary: String
+    ) -> Self {
+        let presence = Presence.defaulted(standard)
+        return Self(description: KeyDescription(name: name, kind: .networks, presence: presence, summary: summary)) {
+            root,
+            value in
+            if case .networks(let networks) = value { root[keyPath: target] = networks }
+        }
+    }
+
     static func redisURL(_ name: String, _ target: Target<RedisURL>, _ summary: String) -> Self {
         Self(description: KeyDescription(name: name, kind: .redisURL, presence: .required, summary: summary)) {
             root,

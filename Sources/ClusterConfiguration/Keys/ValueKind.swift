@@ -13,6 +13,10 @@ enum ValueKind: Sendable {
     case address
     case redisURL
     case connection
+    /// `50/s burst 200`, or `off`.
+    case rate
+    /// Addresses and networks, or `none`.
+    case networks
     /// `{env: NAME}` or `{file: PATH}`.
     case secret
 
@@ -27,6 +31,8 @@ enum ValueKind: Sendable {
         case .address: "HOST:PORT"
         case .redisURL: "redis://[USER@]HOST[:PORT][/DATABASE]"
         case .connection: "connection string of libpq (keywords or URI)"
+        case .rate: "rate (COUNT/s, /m or /h burst COUNT), or off"
+        case .networks: "addresses and networks (192.0.2.7 10.0.0.0/8 2001:db8::/32), or none"
         case .secret: "{env: NAME} or {file: PATH}"
         }
     }
@@ -43,6 +49,9 @@ enum SettingValue: Sendable {
     case address(NetworkAddress)
     case redisURL(RedisURL)
     case connection(ConnectionString)
+    /// Nil is no limit.
+    case rate(Rate?)
+    case networks([NetworkPrefix])
     case secret(SecretSource)
 }
 
@@ -84,6 +93,10 @@ extension ValueKind {
             return .redisURL(try RedisURL(text))
         case .connection:
             return .connection(try ConnectionString(text))
+        case .rate:
+            return .rate(try Rate.parse(text))
+        case .networks:
+            return .networks(try NetworkPrefix.parseList(text))
         case .secret:
             throw Self.literalSecret
         }

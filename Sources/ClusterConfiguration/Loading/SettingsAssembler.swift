@@ -21,6 +21,7 @@ struct SettingsAssembler {
                 self.settings.shards = self.entries(of: section, KeyTable.shard, blank: ClusterSettings.Shard())
             case "nodes": self.settings.nodes = self.entries(of: section, KeyTable.node, blank: ClusterSettings.Node())
             case "limits": self.fill(section, KeyTable.limits)
+            case "rates": self.fill(section, KeyTable.rates)
             case "timeouts": self.fill(section, KeyTable.timeouts)
             case "tokens": self.fill(section, KeyTable.tokens)
             case "passwords": self.fill(section, KeyTable.passwords)

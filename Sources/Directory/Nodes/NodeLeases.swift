@@ -97,6 +97,8 @@ package struct NodeLeases: Sendable {
     /// The nodes that live, in the order of their names.
     package struct Listing: Sendable, Equatable {
         package var leases: [NodeLease] = []
+        /// What was left of each lease when it was read, by the name of its node.
+        package var timeLeft: [String: Duration] = [:]
         /// Leases that could not be understood and were left out.
         package var malformedEntries = 0
 
@@ -113,19 +115,24 @@ package struct NodeLeases: Sendable {
         listing.malformedEntries += members.count - names.count
         guard !names.isEmpty else { return listing }
 
-        let values = try await self.connection.carryOut([RedisCommand("MGET", names.map(self.keys.node))]).first
-        if let text = values?.errorText { throw DirectoryError(refusal: text) }
-        guard let values = values?.array, values.count == names.count else {
+        let keys = names.map(self.keys.node)
+        let replies = try await self.connection.carryOut(
+            [RedisCommand("MGET", keys)] + keys.map { RedisCommand("PTTL", $0) }
+        )
+        if let text = replies.first?.errorText { throw DirectoryError(refusal: text) }
+        guard let values = replies.first?.array, values.count == names.count, replies.count == names.count + 1 else {
             throw DirectoryError.unexpected("the leases of the nodes")
         }
         var expired: [String] = []
-        for (name, value) in zip(names, values) {
+        for ((name, value), left) in zip(zip(names, values), replies.dropFirst()) {
             guard let bytes = value.bytes else {
                 expired.append(name)
                 continue
             }
             if let lease = NodeLease(stored: bytes, name: name) {
                 listing.leases.append(lease)
+                // Negative when it ran out, or was given back, in between.
+                listing.timeLeft[name] = .milliseconds(max(0, left.integer ?? 0))
             } else {
                 listing.malformedEntries += 1
             }

@@ -10,6 +10,7 @@ package struct Accounts: Sendable {
     private let routers: any RouterCalls
     private let tokens: AccessTokens
     private let hasher: PasswordHasher
+    private let admission: AdmissionControl
     private let refreshLifetime: UnixMilliseconds
     private let now: @Sendable () -> UnixMilliseconds
 
@@ -21,12 +22,14 @@ package struct Accounts: Sendable {
         routers: any RouterCalls,
         tokens: AccessTokens,
         hasher: PasswordHasher,
+        admission: AdmissionControl,
         refreshLifetime: Duration,
         now: @escaping @Sendable () -> UnixMilliseconds = WallClock.now
     ) {
         self.routers = routers
         self.tokens = tokens
         self.hasher = hasher
+        self.admission = admission
         self.refreshLifetime = UnixMilliseconds(refreshLifetime.components.seconds) * 1000
         self.now = now
     }
@@ -60,16 +63,33 @@ package struct Accounts: Sendable {
 
     /// The answer to an unknown name is that to a wrong password, after the same time.
     ///
-    /// - Throws: `invalid_field`, `invalid_credentials`, `overloaded`, `unavailable`.
+    /// - Throws: `invalid_field`, `invalid_credentials`, `rate_limited`, `overloaded`, `unavailable`.
     package func login(_ request: LoginRequest) async throws(Failure) -> TokenResponse {
         try AccountRules.presentedPassword(request.password)
         let device = try Device(request.device)
-        var credentials: Credentials?
-        if let username = try? AccountRules.username(request.username) {
-            credentials = try await self.credentials(of: username)
+        // A text that cannot be a name is nobody's, so there is nothing to guess.
+        guard let username = try? AccountRules.username(request.username) else {
+            return try await self.login(as: nil, request.password, device)
         }
+        // Names that nobody has are counted too, or the limit would tell which ones there are.
+        try self.admission.admitPassword(for: username)
+        do {
+            let response = try await self.login(as: username, request.password, device)
+            self.admission.passwordWasRight(for: username)
+            return response
+        } catch {
+            if error.code != .invalidCredentials { self.admission.passwordWasRight(for: username) }
+            throw error
+        }
+    }
+
+    private func login(as username: String?, _ password: String, _ device: Device) async throws(Failure)
+        -> TokenResponse
+    {
+        var credentials: Credentials?
+        if let username { credentials = try await self.credentials(of: username) }
         guard
-            try await self.hasher.verify(password: request.password, against: credentials?.passwordHash),
+            try await self.hasher.verify(password: password, against: credentials?.passwordHash),
             let user = credentials?.profile.id
         else {
             throw Failure(.invalidCredentials, "The username or the password is wrong.")

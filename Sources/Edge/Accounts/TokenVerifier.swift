@@ -13,6 +13,14 @@ package struct AccessClaims: Hashable, Sendable {
         self.device = device
         self.expiresAt = expiresAt
     }
+
+    /// The longest time that is told apart from "for ever".
+    private static let millisecondsLeftMax: UnixMilliseconds = 400 * 24 * 3600 * 1000
+
+    /// How long the token is still good; not negative.
+    func millisecondsLeft(at now: UnixMilliseconds) -> Int64 {
+        self.expiresAt > now ? Int64(min(self.expiresAt - now, Self.millisecondsLeftMax)) : 0
+    }
 }
 
 /// Tells whether an access token is this cluster's and still good.

@@ -17,6 +17,7 @@ final class DeliveryDispatcher: Sendable {
     private let links: any RouterLinks
     private let metrics: EdgeMetrics
     private let logger: Logger
+    private let presence: PresenceService
     /// By the name of the router; bounded by the credit that the mesh gives to a peer.
     private let collected = Mutex<[String: [LiveEvent]]>([:])
 
@@ -24,12 +25,14 @@ final class DeliveryDispatcher: Sendable {
         index: SessionIndex,
         loops: [SessionLoop],
         links: any RouterLinks,
+        presence: PresenceService,
         metrics: EdgeMetrics,
         logger: Logger
     ) {
         self.index = index
         self.loops = loops
         self.links = links
+        self.presence = presence
         self.metrics = metrics
         self.logger = logger
     }
@@ -44,7 +47,19 @@ final class DeliveryDispatcher: Sendable {
 
     func eventReceived(_ payload: ByteBuffer, from router: String) {
         do throws(FieldError) {
-            self.collect(LiveEvent(try ConversationEvent(decoding: payload)), from: router)
+            let event = try ConversationEvent(decoding: payload)
+            self.presence.conversationChanged(event)
+            self.collect(LiveEvent(event), from: router)
+        } catch {
+            self.malformed(error, from: router)
+        }
+    }
+
+    func receiptsReceived(_ payload: ByteBuffer, from router: String) {
+        do throws(FieldError) {
+            for event in LiveEvent.receipts(try ReceiptsEvent(decoding: payload)) {
+                self.collect(event, from: router)
+            }
         } catch {
             self.malformed(error, from: router)
         }
@@ -70,6 +85,9 @@ final class DeliveryDispatcher: Sendable {
                     SessionLoop.Delivery(
                         frame: event.frame,
                         recipients: recipients,
+                        conversation: event.conversation,
+                        seq: event.seq,
+                        isReceipts: event.isReceipts,
                         excluded: event.excluded,
                         messageCreatedAt: event.messageCreatedAt
                     )

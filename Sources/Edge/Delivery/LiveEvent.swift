@@ -10,6 +10,12 @@ struct LiveEvent: Sendable {
     /// The whole WebSocket frame; the same bytes go to every session.
     var frame: ByteBuffer
     var recipients: [UserID]
+    /// What it is about.
+    var conversation: ConversationID
+    /// Of the message; 0 for other events.
+    var seq: UInt64
+    /// How far members have come.
+    var isReceipts = false
     /// The device that caused it and was answered already.
     var excluded: DeviceID?
     /// Whether the router should hear of recipients who have no session here.
@@ -20,6 +26,8 @@ struct LiveEvent: Sendable {
     init(_ deliver: Deliver) {
         self.frame = ServerFrame.text(.newMessage(DeliveredMessage(deliver.message)))
         self.recipients = deliver.recipients
+        self.conversation = deliver.message.conversation
+        self.seq = deliver.message.seq
         self.excluded = deliver.message.senderDevice
         self.absenceIsNews = !deliver.isBroadcast
         self.messageCreatedAt = deliver.message.createdAt
@@ -29,7 +37,68 @@ struct LiveEvent: Sendable {
     init(_ event: ConversationEvent) {
         self.frame = ServerFrame.text(Self.message(event))
         self.recipients = event.recipients
+        self.conversation = event.conversation.id
+        self.seq = 0
         self.absenceIsNews = false
+    }
+
+    /// Members whose receipts go into one buffer; more become further ones, so that a slow session can be noticed in
+    /// between.
+    private static let joinedReceiptsMax = 128
+
+    /// Several frames in one buffer, where all recipients get the same: receipts are many and small.
+    static func receipts(_ event: ReceiptsEvent) -> [LiveEvent] {
+        let entries = event.entries.filter { $0.watermarks.delivered > 0 }
+        guard !event.isPrivate else {
+            return entries.map {
+                LiveEvent(
+                    frame: Self.frames($0, event.conversation),
+                    recipients: [$0.user],
+                    conversation: event.conversation
+                )
+            }
+        }
+        return stride(from: 0, to: entries.count, by: Self.joinedReceiptsMax).map { start in
+            let part = entries[start..<min(start + Self.joinedReceiptsMax, entries.count)]
+            let frames = part.map { Self.frames($0, event.conversation) }
+            return LiveEvent(
+                frame: Self.joined(frames),
+                recipients: event.recipients,
+                conversation: event.conversation
+            )
+        }
+    }
+
+    private init(frame: ByteBuffer, recipients: [UserID], conversation: ConversationID) {
+        self.frame = frame
+        self.recipients = recipients
+        self.conversation = conversation
+        self.seq = 0
+        self.isReceipts = true
+        self.absenceIsNews = false
+    }
+
+    private static func frames(_ entry: MemberWatermarks, _ conversation: ConversationID) -> ByteBuffer {
+        func event(_ seq: UInt64) -> ReceiptEvent {
+            ReceiptEvent(conversationID: conversation, userID: entry.user, seq: seq)
+        }
+        var frames: [ByteBuffer] = []
+        // Read implies delivered, so what is both is told once.
+        if entry.watermarks.delivered > entry.watermarks.read {
+            frames.append(ServerFrame.text(.messageDelivered(event(entry.watermarks.delivered))))
+        }
+        if entry.watermarks.read > 0 {
+            frames.append(ServerFrame.text(.messageRead(event(entry.watermarks.read))))
+        }
+        return Self.joined(frames)
+    }
+
+    private static func joined(_ frames: [ByteBuffer]) -> ByteBuffer {
+        guard var joined = frames.first else { return ByteBuffer() }
+        for frame in frames.dropFirst() {
+            joined.writeImmutableBuffer(frame)
+        }
+        return joined
     }
 
     private static func message(_ event: ConversationEvent) -> ServerMessage {

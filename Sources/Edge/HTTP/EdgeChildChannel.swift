@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ClusterConfiguration
 import HummingbirdCore
 internal import Logging
 internal import NIOCore
@@ -28,6 +29,7 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     let settings: HTTPSettings
     let acceptor: any WebSocketAcceptor
+    let admission: AdmissionControl
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTPConnection> {
         channel.eventLoop.makeCompletedFuture {
@@ -65,7 +67,11 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
         let outcome = try pipeline.configureUpgradableHTTPServerPipeline(configuration: upgrade)
         let upgradeHandler = try pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<HTTPOutcome>.self)
         try pipeline.addHandler(
-            FirstRequestHandler(timeout: self.settings.readTimeout, acceptor: self.acceptor),
+            FirstRequestHandler(
+                settings: self.settings,
+                acceptor: self.acceptor,
+                door: ConnectionDoor(self.admission, peer: IPAddress(channel.remoteAddress))
+            ),
             position: .before(upgradeHandler)
         )
         return outcome

@@ -9,7 +9,8 @@ internal import NIOHTTP1
 /// A connection that says nothing, or says it too slowly, is closed without an answer when the time is up; one that
 /// speaks something else than HTTP gets the reason. A request for a WebSocket that cannot be granted is answered here,
 /// and `Upgrade` is taken out of every other request that will not be upgraded: NIO's upgrade handler, which comes
-/// next, loses the head of a request when no upgrader takes it. Sits after the decoder; whoever configures what the
+/// next, loses the head of a request when no upgrader takes it. A connection that was one too many is told so as the
+/// answer to its first request, and is not waited for as long as others. Sits after the decoder; whoever configures what the
 /// connection becomes removes it. Confined to the channel's event loop.
 final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
@@ -26,12 +27,15 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     private let timeout: TimeAmount
     private let acceptor: any WebSocketAcceptor
+    private let door: ConnectionDoor
     private var state = State.waiting
     private var deadline: Scheduled<Void>?
 
-    init(timeout: Duration, acceptor: any WebSocketAcceptor) {
-        self.timeout = TimeAmount(timeout)
+    init(settings: HTTPSettings, acceptor: any WebSocketAcceptor, door: ConnectionDoor) {
+        let isRefused = door.refusal != nil
+        self.timeout = TimeAmount(isRefused ? min(settings.lingerTimeout, settings.readTimeout) : settings.readTimeout)
         self.acceptor = acceptor
+        self.door = door
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -76,6 +80,10 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     private func decide(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        if let refusal = self.door.refusal(of: head) {
+            self.answer(context, ProblemAnswer(refusal))
+            return
+        }
         switch WebSocketHandshake.decision(on: head, hasRoom: self.acceptor.canAcceptSession) {
         case .upgrade:
             self.state = .passing

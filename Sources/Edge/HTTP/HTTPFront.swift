@@ -29,10 +29,12 @@ package final class HTTPFront: Sendable {
     /// - Parameters:
     ///   - api: the routes.
     ///   - acceptor: takes over connections that become WebSockets.
+    ///   - admission: says which connections are too many.
     package init(
         settings: HTTPSettings,
         api: RESTInterface,
         acceptor: any WebSocketAcceptor,
+        admission: AdmissionControl,
         eventLoops: any EventLoopGroup,
         logger: Logger
     ) {
@@ -43,7 +45,7 @@ package final class HTTPFront: Sendable {
         let application = Application(
             responder: api.responder,
             server: HTTPServerBuilder { responder in
-                EdgeChildChannel(responder: responder, settings: settings, acceptor: acceptor)
+                EdgeChildChannel(responder: responder, settings: settings, acceptor: acceptor, admission: admission)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.host, port: settings.port),

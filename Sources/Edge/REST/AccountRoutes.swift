@@ -7,13 +7,13 @@ internal import Messaging
 enum AccountRoutes {
     static func routes(_ accounts: Accounts) -> [Route] {
         [
-            Route(.post, "/api/auth/register", .open) { (request) throws(Failure) in
+            Route(.post, "/api/auth/register", .open, .login) { (request) throws(Failure) in
                 try .json(try await accounts.register(try request.json()), status: 201)
             },
-            Route(.post, "/api/auth/login", .open) { (request) throws(Failure) in
+            Route(.post, "/api/auth/login", .open, .login) { (request) throws(Failure) in
                 try .json(try await accounts.login(try request.json()))
             },
-            Route(.post, "/api/auth/refresh", .open) { (request) throws(Failure) in
+            Route(.post, "/api/auth/refresh", .open, .refresh) { (request) throws(Failure) in
                 try .json(try await accounts.refresh(try request.json()))
             },
             Route(.post, "/api/auth/logout", .bearer) { (request) throws(Failure) in

@@ -148,6 +148,7 @@ extension ConversationListItem {
             memberCount: Int(summary.memberCount),
             headSeq: summary.conversation.headSeq,
             readSeq: summary.own.readSeq,
+            unreadCount: summary.conversation.headSeq - min(summary.own.readSeq, summary.conversation.headSeq),
             lastMessage: summary.lastMessage.map(DeliveredMessage.init),
             createdAt: Timestamp(summary.conversation.createdAt)
         )

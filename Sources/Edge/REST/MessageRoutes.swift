@@ -34,7 +34,7 @@ enum MessageRoutes {
                     )
                 )
             },
-            Route(.post, "/api/messages", .bearer) { (request) throws(Failure) in
+            Route(.post, "/api/messages", .bearer, .send) { (request) throws(Failure) in
                 let submit = try Submit(try request.json(), from: try request.authenticated(), now: now())
                 let accepted = try await routers.submit(submit)
                 return try .json(

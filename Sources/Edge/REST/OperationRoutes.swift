@@ -8,6 +8,13 @@ internal import Observability
 
 /// Health, metrics, the contract, and what is told to somebody who only knows the address.
 enum OperationRoutes {
+    /// The paths that are answered whatever is going on.
+    private static let unlimitedPaths: Set<Substring> = ["/health", "/ready", "/metrics"]
+
+    static func isUnlimited(path: Substring) -> Bool {
+        self.unlimitedPaths.contains(path)
+    }
+
     static func routes(_ environment: RESTInterface.Environment) -> [Route] {
         let documents: [(path: String, bytes: ByteBuffer)] = [
             ("/openapi.yaml", ByteBuffer(bytes: PackageResources.openapi_yaml)),
@@ -15,14 +22,14 @@ enum OperationRoutes {
         ]
         return [
             Route(.get, "/", .open) { (_) throws(Failure) in .text(Self.pointer) },
-            Route(.get, "/health", .open) { (_) throws(Failure) in try .json(Health(status: "alive")) },
-            Route(.get, "/ready", .open) { (_) throws(Failure) in
+            Route(.get, "/health", .open, .unlimited) { (_) throws(Failure) in try .json(Health(status: "alive")) },
+            Route(.get, "/ready", .open, .unlimited) { (_) throws(Failure) in
                 let reasons = environment.unreadyReasons()
                 guard !reasons.isEmpty else { return try .json(Readiness(ready: true, reasons: [])) }
                 let failure = Failure(.unavailable, "This edge is not ready.", retryAfterMilliseconds: 1000)
                 return .problem(UnreadyProblem(problem: Problem(failure), reasons: reasons), of: failure)
             },
-            Route(.get, "/metrics", .open) { (_) throws(Failure) in
+            Route(.get, "/metrics", .open, .unlimited) { (_) throws(Failure) in
                 .text(environment.metrics.render(), mediaType: MetricsRegistry.contentType)
             },
             Route(.get, WebSocketHandshake.path, .open) { (request) throws(Failure) in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ClientProtocol
+internal import ClusterConfiguration
 import HTTPTypes
 import Hummingbird
 internal import Logging
@@ -12,8 +13,11 @@ package import Observability
 /// What every request carries through Hummingbird.
 struct RESTContext: RequestContext {
     var coreContext: CoreRequestContextStorage
+    /// The other end of the connection.
+    let peer: IPAddress?
 
     init(source: ApplicationRequestContextSource) {
+        self.peer = IPAddress(source.channel.remoteAddress)
         self.coreContext = .init(source: source)
     }
 }
@@ -25,6 +29,7 @@ package struct RESTInterface: Sendable {
         package var routers: any RouterCalls
         package var accounts: Accounts
         package var tokens: any TokenVerifier
+        package var admission: AdmissionControl
         package var metrics: MetricsRegistry
         /// Why the edge cannot serve clients at this moment; empty when it can.
         package var unreadyReasons: @Sendable () -> [String]
@@ -35,6 +40,7 @@ package struct RESTInterface: Sendable {
             routers: any RouterCalls,
             accounts: Accounts,
             tokens: any TokenVerifier,
+            admission: AdmissionControl,
             metrics: MetricsRegistry,
             bodyBytesMax: Int,
             unreadyReasons: @escaping @Sendable () -> [String]
@@ -42,6 +48,7 @@ package struct RESTInterface: Sendable {
             self.routers = routers
             self.accounts = accounts
             self.tokens = tokens
+            self.admission = admission
             self.metrics = metrics
             self.bodyBytesMax = bodyBytesMax
             self.unreadyReasons = unreadyReasons
@@ -59,6 +66,7 @@ package struct RESTInterface: Sendable {
             + ConversationRoutes.routes(environment.routers)
             + MemberRoutes.routes(environment.routers)
             + MessageRoutes.routes(environment.routers, now: { WallClock.now() })
+            + ReceiptRoutes.routes(environment.routers)
             + OperationRoutes.routes(environment)
         let router = Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
         router.add(
@@ -68,6 +76,7 @@ package struct RESTInterface: Sendable {
             let dispatch = Dispatch(
                 route: route,
                 tokens: environment.tokens,
+                admission: environment.admission,
                 bodyBytesMax: environment.bodyBytesMax
             )
             router.on(RouterPath(route.template), method: route.method) { request, context in
@@ -83,9 +92,19 @@ package struct RESTInterface: Sendable {
 private struct Dispatch: Sendable {
     let route: Route
     let tokens: any TokenVerifier
+    let admission: AdmissionControl
     let bodyBytesMax: Int
 
+    private static let forwardedFor = HTTPField.Name(ClientAddressing.fieldName)
+
     func answer(_ request: Request, _ context: RESTContext) async throws(Failure) -> Response {
+        try self.admission.admitRequest(
+            self.route.load,
+            from: self.admission.address(
+                of: context.peer,
+                forwardedFor: Self.forwardedFor.map { request.headers[values: $0] } ?? []
+            )
+        )
         var taken = RESTRequest(head: request.head)
         for (name, value) in context.parameters {
             taken.parameters[String(name)] = String(value)
@@ -95,7 +114,10 @@ private struct Dispatch: Sendable {
         }
         switch self.route.access {
         case .open: break
-        case .bearer: taken.claims = try self.claims(request)
+        case .bearer:
+            let claims = try self.claims(request)
+            try self.admission.admitRequest(self.route.load, by: claims.user)
+            taken.claims = claims
         }
         if self.route.method == .post || self.route.method == .put {
             taken.body = try await self.body(request)

@@ -35,6 +35,14 @@ struct RESTRequest: Sendable {
         return id
     }
 
+    /// The message in the path. A text that is no id belongs to no message.
+    func message() throws(Failure) -> MessageID {
+        guard let id = self.parameters["message_id"].flatMap({ MessageID($0) }), id.seq <= UInt64(Int64.max) else {
+            throw .noSuchMessage
+        }
+        return id
+    }
+
     /// The user in the path. A text that is no id belongs to no user.
     func user() throws(Failure) -> UserID {
         guard let id = self.parameters["user_id"].flatMap({ UserID($0) }) else { throw .noSuchUser }

@@ -18,12 +18,20 @@ struct Route: Sendable {
     /// As in the OpenAPI document: `/api/users/{user_id}`.
     let template: String
     let access: Access
+    let load: RequestLoad
     let handler: Handler
 
-    init(_ method: HTTPRequest.Method, _ template: String, _ access: Access, _ handler: @escaping Handler) {
+    init(
+        _ method: HTTPRequest.Method,
+        _ template: String,
+        _ access: Access,
+        _ load: RequestLoad = .standard,
+        _ handler: @escaping Handler
+    ) {
         self.method = method
         self.template = template
         self.access = access
+        self.load = load
         self.handler = handler
     }
 

@@ -16,6 +16,11 @@ enum UserRoutes {
                 }
                 return try .json(UserSearchResponse(users: try await Self.search(username, routers).map(UserBody.init)))
             },
+            Route(.put, "/api/users/status", .bearer) { (request) throws(Failure) in
+                let fields = try request.json(as: ClientCommand.SetStatus.self)
+                try fields.validate()
+                return try .json(try await routers.setStatus(of: try request.authenticated().user, fields))
+            },
             Route(.get, "/api/users/{user_id}", .bearer) { (request) throws(Failure) in
                 let user = try request.user()
                 guard let profile = try await routers.users([user]).first else { throw .noSuchUser }

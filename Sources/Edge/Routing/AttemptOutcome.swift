@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Mesh
+package import Mesh
 package import Messaging
 package import NIOCore
-internal import Wire
+package import Wire
 
 /// What became of sending a request to one router once.
 package enum AttemptOutcome: Sendable, Equatable {
@@ -19,7 +19,7 @@ package enum AttemptOutcome: Sendable, Equatable {
 
 extension AttemptOutcome {
     /// Gives a meaning to what the mesh says; news that come with `moved` go to `adopt`.
-    init(_ result: Result<MeshResponse, MeshError>, adopting adopt: (RoutingNews) -> Void) {
+    package init(_ result: Result<MeshResponse, MeshError>, adopting adopt: (RoutingNews) -> Void) {
         switch result {
         case .success(let response): self.init(response, adopting: adopt)
         case .failure(let error): self.init(error)
@@ -33,6 +33,8 @@ extension AttemptOutcome {
         case .moved:
             // News that cannot be read are as good as none: the next attempt goes by what is known.
             if let news = try? RoutingNews(decoding: response.payload) { adopt(news) }
+            self = .retry(mayHaveArrived: false)
+        case .outOfOrder:
             self = .retry(mayHaveArrived: false)
         case .failed:
             let body = try? FailureBody(decoding: response.payload)

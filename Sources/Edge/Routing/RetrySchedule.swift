@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The waits between the attempts of one request: doubling, with a random part so that many do not come at once.
-struct RetrySchedule: Sendable {
+package struct RetrySchedule: Sendable {
     static let firstDelayMilliseconds = 10
     static let delayMillisecondsMax = 250
 
     private var delay = Self.firstDelayMilliseconds
 
+    package init() {}
+
     /// The next wait in milliseconds: the doubled one before, plus up to a half of it.
-    mutating func next(using generator: inout some RandomNumberGenerator) -> Int {
+    package mutating func next(using generator: inout some RandomNumberGenerator) -> Int {
         let delay = self.delay
         self.delay = min(delay * 2, Self.delayMillisecondsMax)
         return delay + Int.random(in: 0...delay / 2, using: &generator)

@@ -11,8 +11,8 @@ package import Wire
 /// until the time of the request is up.
 package final class RouterClient: RouterCalls {
     package let routing: RoutingState
-    private let links: any RouterLinks
-    private let requestTimeout: Duration
+    let links: any RouterLinks
+    let requestTimeout: Duration
     private let submitTimeout: Duration
 
     /// - Parameters:
@@ -156,7 +156,7 @@ package final class RouterClient: RouterCalls {
 
     /// Asks every owner for its share of the ids, all at once, and repeats what did not succeed with the shares as they
     /// are by then. Ids of one request are in one shard, so that one epoch holds for them all.
-    private func callGrouped<Kind, Response: WireMessage>(
+    func callGrouped<Kind, Response: WireMessage>(
         _ kind: RequestKind,
         _ ids: [Identifier<Kind>],
         atMost idsMax: Int,
@@ -250,7 +250,7 @@ package final class RouterClient: RouterCalls {
     }
 
     /// Returns false when the time is up first, or the task was cancelled.
-    private static func pause(_ milliseconds: Int, before deadline: NIODeadline) async -> Bool {
+    static func pause(_ milliseconds: Int, before deadline: NIODeadline) async -> Bool {
         guard NIODeadline.now() + .milliseconds(Int64(milliseconds)) < deadline else { return false }
         do {
             try await Task.sleep(for: .milliseconds(milliseconds))

@@ -7,10 +7,11 @@
 /// While all goes well messages are sent as they come, many at a time. When one has to be sent again, those behind it
 /// must not overtake it: new ones are held back, the outcome of all that are in flight is awaited, and after a pause
 /// all without an answer are sent again in the client's order. A message that was stored meanwhile is stored once all
-/// the same (contract C2), so this is safe.
-struct SubmitQueue: Sendable {
+/// the same (contract C2), so this is safe. Those in flight at that moment cannot overtake either: each names its
+/// ``predecessor(of:)``, and the owner stores it only after that one.
+package struct SubmitQueue: Sendable {
     /// The shell's name for a message.
-    typealias Ticket = UInt64
+    package typealias Ticket = UInt64
 
     private struct Entry {
         var ticket: Ticket
@@ -74,6 +75,12 @@ struct SubmitQueue: Sendable {
     /// Whether any attempt of the message may have reached a router.
     func mayHaveArrived(_ ticket: Ticket) -> Bool {
         self.entries.first { $0.ticket == ticket }?.mayHaveArrived ?? false
+    }
+
+    /// The message right before this one that has no answer yet: the owner may not store this one without it.
+    func predecessor(of ticket: Ticket) -> Ticket? {
+        guard let index = self.entries.firstIndex(where: { $0.ticket == ticket }), index > 0 else { return nil }
+        return self.entries[index - 1].ticket
     }
 
     struct Resumption: Equatable {

@@ -24,6 +24,9 @@ final class Announcer: Sendable {
     private struct Waiting {
         var attached: [(user: UserID, completion: @Sendable () -> Void)] = []
         var detached: Set<UserID> = []
+        /// Whether the registry knows all sessions of the edge.
+        var isRegistered = false
+        var tellsRegistration = false
         var isScheduled = false
     }
 
@@ -54,6 +57,19 @@ final class Announcer: Sendable {
         self.add { $0.detached.insert(user) }
     }
 
+    /// Whether the registry knows all sessions of the edge has changed: every announcement from now on says it.
+    func registrationChanged(_ isRegistered: Bool) {
+        self.add {
+            $0.isRegistered = isRegistered
+            $0.tellsRegistration = true
+        }
+    }
+
+    /// There is a router that was not told yet.
+    func tellRegistration() {
+        self.add { $0.tellsRegistration = true }
+    }
+
     private func add(_ change: (inout Waiting) -> Void) {
         let schedules = self.waiting.withLock { waiting in
             change(&waiting)
@@ -67,7 +83,7 @@ final class Announcer: Sendable {
     private func flush() {
         let taken = self.waiting.withLock { waiting in
             let taken = waiting
-            waiting = Waiting()
+            waiting = Waiting(isRegistered: taken.isRegistered)
             return taken
         }
         // Whoever came back meanwhile has not left.
@@ -76,13 +92,19 @@ final class Announcer: Sendable {
             .sorted()[...]
         var attached = taken.attached[...]
         let routers = Set(self.links.linkedRouters)
-        while !attached.isEmpty || !detached.isEmpty {
+        var tellsRegistration = taken.tellsRegistration
+        while !attached.isEmpty || !detached.isEmpty || tellsRegistration {
+            tellsRegistration = false
             let came = attached.prefix(Attachment.usersMax)
             let left = detached.prefix(Attachment.usersMax)
             attached = attached.dropFirst(came.count)
             detached = detached.dropFirst(left.count)
             self.queue.value.announcements.append(
-                Attachment(attached: came.map(\.user), detached: Array(left)),
+                Attachment(
+                    attached: came.map(\.user),
+                    detached: Array(left),
+                    isRegistered: taken.isRegistered
+                ),
                 to: routers,
                 completions: came.map(\.completion)
             )

@@ -22,6 +22,8 @@ final class RegistryKeeper: Sendable {
     private let state = Mutex(EdgeRegistration())
     /// Called with each session of this edge that turns out to have a newer one elsewhere.
     private let onSuperseded: @Sendable (UserID, DeviceID, SessionIndex.Entry) -> Void
+    /// Called with ``isComplete`` when it has changed, in the order of the changes. Must not call back.
+    private let onChange: @Sendable (Bool) -> Void
 
     init(
         life: EdgeLife,
@@ -29,8 +31,10 @@ final class RegistryKeeper: Sendable {
         index: SessionIndex,
         metrics: EdgeMetrics,
         logger: Logger,
-        onSuperseded: @escaping @Sendable (UserID, DeviceID, SessionIndex.Entry) -> Void
+        onSuperseded: @escaping @Sendable (UserID, DeviceID, SessionIndex.Entry) -> Void,
+        onChange: @escaping @Sendable (Bool) -> Void
     ) {
+        self.onChange = onChange
         self.life = life
         self.directory = directory
         self.index = index
@@ -55,7 +59,7 @@ final class RegistryKeeper: Sendable {
         } catch {
             if (error as? DirectoryError)?.code == .tooManyDevices { return .tooManyDevices }
             self.metrics.registrationsFailed.increment()
-            await self.carryOut(self.state.withLock { $0.registrationFailed() })
+            await self.carryOut(self.change { $0.registrationFailed() })
             return .failed
         }
     }
@@ -79,12 +83,12 @@ final class RegistryKeeper: Sendable {
     }
 
     func tick(now: ContinuousClock.Instant) async {
-        switch self.state.withLock({ $0.tick(now: now) }) {
+        switch self.change({ $0.tick(now: now) }) {
         case .none:
             break
         case .renewMarker:
             guard let stands = try? await self.directory.renewComplete(self.life) else { return }
-            self.state.withLock { $0.markerRenewed(stands: stands) }
+            self.change { $0.markerRenewed(stands: stands) }
             if !stands {
                 self.logger.notice("The registry has lost its entries; registering all sessions anew")
             }
@@ -98,7 +102,7 @@ final class RegistryKeeper: Sendable {
         do {
             let newer = try await self.directory.refill(self.life, registrations)
             self.metrics.registryRefills.increment()
-            await self.carryOut(self.state.withLock { $0.refillEnded(succeeded: true) })
+            await self.carryOut(self.change { $0.refillEnded(succeeded: true) })
             self.logger.info(
                 "All sessions are registered",
                 metadata: .keys([.count: "\(registrations.count)"])
@@ -111,7 +115,17 @@ final class RegistryKeeper: Sendable {
             }
         } catch {
             self.logger.debug("The registry could not be filled", metadata: .keys([.reason: "\(error)"]))
-            await self.carryOut(self.state.withLock { $0.refillEnded(succeeded: false) })
+            await self.carryOut(self.change { $0.refillEnded(succeeded: false) })
+        }
+    }
+
+    private func change<Result>(_ change: (inout EdgeRegistration) -> Result) -> Result {
+        self.state.withLock { state in
+            let before = state.isComplete
+            defer {
+                if state.isComplete != before { self.onChange(state.isComplete) }
+            }
+            return change(&state)
         }
     }
 

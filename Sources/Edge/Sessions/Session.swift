@@ -7,6 +7,8 @@ internal import NIOCore
 /// The life of one WebSocket. Pure: `now` is a parameter, what to do is the result.
 ///
 ///     unauthenticated ──authenticate──▶ authenticating ──opened──▶ open
+///       │    ▲                              │                   │    │
+///       └────┘ admissionDeferred            │                   └────┘ authenticate: a fresh token
 ///            │                                │                      │
 ///            └──────────── closeRequested, closeReceived ────────────┴──▶ closing ──▶ closed
 ///
@@ -25,6 +27,12 @@ struct Session: Sendable {
         var errorsInRowMax = Self.errorsInRowMaxDefault
 
         static let errorsInRowMaxDefault = 100
+        /// What the client may ask for; nil is no limit.
+        var commandLimit: RateLimit?
+        /// Commands over it in a row; one more ends the session, because the client does not heed the answers.
+        var refusalsInRowMax = 1000
+        /// How long an open session outlives its token.
+        var tokenGrace = TimeAmount.seconds(30)
     }
 
     /// Whose session it is, from an accepted token on.
@@ -33,14 +41,20 @@ struct Session: Sendable {
     private enum State {
         case unauthenticated
         case authenticating(CommandID, Owner)
-        case open(Owner)
+        case open(Owner, TokenLife)
         case closing(deadline: NIODeadline, Owner?)
         case closed
     }
 
     private let settings: Settings
     private var state = State.unauthenticated
-    private let authenticationDeadline: NIODeadline
+    private var authenticationDeadline: NIODeadline
+    /// From when on the session may begin without asking for another turn; nil when it was given none.
+    private var turn: NIODeadline?
+    private var allowance: CommandAllowance
+    /// Until then messages are refused: all of them, so that those sent one after the other stay in order.
+    private var sendsHeldUntil: NIODeadline
+    private var tokenEndsAt = NIODeadline.distantFuture
     private var lastHeard: NIODeadline
     private var lastPing: NIODeadline
     private var errorsInRow = 0
@@ -50,14 +64,24 @@ struct Session: Sendable {
     init(settings: Settings, now: NIODeadline) {
         self.settings = settings
         self.authenticationDeadline = now + settings.authenticationTimeout
+        self.allowance = CommandAllowance(limit: settings.commandLimit, now: now)
+        self.sendsHeldUntil = now
         self.lastHeard = now
         self.lastPing = now
     }
 
     /// The owner while the session gets events.
     var openOwner: Owner? {
-        if case .open(let owner) = self.state { owner } else { nil }
+        if case .open(let owner, _) = self.state { owner } else { nil }
     }
+
+    /// Whether a token that is good would begin the session, and no turn was given for that yet.
+    var needsTurn: Bool {
+        if case .unauthenticated = self.state { self.turn == nil } else { false }
+    }
+
+    /// Whether a turn was given that is not used.
+    var holdsTurn: Bool { self.turn != nil }
 
     var isClosing: Bool {
         switch self.state {
@@ -69,30 +93,65 @@ struct Session: Sendable {
     // MARK: - Commands
 
     enum CommandAction: Equatable {
-        /// Check the token, then ``tokenAccepted(_:_:)`` or ``tokenRefused(_:_:)``.
+        /// Get a turn if ``needsTurn``; check the token, then ``tokenAccepted(_:_:until:now:)`` or
+        /// ``tokenRefused(_:_:now:)``.
         case checkToken(ClientCommand.Authenticate)
+        /// Have the session opened, then ``opened()`` or ``openingRefused(_:_:now:)``.
+        case open(Owner)
+        /// The open session goes on with a fresh token: say `authenticated` again.
+        case prolonged(Owner)
         case submit(SendMessageRequest, Owner)
+        case receipt(Watermarks, ConversationID, Owner)
+        /// To begin as soon as the session is open.
+        case sync(SyncRequest, Owner)
+        /// A command about presence or typing.
+        case presence(ClientCommand, Owner)
         case answer(ServerMessage)
         case answerAndClose(ServerMessage, CloseCode)
         case ignore
     }
 
     mutating func commandReceived(_ message: CommandMessage, now: NIODeadline) -> CommandAction {
+        if self.isClosing { return .ignore }
+        if let refusal = self.overLimit(message.id, now: now) { return refusal }
         switch (self.state, message.command) {
         case (.closing, _), (.closed, _):
             return .ignore
         case (.unauthenticated, .authenticate(let fields)):
+            if let turn = self.turn, now < turn {
+                return .answer(.error(message.id, .rateLimited(.authenticationsPerNode, after: turn - now)))
+            }
             return .checkToken(fields)
-        case (.unauthenticated, .sendMessage), (.unauthenticated, .ping):
+        case (.open, .authenticate(let fields)):
+            return .checkToken(fields)
+        case (.unauthenticated, _):
             return self.refuse(message.id, Failure(.unauthenticated, "Send `authenticate` first."), now: now)
-        case (.authenticating, .sendMessage), (.authenticating, .ping):
+        case (.authenticating, .sendMessage), (.authenticating, .messageDelivered), (.authenticating, .messageRead),
+            (.authenticating, .ping), (.authenticating, .watchPresence), (.authenticating, .setStatus),
+            (.authenticating, .setTyping):
             return self.refuse(message.id, Failure(.unauthenticated, "Wait for `authenticated` first."), now: now)
-        case (.authenticating, .authenticate), (.open, .authenticate):
-            let failure = Failure(.alreadyAuthenticated, "This connection has its session; open another for another.")
+        case (.authenticating, .authenticate):
+            let failure = Failure(.alreadyAuthenticated, "This session is beginning: wait for `authenticated`.")
             return self.refuse(message.id, failure, now: now)
-        case (.open(let owner), .sendMessage(let request)):
+        case (.authenticating(_, let owner), .sync(let request)), (.open(let owner, _), .sync(let request)):
             self.errorsInRow = 0
+            return .sync(request, owner)
+        case (.open(let owner, _), .sendMessage(let request)):
+            self.errorsInRow = 0
+            guard now >= self.sendsHeldUntil else {
+                return .answer(.error(message.id, .rateLimited(.sendsPerUser, after: self.sendsHeldUntil - now)))
+            }
             return .submit(request, owner)
+        case (.open(let owner, _), .messageDelivered(let receipt)):
+            self.errorsInRow = 0
+            return .receipt(Watermarks(delivered: receipt.seq, read: 0), receipt.conversationID, owner)
+        case (.open(let owner, _), .messageRead(let receipt)):
+            self.errorsInRow = 0
+            return .receipt(Watermarks(delivered: receipt.seq, read: receipt.seq), receipt.conversationID, owner)
+        case (.open(let owner, _), .watchPresence), (.open(let owner, _), .setStatus),
+            (.open(let owner, _), .setTyping):
+            self.errorsInRow = 0
+            return .presence(message.command, owner)
         case (.open, .ping):
             self.errorsInRow = 0
             return .answer(.pong(message.id))
@@ -100,10 +159,29 @@ struct Session: Sendable {
     }
 
     mutating func commandRejected(_ rejected: RejectedCommand, now: NIODeadline) -> CommandAction {
-        switch self.state {
-        case .closing, .closed: .ignore
-        case .unauthenticated, .authenticating, .open: self.refuse(rejected.id, rejected.failure, now: now)
-        }
+        if self.isClosing { return .ignore }
+        if let refusal = self.overLimit(rejected.id, now: now) { return refusal }
+        return self.refuse(rejected.id, rejected.failure, now: now)
+    }
+
+    /// A ping frame of the client. Returns whether to answer it: beyond the limit only later ones are, which RFC 6455
+    /// §5.5.3 allows.
+    mutating func pingReceived(now: NIODeadline) -> Bool {
+        !self.isClosing && self.allowance.take(now: now) == nil
+    }
+
+    /// A message was refused by a limit that is not the session's own. Everything is until the time that was told.
+    mutating func sendRefused(_ failure: Failure, now: NIODeadline) {
+        guard failure.code == .rateLimited, let milliseconds = failure.retryAfterMilliseconds else { return }
+        self.sendsHeldUntil = now + .milliseconds(Int64(milliseconds))
+    }
+
+    private mutating func overLimit(_ id: CommandID?, now: NIODeadline) -> CommandAction? {
+        guard let wait = self.allowance.take(now: now) else { return nil }
+        let failure = Failure.rateLimited(.commandsPerSession, after: wait)
+        guard self.allowance.refusedInRow > self.settings.refusalsInRowMax else { return .answer(.error(id, failure)) }
+        self.beginClosing(now: now)
+        return .answerAndClose(.error(id, failure), .tooManyErrors)
     }
 
     private mutating func refuse(_ id: CommandID?, _ failure: Failure, now: NIODeadline) -> CommandAction {
@@ -115,16 +193,67 @@ struct Session: Sendable {
 
     // MARK: - Authentication
 
-    mutating func tokenAccepted(_ id: CommandID, _ owner: Owner) {
-        guard case .unauthenticated = self.state else { return }
-        self.state = .authenticating(id, owner)
+    /// The client is given a later turn, and time to use it. The connection stays.
+    mutating func admissionDeferred(
+        _ id: CommandID,
+        by wait: TimeAmount,
+        _ failure: Failure,
+        now: NIODeadline
+    ) -> CommandAction {
+        guard case .unauthenticated = self.state else { return .ignore }
+        self.turn = now + wait
+        self.authenticationDeadline = now + wait + self.settings.authenticationTimeout
+        return .answer(.error(id, failure))
     }
 
-    /// The answer to a token that is not good; the session ends with it.
-    mutating func tokenRefused(_ id: CommandID, _ failure: Failure, now: NIODeadline) -> CommandAction {
+    /// There is no turn within the time that may be waited: another edge may have one.
+    mutating func admissionRefused(_ id: CommandID, _ failure: Failure, now: NIODeadline) -> CommandAction {
         guard case .unauthenticated = self.state else { return .ignore }
         self.beginClosing(now: now)
-        return .answerAndClose(.error(id, failure), failure.code == .tokenExpired ? .tokenExpired : .invalidToken)
+        return .answerAndClose(.error(id, failure), .overloaded)
+    }
+
+    /// The token is good, until the time that is given: it begins the session, or prolongs an open one.
+    mutating func tokenAccepted(
+        _ id: CommandID,
+        _ owner: Owner,
+        until end: NIODeadline,
+        now: NIODeadline
+    ) -> CommandAction {
+        switch self.state {
+        case .unauthenticated:
+            self.turn = nil
+            self.tokenEndsAt = end
+            self.state = .authenticating(id, owner)
+            return .open(owner)
+        case .open(let current, _):
+            guard owner.user == current.user, owner.device == current.device else {
+                let failure = Failure(
+                    .alreadyAuthenticated,
+                    "This session is that of another device; open another connection for another session."
+                )
+                return self.refuse(id, failure, now: now)
+            }
+            self.errorsInRow = 0
+            self.state = .open(owner, TokenLife(until: end, grace: self.settings.tokenGrace))
+            return .prolonged(owner)
+        case .authenticating, .closing, .closed:
+            return .ignore
+        }
+    }
+
+    /// The answer to a token that is not good. A session that has not begun ends with it; one that is open goes on with
+    /// the token that it has.
+    mutating func tokenRefused(_ id: CommandID, _ failure: Failure, now: NIODeadline) -> CommandAction {
+        switch self.state {
+        case .unauthenticated:
+            self.beginClosing(now: now)
+            return .answerAndClose(.error(id, failure), failure.code == .tokenExpired ? .tokenExpired : .invalidToken)
+        case .open:
+            return self.refuse(id, failure, now: now)
+        case .authenticating, .closing, .closed:
+            return .ignore
+        }
     }
 
     enum OpenedAction: Equatable {
@@ -136,7 +265,7 @@ struct Session: Sendable {
     /// The session is in the registry, and the routers know: it may begin.
     mutating func opened() -> OpenedAction {
         guard case .authenticating(let id, let owner) = self.state else { return .ignore }
-        self.state = .open(owner)
+        self.state = .open(owner, TokenLife(until: self.tokenEndsAt, grace: self.settings.tokenGrace))
         return .open(id, owner)
     }
 
@@ -177,7 +306,7 @@ struct Session: Sendable {
     mutating func connectionClosed() -> Owner? {
         defer { self.state = .closed }
         switch self.state {
-        case .authenticating(_, let owner), .open(let owner): return owner
+        case .authenticating(_, let owner), .open(let owner, _): return owner
         case .closing(_, let owner): return owner
         case .unauthenticated, .closed: return nil
         }
@@ -187,7 +316,7 @@ struct Session: Sendable {
         let deadline = now + self.settings.closeTimeout
         switch self.state {
         case .unauthenticated: self.state = .closing(deadline: deadline, nil)
-        case .authenticating(_, let owner), .open(let owner): self.state = .closing(deadline: deadline, owner)
+        case .authenticating(_, let owner), .open(let owner, _): self.state = .closing(deadline: deadline, owner)
         case .closing, .closed: break
         }
     }
@@ -202,6 +331,7 @@ struct Session: Sendable {
     enum TickAction: Equatable {
         case none
         case sendPing
+        case tell(ServerMessage)
         case sendClose(CloseCode)
         case closeConnection
     }
@@ -213,7 +343,16 @@ struct Session: Sendable {
             guard now >= self.authenticationDeadline else { return .none }
             self.beginClosing(now: now)
             return .sendClose(.authenticationTimeout)
-        case .open:
+        case .open(let owner, var life):
+            let action = life.tick(now: now)
+            self.state = .open(owner, life)
+            switch action {
+            case .none: break
+            case .tell: return .tell(.error(nil, Self.tokenEnded))
+            case .close:
+                self.beginClosing(now: now)
+                return .sendClose(.tokenExpired)
+            }
             if now - self.lastHeard >= self.settings.silence {
                 self.beginClosing(now: now)
                 return .sendClose(.heartbeatTimeout)
@@ -235,10 +374,20 @@ struct Session: Sendable {
         self.isBehind = true
     }
 
+    /// What was left out so far will be in the answer to a sync.
+    mutating func syncBegan() {
+        self.isBehind = false
+    }
+
     /// Returns whether the client has to be told to resynchronize.
     mutating func becameWritable() -> Bool {
         guard self.isBehind, self.openOwner != nil else { return false }
         self.isBehind = false
         return true
     }
+
+    private static let tokenEnded = Failure(
+        .tokenExpired,
+        "The access token of this session has ended: send `authenticate` with a fresh one, or it will be closed."
+    )
 }

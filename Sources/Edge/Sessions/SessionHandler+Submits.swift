@@ -10,6 +10,7 @@ internal import Wire
 /// The messages of a session on their way to the routers and back.
 extension SessionHandler {
     func submit(_ request: SendMessageRequest, owner: Session.Owner, id: CommandID) {
+        guard self.admitSend(by: owner, id: id) else { return }
         let submit: Submit
         do throws(Failure) {
             guard !self.services.isDraining else { throw .stopping }
@@ -37,12 +38,12 @@ extension SessionHandler {
     }
 
     private func attempt(_ ticket: SubmitPipeline.Ticket) {
-        guard let message = self.submits?[ticket] else { return }
+        guard let message = self.submits?[ticket], let payload = self.submits?.payload(of: ticket) else { return }
         let (loop, session) = (self.loop, self.id)
         self.services.routers.attempt(
             .submit,
             slot: message.slot,
-            body: message.payload,
+            body: payload,
             deadline: message.deadline
         ) { outcome in
             loop.post(.attemptEnded(ticket, outcome), to: session)
@@ -107,7 +108,7 @@ extension SessionHandler {
 }
 
 extension Failure {
-    fileprivate static let stopping = Failure(
+    static let stopping = Failure(
         .unavailable,
         "This edge stops; connect to another one.",
         retryAfterMilliseconds: Self.standardRetryMilliseconds

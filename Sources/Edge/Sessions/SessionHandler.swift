@@ -23,10 +23,18 @@ final class SessionHandler: ChannelDuplexHandler {
 
     let loop: SessionLoop
     let services: SessionServices
-    private var session: Session
+    /// Nil for a client that does not use `sync`.
+    var sync: SessionSync?
+    var session: Session
     private var assembler: MessageAssembler
     var submits: SubmitPipeline?
-    private var context: ChannelHandlerContext?
+    /// Receipts of the session that have no answer.
+    var receiptsInFlight = 0
+    private(set) var context: ChannelHandlerContext?
+    var typing: TypingThrottle?
+    var isSettingStatus = false
+    /// Users whose newest presence was not written, because too much was unsent; of those that the session watches.
+    var missedPresence: Set<UserID>?
     private var hasEnded = false
     /// Nothing may follow a close frame (RFC 6455 §5.5.1), not even an answer that was on its way.
     private var hasWrittenClose = false
@@ -38,12 +46,14 @@ final class SessionHandler: ChannelDuplexHandler {
     init(loop: SessionLoop, services: SessionServices, now: NIODeadline) {
         self.loop = loop
         self.services = services
-        self.session = Session(settings: services.settings.machine, now: now)
+        self.session = Session(settings: services.machine, now: now)
         self.assembler = MessageAssembler(messageBytesMax: services.settings.messageBytesMax)
     }
 
     var hasSubmits: Bool { self.submits != nil }
     var isClosing: Bool { self.session.isClosing }
+    /// The owner while the session gets events.
+    var openOwner: Session.Owner? { self.session.openOwner }
 
     var now: NIODeadline { self.loop.eventLoop.now }
 
@@ -68,9 +78,11 @@ final class SessionHandler: ChannelDuplexHandler {
         guard !self.hasEnded else { return }
         self.hasEnded = true
         if !self.session.isClosing { self.services.metrics.disconnected() }
+        if self.session.holdsTurn { self.services.admission.turnIsFree() }
         let owner = self.session.connectionClosed()
         self.loop.remove(self, of: owner?.user)
         self.device = nil
+        self.sync = nil
         if let submits = self.submits {
             self.services.metrics.submitsInFlight.add(-Int64(submits.count))
             self.submits = nil
@@ -91,9 +103,12 @@ final class SessionHandler: ChannelDuplexHandler {
         switch self.session.tick(now: now) {
         case .none: break
         case .sendPing: self.write(ServerFrame.ping())
+        case .tell(let message): self.send(message)
         case .sendClose(let code): self.writeClose(code)
         case .closeConnection: self.context?.close(promise: nil)
         }
+        self.syncTicked(now: now)
+        self.askForMissedPresence()
         self.flushIfNeeded()
     }
 
@@ -108,8 +123,8 @@ final class SessionHandler: ChannelDuplexHandler {
         self.session.activityNoticed(now: self.now)
         switch self.assembler.receive(self.unwrapInboundIn(data)) {
         case .text(let text): self.textReceived(text)
-        case .ping(let payload) where !self.session.isClosing: self.write(ServerFrame.pong(payload))
-        case .ping, .pong, .incomplete: break
+        case .ping(let payload): if self.session.pingReceived(now: self.now) { self.write(ServerFrame.pong(payload)) }
+        case .pong, .incomplete: break
         case .close(let code): self.closeReceived(code)
         case .violation(let code): self.failConnection(code)
         }
@@ -149,6 +164,7 @@ final class SessionHandler: ChannelDuplexHandler {
     private func carryOut(_ action: Session.CommandAction, id: CommandID?) {
         switch action {
         case .ignore: break
+        case .answer(.pong(let id, _)): self.send(.pong(id, resume: self.resumeToken))
         case .answer(let message): self.send(message)
         case .answerAndClose(let message, let code):
             self.send(message)
@@ -156,9 +172,34 @@ final class SessionHandler: ChannelDuplexHandler {
         case .checkToken(let fields):
             guard let id else { return }
             self.checkToken(fields, id: id)
+        case .open(let owner): self.open(owner)
+        case .prolonged(let owner):
+            guard let id else { return }
+            self.send(.authenticated(id, self.services.settings.authenticated(owner, self.id)))
         case .submit(let request, let owner):
             guard let id else { return }
             self.submit(request, owner: owner, id: id)
+        case .receipt(let watermarks, let conversation, let owner):
+            guard let id else { return }
+            self.store(watermarks, in: conversation, owner: owner, id: id)
+        case .sync(let request, let owner):
+            guard let id else { return }
+            self.syncReceived(request, owner: owner, id: id)
+        case .presence(let command, let owner):
+            guard let id else { return }
+            self.presence(command, owner: owner, id: id)
+        }
+    }
+
+    /// Whether one of the limits that sessions share lets a message through; says so when not.
+    func admitSend(by owner: Session.Owner, id: CommandID) -> Bool {
+        do throws(Failure) {
+            try self.services.admission.admitSend(by: owner.user)
+            return true
+        } catch {
+            self.session.sendRefused(error, now: self.now)
+            self.send(.error(id, error))
+            return false
         }
     }
 
@@ -181,13 +222,32 @@ final class SessionHandler: ChannelDuplexHandler {
     // MARK: - Authentication
 
     private func checkToken(_ fields: ClientCommand.Authenticate, id: CommandID) {
+        let (now, admission) = (self.now, self.services.admission)
+        let begins = self.session.openOwner == nil
+        if self.session.needsTurn {
+            // Before the token is looked at: the turn is for everything that a session's beginning costs.
+            switch admission.turnToAuthenticate() {
+            case .now: break
+            case .later(let wait, let failure):
+                return self.carryOut(self.session.admissionDeferred(id, by: wait, failure, now: now), id: id)
+            case .never(let failure):
+                return self.carryOut(self.session.admissionRefused(id, failure, now: now), id: id)
+            }
+        }
         let owner: Session.Owner
         do throws(Failure) {
             owner = try self.services.verify(fields)
         } catch {
-            return self.carryOut(self.session.tokenRefused(id, error, now: self.now), id: id)
+            // With the turn of nobody who is anybody others could be kept out.
+            if begins, !self.session.holdsTurn { admission.turnIsFree() }
+            return self.carryOut(self.session.tokenRefused(id, error, now: now), id: id)
         }
-        self.session.tokenAccepted(id, owner)
+        if begins, fields.sync == true { self.sync = SessionSync() }
+        let end = now + .milliseconds(owner.millisecondsLeft(at: WallClock.now()))
+        self.carryOut(self.session.tokenAccepted(id, owner, until: end, now: now), id: id)
+    }
+
+    private func open(_ owner: Session.Owner) {
         let (loop, session) = (self.loop, self.id)
         self.services.open(owner, session, loop: loop.number, on: loop.eventLoop) { outcome in
             loop.post(.opened(outcome), to: session)
@@ -201,6 +261,7 @@ final class SessionHandler: ChannelDuplexHandler {
             self.send(.authenticated(id, self.services.settings.authenticated(owner, self.id)))
             self.device = owner.device
             self.loop.opened(self, for: owner.user)
+            self.syncOpened(owner)
         case .refused(let failure, let code):
             self.carryOut(self.session.openingRefused(failure, code, now: self.now), id: nil)
         case .superseded:
@@ -214,15 +275,25 @@ final class SessionHandler: ChannelDuplexHandler {
         switch work {
         case .attemptEnded(let ticket, let outcome): self.attemptEnded(ticket, outcome)
         case .opened(let outcome): self.openingEnded(outcome)
+        case .receiptEnded(let id, let conversation, let result): self.receiptEnded(id, conversation, result)
+        case .synced(let answer): self.syncAnswered(answer)
         case .close(let code): self.close(code)
+        case .statusEnded(let message):
+            self.isSettingStatus = false
+            if self.session.openOwner != nil { self.send(message) }
+        case .send(let message): if self.session.openOwner != nil { self.send(message) }
+        case .presenceAgain(let frames): self.write(presence: frames)
         }
     }
 
     /// Writes the offered events, those that there is room for. Returns how many were.
-    func writeOffered(_ frames: inout JoinedFrames) -> Int {
+    func writeOffered(_ frames: inout JoinedFrames, _ deliveries: [SessionLoop.Delivery]) -> Int {
         let places = self.offered
         self.offered = []
         guard let context = self.context, self.session.openOwner != nil else { return 0 }
+        if let sync = self.sync, sync.looksAtEvents {
+            return places.count { self.writeLive(deliveries[$0], sync) }
+        }
         for buffer in frames.buffers(at: places) {
             // Only what the socket does not take counts as unsent.
             if !context.channel.isWritable { self.flushIfNeeded() }
@@ -236,13 +307,48 @@ final class SessionHandler: ChannelDuplexHandler {
         return places.count
     }
 
+    /// Writes an event that may be dropped, unless more than a quarter of what may be unsent is, so that it is never in
+    /// the way of a live event. No `resync` is due for it when it is dropped.
+    func writeEphemeral(_ frame: ByteBuffer) -> Bool {
+        guard let context = self.context, self.session.openOwner != nil, !self.session.isBehind else { return false }
+        let bound = self.services.settings.unsentBytesMax / 4
+        func unsent() -> Int { (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
+        if unsent() > bound { self.flushIfNeeded() }
+        guard context.channel.isWritable, unsent() <= bound else { return false }
+        self.write(frame)
+        return true
+    }
+
     /// Events for this session were dropped on their way to it.
     func eventsWereDropped() {
         guard let context = self.context, self.session.openOwner != nil else { return }
+        guard !(self.sync?.isAwaited ?? false) else { return }
         self.session.eventLeftOut()
+        self.sync?.isCurrent = false
         guard context.channel.isWritable else { return }
         self.resyncIfBehind()
         self.flushIfNeeded()
+    }
+
+    /// Completes when what was written before was taken by the socket, or the connection is closed; which is done when
+    /// the time is up.
+    func settle(within limit: TimeAmount) -> EventLoopFuture<Void> {
+        self.interruptSync()
+        guard let context = self.context, context.channel.isActive else {
+            return self.loop.eventLoop.makeSucceededVoidFuture()
+        }
+        let settled: EventLoopFuture<Void>
+        if self.session.isClosing {
+            // Nothing may follow a close frame.
+            settled = context.channel.closeFuture
+        } else {
+            // A ping, because writes are reported in their order and this one says nothing to the client.
+            settled = context.writeAndFlush(self.wrapOutboundOut(ServerFrame.ping()))
+        }
+        let channel = context.channel
+        let cut = context.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+        settled.whenComplete { _ in cut.cancel() }
+        return settled
     }
 
     // MARK: - To the client
@@ -257,8 +363,10 @@ final class SessionHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.syncWritabilityChanged(context.channel.isWritable)
         if context.channel.isWritable {
             self.resyncIfBehind()
+            self.askForMissedPresence()
             self.flushIfNeeded()
             if self.hasHeldRead {
                 self.hasHeldRead = false
@@ -268,10 +376,12 @@ final class SessionHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    private func resyncIfBehind() {
-        guard self.session.becameWritable() else { return }
+    func resyncIfBehind() {
+        // A sync that is under way ends first.
+        guard !(self.sync?.isRunning ?? false), self.session.becameWritable() else { return }
         self.services.metrics.resyncs.increment()
         self.send(.resync)
+        self.sync?.await(until: self.now + SessionSync.patience)
     }
 
     func send(_ message: ServerMessage) {
@@ -279,7 +389,7 @@ final class SessionHandler: ChannelDuplexHandler {
         self.write(ServerFrame.text(message))
     }
 
-    private func write(_ bytes: ByteBuffer) {
+    func write(_ bytes: ByteBuffer) {
         guard let context = self.context, !self.hasWrittenClose else { return }
         context.write(self.wrapOutboundOut(bytes), promise: nil)
         self.needsFlush = true

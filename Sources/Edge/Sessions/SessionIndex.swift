@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Directory
-internal import Messaging
+package import Directory
+package import Messaging
 import Synchronization
 
 /// Which users have sessions on this edge, and on which event loop. May be used from any thread.
 ///
 /// A device is in here from the moment its token was accepted, before the registry knows of it: of two sessions of one
 /// device that begin at the same time, the order of ``reserve(_:_:_:loop:)`` says which one stays.
-final class SessionIndex: Sendable {
-    struct Entry: Hashable, Sendable {
-        var device: DeviceID
-        var session: SessionID
+package final class SessionIndex: Sendable {
+    package struct Entry: Hashable, Sendable {
+        package var device: DeviceID
+        package var session: SessionID
         /// The place of the event loop among the edge's.
-        var loop: Int
+        package var loop: Int
     }
 
     /// A user has few devices here: a short array beats a dictionary.
     private let users = Mutex<[UserID: [Entry]]>([:])
 
+    package init() {}
+
     /// Puts a session in the place of the device's former one, if there was one, and returns that.
-    func reserve(_ user: UserID, _ device: DeviceID, _ session: SessionID, loop: Int) -> Entry? {
+    package func reserve(_ user: UserID, _ device: DeviceID, _ session: SessionID, loop: Int) -> Entry? {
         let entry = Entry(device: device, session: session, loop: loop)
         return self.users.withLock { users in
             guard let place = users[user]?.firstIndex(where: { $0.device == device }) else {
@@ -33,7 +35,7 @@ final class SessionIndex: Sendable {
         }
     }
 
-    enum Release: Equatable {
+    package enum Release: Equatable {
         /// The device has a newer session here.
         case superseded
         case released
@@ -41,7 +43,7 @@ final class SessionIndex: Sendable {
         case releasedLast
     }
 
-    func release(_ user: UserID, _ device: DeviceID, _ session: SessionID) -> Release {
+    package func release(_ user: UserID, _ device: DeviceID, _ session: SessionID) -> Release {
         self.users.withLock { users in
             guard let place = users[user]?.firstIndex(where: { $0.device == device && $0.session == session }) else {
                 return .superseded
@@ -53,16 +55,16 @@ final class SessionIndex: Sendable {
         }
     }
 
-    func current(_ user: UserID, _ device: DeviceID) -> Entry? {
+    package func current(_ user: UserID, _ device: DeviceID) -> Entry? {
         self.users.withLock { $0[user]?.first { $0.device == device } }
     }
 
-    func contains(_ user: UserID) -> Bool {
+    package func contains(_ user: UserID) -> Bool {
         self.users.withLock { $0[user] != nil }
     }
 
     /// Every session, as the registry should know it.
-    func registrations(_ life: EdgeLife) -> [SessionRegistration] {
+    package func registrations(_ life: EdgeLife) -> [SessionRegistration] {
         self.users.withLock { users in
             users.flatMap { user, entries in
                 entries.map { entry in
@@ -80,15 +82,15 @@ final class SessionIndex: Sendable {
         }
     }
 
-    struct Placement {
+    package struct Placement {
         /// Of each recipient list, in its order: the recipients on each loop that has any.
-        var byLoop: [[Int: [UserID]]] = []
+        package var byLoop: [[Int: [UserID]]] = []
         /// Recipients without a session here, of those lists for which that is news.
-        var absent: Set<UserID> = []
+        package var absent: Set<UserID> = []
     }
 
     /// Finds the event loops of several lists of recipients, by one reading of the index.
-    func place(_ lists: [(recipients: [UserID], absenceIsNews: Bool)]) -> Placement {
+    package func place(_ lists: [(recipients: [UserID], absenceIsNews: Bool)]) -> Placement {
         self.users.withLock { users in
             var placement = Placement()
             placement.byLoop.reserveCapacity(lists.count)

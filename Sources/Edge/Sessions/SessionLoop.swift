@@ -22,6 +22,10 @@ final class SessionLoop: Sendable {
     struct Delivery: Sendable {
         var frame: ByteBuffer
         var recipients: [UserID]
+        var conversation: ConversationID
+        /// Of the message; 0 for other events.
+        var seq: UInt64
+        var isReceipts = false
         var excluded: DeviceID?
         var messageCreatedAt: UnixMilliseconds?
     }
@@ -30,14 +34,24 @@ final class SessionLoop: Sendable {
     enum Work: Sendable {
         case attemptEnded(SubmitPipeline.Ticket, AttemptOutcome)
         case opened(SessionOpener.Outcome)
+        case receiptEnded(CommandID, ConversationID, Result<Watermarks, Failure>)
+        case synced(SessionSync.Answer)
         case close(CloseCode)
+        /// Written if the session is open.
+        case send(ServerMessage)
+        /// The answer to `set_status`.
+        case statusEnded(ServerMessage)
+        /// Presence that the session missed, as it is now.
+        case presenceAgain([PresenceWatches.Frame])
     }
 
     private struct Inbox {
         var work: [(SessionID, Work)] = []
         var deliveries: [Delivery] = []
         var deliveryBytes = 0
+        var ephemeral: [EphemeralEvent.Key: EphemeralEvent] = [:]
         var hasOverflowed = false
+        var positions: RouterPositions.Snapshot?
         var isScheduled = false
     }
 
@@ -45,6 +59,7 @@ final class SessionLoop: Sendable {
         var handlers: [SessionID: SessionHandler] = [:]
         var open: [UserID: [SessionHandler]] = [:]
         var sweep: RepeatedTask?
+        var positions = RouterPositions.Snapshot()
     }
 
     /// The place among the edge's loops.
@@ -83,6 +98,48 @@ final class SessionLoop: Sendable {
             return 0
         }
         if dropped > 0 { self.metrics.deliveriesDropped.increment(by: UInt64(dropped)) }
+    }
+
+    /// How far the edge has come; takes effect behind the events that were delivered before.
+    func post(_ positions: RouterPositions.Snapshot) {
+        self.put { inbox in
+            guard positions.version > inbox.positions?.version ?? 0 else { return }
+            inbox.positions = positions
+        }
+    }
+
+    /// Has events delivered that may be dropped; of two with the same key the older one is. Returns the keys of those for
+    /// which there was no room.
+    @discardableResult
+    func deliver(_ events: [EphemeralEvent]) -> [EphemeralEvent.Key] {
+        let (merged, dropped) = self.put { inbox in
+            var merged = 0
+            var dropped: [EphemeralEvent.Key] = []
+            for event in events {
+                if inbox.ephemeral[event.key] == nil, inbox.ephemeral.count >= EphemeralEvent.waitingMax {
+                    dropped.append(event.key)
+                } else if inbox.ephemeral.updateValue(event, forKey: event.key) != nil {
+                    merged += 1
+                }
+            }
+            return (merged, dropped)
+        }
+        if merged > 0 { self.metrics.ephemeral.merged.increment(by: UInt64(merged)) }
+        if !dropped.isEmpty { self.metrics.ephemeral.droppedFullLoop.increment(by: UInt64(dropped.count)) }
+        return dropped
+    }
+
+    /// How long a session's socket may take to accept what was delivered before somebody waits for it no more.
+    static let settleTimeout = TimeAmount.seconds(1)
+
+    /// Completes when everything that was delivered here before has left this process, as far as these users are
+    /// concerned. A session whose socket does not take it in time is cut off, and what it had not taken is gone.
+    func settle(_ users: [UserID]) -> EventLoopFuture<Void> {
+        // The inbox is drained by a task that was scheduled before this one.
+        self.eventLoop.flatSubmit {
+            let handlers = users.flatMap { self.table.value.open[$0] ?? [] }
+            return .andAllComplete(handlers.map { $0.settle(within: Self.settleTimeout) }, on: self.eventLoop)
+        }
     }
 
     private func put<Result>(_ change: (inout Inbox) -> Result) -> Result {
@@ -135,6 +192,9 @@ final class SessionLoop: Sendable {
 
     // MARK: - On the event loop
 
+    /// How far the edge has come with what the routers send it.
+    var positions: RouterPositions.Snapshot { self.table.value.positions }
+
     func add(_ handler: SessionHandler) {
         self.table.value.handlers[handler.id] = handler
         self.metrics.sessions.add(1)
@@ -173,13 +233,49 @@ final class SessionLoop: Sendable {
             touched.append(handler)
         }
         self.offer(taken.deliveries, touched: &touched)
+        self.offer(taken.ephemeral.values, touched: &touched)
         for handler in touched {
             handler.flushIfNeeded()
         }
-        if taken.hasOverflowed {
+        if self.take(taken.positions) || taken.hasOverflowed {
             for handlers in Array(self.table.value.open.values) {
                 for handler in handlers { handler.eventsWereDropped() }
             }
+        }
+    }
+
+    /// Returns whether something was lost for the sessions.
+    private func take(_ positions: RouterPositions.Snapshot?) -> Bool {
+        guard let positions, positions.version > self.table.value.positions.version else { return false }
+        defer { self.table.value.positions = positions }
+        return positions.losses > self.table.value.positions.losses
+    }
+
+    private func offer(_ events: some Collection<EphemeralEvent>, touched: inout [SessionHandler]) {
+        guard !events.isEmpty else { return }
+        var written = 0
+        var dropped = 0
+        for event in events {
+            for handler in self.receivers(of: event) {
+                if handler.writeEphemeral(event.frame) {
+                    written += 1
+                    touched.append(handler)
+                } else {
+                    dropped += 1
+                    if case .presence(let user) = event.key { handler.presenceMissed(user) }
+                }
+            }
+        }
+        self.metrics.ephemeral.deliveries.increment(by: UInt64(written))
+        self.metrics.ephemeral.droppedSlowSession.increment(by: UInt64(dropped))
+    }
+
+    private func receivers(of event: EphemeralEvent) -> [SessionHandler] {
+        switch event.receivers {
+        case .sessions(let sessions):
+            sessions.compactMap { self.table.value.handlers[$0] }
+        case .users(let users, let excluded):
+            users.flatMap { (self.table.value.open[$0] ?? []).filter { $0.device != excluded } }
         }
     }
 
@@ -197,7 +293,7 @@ final class SessionLoop: Sendable {
         var frames = JoinedFrames(deliveries.map(\.frame))
         var written = 0
         for handler in receivers {
-            written += handler.writeOffered(&frames)
+            written += handler.writeOffered(&frames, deliveries)
         }
         touched += receivers
         self.metrics.deliveries.increment(by: UInt64(written))

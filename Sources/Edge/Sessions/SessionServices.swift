@@ -9,9 +9,14 @@ import Synchronization
 final class SessionServices: Sendable {
     let settings: SessionSettings
     let routers: RouterClient
+    let receipts: ReceiptSender
     let metrics: EdgeMetrics
+    let admission: AdmissionControl
     private let verifier: any TokenVerifier
     private let opener: any SessionOpening
+    /// Lets a bounded number of syncs ask the routers at a time.
+    let syncGate: SyncGate
+    let presence: PresenceService
     private let connections = Atomic(0)
     private let draining = Atomic(false)
     /// Sessions whose end the registry has not been told yet.
@@ -20,14 +25,21 @@ final class SessionServices: Sendable {
     init(
         settings: SessionSettings,
         routers: RouterClient,
+        receipts: ReceiptSender,
         verifier: any TokenVerifier,
+        admission: AdmissionControl,
         opener: any SessionOpening,
+        presence: PresenceService,
         metrics: EdgeMetrics
     ) {
         self.settings = settings
         self.routers = routers
+        self.receipts = receipts
         self.verifier = verifier
+        self.admission = admission
         self.opener = opener
+        self.syncGate = SyncGate(permits: settings.sync.asksMax)
+        self.presence = presence
         self.metrics = metrics
     }
 
@@ -62,6 +74,13 @@ final class SessionServices: Sendable {
 
     // MARK: - Sessions
 
+    /// The settings of a session's machine.
+    var machine: Session.Settings {
+        var machine = self.settings.machine
+        machine.commandLimit = self.admission.commandsPerSession
+        return machine
+    }
+
     /// Whose session it becomes. Fails with `unauthenticated` or `token_expired`.
     func verify(_ fields: ClientCommand.Authenticate) throws(Failure) -> Session.Owner {
         let claims = try self.verifier.verify(accessToken: fields.token)
@@ -78,7 +97,10 @@ final class SessionServices: Sendable {
         on eventLoop: any EventLoop,
         completion: @escaping @Sendable (SessionOpener.Outcome) -> Void
     ) {
-        self.opener.open(owner, session, loop: loop, on: eventLoop, completion: completion)
+        self.opener.open(owner, session, loop: loop, on: eventLoop) { [presence] outcome in
+            presence.attachmentChanged(owner.user)
+            completion(outcome)
+        }
     }
 
     func close(_ owner: Session.Owner, _ session: SessionID, on eventLoop: any EventLoop) {
@@ -86,5 +108,6 @@ final class SessionServices: Sendable {
         self.opener.close(owner, session, on: eventLoop).whenComplete { _ in
             self.closing.wrappingSubtract(1, ordering: .relaxed)
         }
+        self.presence.ended(session, of: owner.user)
     }
 }

@@ -21,6 +21,22 @@ package struct SessionSettings: Sendable {
     package var silence: Duration
     /// Wrong commands in a row; one more ends the session.
     package var errorsInRowMax = Session.Settings.errorsInRowMaxDefault
+    package var sync = Sync()
+    /// How long a session outlives its access token.
+    package var tokenGrace = Duration.seconds(30)
+
+    package struct Sync: Sendable {
+        /// Messages that one conversation is brought up to date with; with more it is told as too far.
+        package var messagesPerConversationMax = 1000
+        /// Messages of one sync.
+        package var messagesMax = 10_000
+        /// Bytes of live events that are held for one session while it is brought up to date.
+        package var heldBytesMax = 256 << 10
+        /// Questions to routers for syncs that the edge has under way; more wait for their turn.
+        package var asksMax = 64
+
+        package init() {}
+    }
 
     package init(_ settings: ClusterSettings) {
         self.sessionsMax = settings.limits.sessionsPerEdge
@@ -31,6 +47,11 @@ package struct SessionSettings: Sendable {
         self.authenticationTimeout = settings.timeouts.authenticate
         self.heartbeat = settings.timeouts.clientHeartbeat
         self.silence = settings.timeouts.clientSilence
+        self.sync.messagesPerConversationMax = settings.limits.syncMessagesPerConversation
+        self.sync.messagesMax = settings.limits.syncMessages
+        self.sync.heldBytesMax = settings.limits.syncHeldBytes
+        self.sync.asksMax = settings.limits.syncsUnderWay
+        self.tokenGrace = settings.timeouts.tokenGrace
     }
 
     package init(
@@ -58,7 +79,10 @@ package struct SessionSettings: Sendable {
             authenticationTimeout: TimeAmount(self.authenticationTimeout),
             heartbeat: TimeAmount(self.heartbeat),
             silence: TimeAmount(self.silence),
-            errorsInRowMax: self.errorsInRowMax
+            errorsInRowMax: self.errorsInRowMax,
+            // More than a client can have under way that heeds the answers.
+            refusalsInRowMax: 1000 + self.submitsInFlightMax,
+            tokenGrace: TimeAmount(self.tokenGrace)
         )
     }
 

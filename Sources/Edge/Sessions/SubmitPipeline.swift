@@ -1,40 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import ClientProtocol
-internal import Messaging
-internal import NIOCore
-internal import Placement
-internal import Wire
+package import ClientProtocol
+package import Messaging
+package import NIOCore
+package import Placement
+package import Wire
 
 /// The messages of one session that have no answer yet. Pure; exists only while there are any.
 ///
 /// One ``SubmitQueue`` per conversation keeps the client's order there; messages to different conversations do not wait
 /// for each other.
-struct SubmitPipeline {
-    typealias Ticket = SubmitQueue.Ticket
+package struct SubmitPipeline {
+    package typealias Ticket = SubmitQueue.Ticket
 
-    struct Message {
-        var id: CommandID
-        var conversation: ConversationID
-        var clientMessageID: ClientMessageID
-        var slot: Slot
+    package struct Message {
+        package var id: CommandID
+        package var conversation: ConversationID
+        package var clientMessageID: ClientMessageID
+        package var slot: Slot
         /// The encoded ``Submit``, for as many attempts as it takes.
-        var payload: ByteBuffer
-        var receivedAt: NIODeadline
-        var deadline: NIODeadline
+        package var payload: ByteBuffer
+        package var receivedAt: NIODeadline
+        package var deadline: NIODeadline
+
+        package init(
+            id: CommandID,
+            conversation: ConversationID,
+            clientMessageID: ClientMessageID,
+            slot: Slot,
+            payload: ByteBuffer,
+            receivedAt: NIODeadline,
+            deadline: NIODeadline
+        ) {
+            self.id = id
+            self.conversation = conversation
+            self.clientMessageID = clientMessageID
+            self.slot = slot
+            self.payload = payload
+            self.receivedAt = receivedAt
+            self.deadline = deadline
+        }
     }
 
     private var messages: [Ticket: Message] = [:]
     private var queues: [ConversationID: SubmitQueue] = [:]
     private var nextTicket: Ticket = 0
 
-    /// At most the session's bound; whoever calls ``add(_:)`` checks it.
-    var count: Int { self.messages.count }
+    package init() {}
 
-    subscript(ticket: Ticket) -> Message? { self.messages[ticket] }
+    /// At most the session's bound; whoever calls ``add(_:)`` checks it.
+    package var count: Int { self.messages.count }
+
+    package subscript(ticket: Ticket) -> Message? { self.messages[ticket] }
 
     /// Takes a message. Returns its ticket when it is to be sent at once; nil when it waits for others.
-    mutating func add(_ message: Message) -> Ticket? {
+    package mutating func add(_ message: Message) -> Ticket? {
         let ticket = self.nextTicket
         self.nextTicket += 1
         self.messages[ticket] = message
@@ -44,20 +64,32 @@ struct SubmitPipeline {
         }
     }
 
-    struct Outcome {
-        /// The message that has its end, and which.
-        var finished: (message: Message, end: End)?
-        /// Call ``resume(_:now:)`` for the conversation after this time.
-        var pause: (conversation: ConversationID, milliseconds: Int)?
+    /// What goes to the owner in an attempt: the encoded ``Submit``, with the message that has to be stored before it.
+    package func payload(of ticket: Ticket) -> ByteBuffer? {
+        guard let message = self.messages[ticket] else { return nil }
+        let previous = self.queues[message.conversation]?.predecessor(of: ticket).flatMap { self.messages[$0] }
+        guard let previous else { return message.payload }
+        var writer = FieldWriter()
+        Submit.encode(previous: previous.clientMessageID, into: &writer)
+        var payload = message.payload
+        payload.writeImmutableBuffer(writer.buffer)
+        return payload
     }
 
-    enum End {
+    package struct Outcome {
+        /// The message that has its end, and which.
+        package var finished: (message: Message, end: End)?
+        /// Call ``resume(_:now:)`` for the conversation after this time.
+        package var pause: (conversation: ConversationID, milliseconds: Int)?
+    }
+
+    package enum End {
         case accepted(Accepted)
         case failed(Failure)
     }
 
     /// What became of an attempt.
-    mutating func attemptEnded(
+    package mutating func attemptEnded(
         _ ticket: Ticket,
         _ outcome: AttemptOutcome,
         using generator: inout some RandomNumberGenerator
@@ -94,14 +126,14 @@ struct SubmitPipeline {
         return result
     }
 
-    struct Resumption {
+    package struct Resumption {
         /// To be sent, in this order.
-        var send: [Ticket] = []
-        var expired: [(message: Message, failure: Failure)] = []
+        package var send: [Ticket] = []
+        package var expired: [(message: Message, failure: Failure)] = []
     }
 
     /// A conversation's pause is over.
-    mutating func resume(_ conversation: ConversationID, now: NIODeadline) -> Resumption {
+    package mutating func resume(_ conversation: ConversationID, now: NIODeadline) -> Resumption {
         guard var queue = self.queues[conversation] else { return Resumption() }
         let resumed = queue.resume { ticket in self.messages[ticket].map { $0.deadline <= now } ?? true }
         self.queues[conversation] = queue.isEmpty ? nil : queue

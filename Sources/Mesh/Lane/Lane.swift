@@ -5,11 +5,13 @@ import NIOCore
 /// A connection whose handshake is done, as others than its event loop hold it.
 struct Lane: Sendable {
     let channel: any Channel
+    let connectedAt: NIODeadline
     private let handler: NIOLoopBound<LaneHandler>
 
     /// To be called on the event loop.
-    init(context: ChannelHandlerContext, handler: LaneHandler) {
+    init(context: ChannelHandlerContext, handler: LaneHandler, connectedAt: NIODeadline) {
         self.channel = context.channel
+        self.connectedAt = connectedAt
         self.handler = NIOLoopBound(handler, eventLoop: context.eventLoop)
     }
 

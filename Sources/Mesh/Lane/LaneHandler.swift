@@ -41,6 +41,7 @@ final class LaneHandler: ChannelInboundHandler {
     private var decoder = BlockDecoder(limits: LaneHandler.handshakeLimits)
     /// Compresses nothing until the lane is attached, as the peer does not accept it before.
     private var encoder = BlockEncoder(compressionThresholdBytes: .max)
+    private var connectedAt = NIODeadline.now()
     private var heartbeats: HeartbeatMonitor?
     private var timeout: Scheduled<Void>?
     private var timer: RepeatedTask?
@@ -81,6 +82,11 @@ final class LaneHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .closed = self.phase { return }
+        if case .attached(let link, .bulk) = self.phase, let silence = link.outOfTouch(now: .now()) {
+            // It was read late: the peer has given this link up, and what it said means nothing any more.
+            let milliseconds = silence.nanoseconds / 1_000_000
+            return link.down(reason: "the peer answered nothing that was sent in the last \(milliseconds) ms")
+        }
         self.decoder.append(self.unwrapInboundIn(data))
         self.parse()
     }
@@ -151,7 +157,8 @@ final class LaneHandler: ChannelInboundHandler {
             // A peer that does not read gets no answers, so that they cannot pile up.
             if self.context?.channel.isWritable == true { self.write([.heartbeatAck(heartbeat)]) }
         case .heartbeatAck(let heartbeat):
-            if let time = self.heartbeats?.roundTrip(of: heartbeat.time, now: now) { link.measured(roundTrip: time) }
+            guard let time = self.heartbeats?.roundTrip(of: heartbeat.time, now: now) else { return }
+            link.answered(sentAt: now - time, roundTrip: time)
         case .goodbye(let goodbye):
             link.down(reason: "goodbye: \(goodbye.reason)")
         case .refused(let refused):
@@ -185,6 +192,7 @@ final class LaneHandler: ChannelInboundHandler {
 extension LaneHandler {
     private func connected(_ context: ChannelHandlerContext) {
         guard case .handshaking(var handshake) = self.phase, self.timeout == nil else { return }
+        self.connectedAt = .now()
         let frames = handshake.connected()
         self.phase = .handshaking(handshake)
         self.timeout = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.handshakeTimeout) {
@@ -203,7 +211,7 @@ extension LaneHandler {
             self.phase = .waiting(session)
             // What follows belongs to the link, which may still lack its other lane.
             context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
-            self.reports.established(Lane(context: context, handler: self), session)
+            self.reports.established(Lane(context: context, handler: self, connectedAt: self.connectedAt), session)
         case .refuse(let refusal):
             self.refuse(refusal)
         case .refused(let refusal):

@@ -47,6 +47,9 @@ final class Link: Sendable {
     let reports: Reports
     let state: Mutex<State>
     private let roundTrip = Atomic<Int>(-1)
+    /// When the newest heartbeat was sent that the peer answered; nanoseconds of ``NIODeadline``.
+    private let inTouchAt: Atomic<UInt64>
+    private let silenceLimit: TimeAmount
     private let downPromise: EventLoopPromise<Void>
 
     init(
@@ -67,6 +70,9 @@ final class Link: Sendable {
         self.counters = counters
         self.logger = logger
         self.reports = reports
+        // The handshake is an answer too, to what this side sent when it was connected.
+        self.inTouchAt = Atomic(bulk.connectedAt.uptimeNanoseconds)
+        self.silenceLimit = settings.silenceLimit
         self.downPromise = bulk.eventLoop.makePromise()
         let outbox = Outbox<Completion>(
             bounds: Outbox.Bounds(
@@ -192,8 +198,20 @@ extension Link {
         }
     }
 
-    func measured(roundTrip: TimeAmount) {
+    /// The peer answered a heartbeat. From any thread.
+    func answered(sentAt: NIODeadline, roundTrip: TimeAmount) {
         self.roundTrip.store(Int(roundTrip.nanoseconds / 1000), ordering: .relaxed)
+        self.inTouchAt.max(sentAt.uptimeNanoseconds, ordering: .relaxed)
+    }
+
+    /// For how long the peer has answered nothing, when that is longer than the silence limit.
+    ///
+    /// A peer that has heard nothing for the limit acts as if this node had gone. What it answered last was sent before
+    /// that; so a node that does not take up what arrives beyond the limit takes up nothing after it was given up
+    /// (C. Gray and D. Cheriton, "Leases", 1989), even when it was stopped meanwhile and finds old bytes in its socket.
+    func outOfTouch(now: NIODeadline) -> TimeAmount? {
+        let silence = now - .uptimeNanoseconds(self.inTouchAt.load(ordering: .relaxed))
+        return silence > self.silenceLimit ? silence : nil
     }
 
     /// Nil unless the link is up.
@@ -206,7 +224,7 @@ extension Link {
                 upSince: since,
                 roundTripMicroseconds: roundTrip < 0 ? nil : roundTrip,
                 queuedFrames: state.outbox.queuedFrames,
-                queuedBytes: state.outbox.queuedBytes,
+                queuedBytes: state.outbox.queuedBytes + state.outbox.ephemeralBytes,
                 queuedResponses: state.outbox.queuedResponses,
                 pendingRequests: state.outbox.pendingRequests,
                 creditItems: state.outbox.creditItems,

@@ -79,6 +79,7 @@ extension Outbox {
         }
         leftovers.responses = self.answers.count
         for case .notification in self.queue { leftovers.notifications += 1 }
+        leftovers.notifications += self.ephemeral.count
         self.isClosed = true
         self.pending = [:]
         self.deadlines = []
@@ -86,6 +87,8 @@ extension Outbox {
         self.answerBytes = 0
         self.queue = []
         self.queuedBytes = 0
+        self.ephemeral = []
+        self.ephemeralBytes = 0
         self.deadInQueue = 0
         return leftovers
     }

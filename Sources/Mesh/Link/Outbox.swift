@@ -10,6 +10,9 @@ import Wire
 /// Two queues share the bulk lane. **Answers** (responses) go first and need no credit: they are bounded by the
 /// requests that asked for them, and if they had to wait behind requests, two nodes that both ran out of credit would
 /// wait for each other for ever. **Requests and notifications** keep their order among themselves and wait for credit.
+/// **Ephemeral** notifications have a queue of their own, whose frames leave only when no other frame waits: nothing
+/// durable ever waits behind them. They are refused as soon as half a queue of anything waits, so that a link that is
+/// slow sheds them long before it pushes back on durable traffic.
 ///
 /// Any thread appends, the link's event loop takes; so the link keeps it in a lock, and acts on the results outside.
 /// `Completion` is whatever tells the caller of a request; it is handed out exactly once.
@@ -46,6 +49,8 @@ struct Outbox<Completion: Sendable>: Sendable {
     var answerBytes = 0
     var queue: Deque<Frame> = []
     var queuedBytes = 0
+    var ephemeral: Deque<Frame> = []
+    var ephemeralBytes = 0
     var pending: [UInt64: Pending] = [:]
     /// Earliest first; holds deadlines of requests that are answered already, until they come up or are too many.
     var deadlines: Heap<Deadline> = []
@@ -72,14 +77,15 @@ struct Outbox<Completion: Sendable>: Sendable {
         self.ledger = ledger
     }
 
-    var queuedFrames: Int { self.queue.count }
+    var queuedFrames: Int { self.queue.count + self.ephemeral.count }
     var queuedResponses: Int { self.answers.count }
     var pendingRequests: Int { self.pending.count }
     var rememberedDeadlines: Int { self.deadlines.count }
 
     private var hasCredit: Bool { self.creditItems > 0 && self.creditBytes > 0 }
     private var canSend: Bool {
-        !self.answers.isEmpty || self.ledger.isDue || (self.hasCredit && !self.queue.isEmpty)
+        !self.answers.isEmpty || self.ledger.isDue
+            || (self.hasCredit && !(self.queue.isEmpty && self.ephemeral.isEmpty))
     }
 }
 
@@ -115,7 +121,7 @@ extension Outbox {
                 payload: payload
             )
         )
-        guard self.pending.count < self.bounds.pendingRequestsMax, self.hasRoom(for: frame, share: 1) else {
+        guard self.pending.count < self.bounds.pendingRequestsMax, self.hasRoom(for: frame) else {
             return .overloaded
         }
         let id = self.nextRequestID
@@ -129,13 +135,16 @@ extension Outbox {
     mutating func enqueueNotification(kind: UInt16, payload: ByteBuffer, class trafficClass: TrafficClass) -> Enqueued {
         guard !self.isClosed else { return .closed }
         let frame = Frame.notification(NotificationFrame(kind: kind, payload: payload))
-        let share =
-            switch trafficClass {
-            case .durable: 1
-            case .ephemeral: 2
-            }
-        guard self.hasRoom(for: frame, share: share) else { return .overloaded }
-        return self.append(frame)
+        switch trafficClass {
+        case .durable:
+            guard self.hasRoom(for: frame) else { return .overloaded }
+            return self.append(frame)
+        case .ephemeral:
+            guard self.hasEphemeralRoom(for: frame) else { return .overloaded }
+            self.ephemeralBytes += frame.encodedBytes
+            self.ephemeral.append(frame)
+            return .queued(startDrain: self.startDrain())
+        }
     }
 
     enum EnqueuedResponse: Equatable {
@@ -162,9 +171,14 @@ extension Outbox {
         return hasRoom ? .queued(startDrain: startDrain) : .lost(startDrain: startDrain)
     }
 
-    private func hasRoom(for frame: Frame, share: Int) -> Bool {
-        self.queue.count < self.bounds.queuedFramesMax / share
-            && self.queuedBytes + frame.encodedBytes <= self.bounds.queuedBytesMax / share
+    private func hasRoom(for frame: Frame) -> Bool {
+        self.queue.count < self.bounds.queuedFramesMax
+            && self.queuedBytes + frame.encodedBytes <= self.bounds.queuedBytesMax
+    }
+
+    private func hasEphemeralRoom(for frame: Frame) -> Bool {
+        self.queuedFrames < self.bounds.queuedFramesMax / 2
+            && self.queuedBytes + self.ephemeralBytes + frame.encodedBytes <= self.bounds.queuedBytesMax / 2
     }
 
     private mutating func append(_ frame: Frame) -> Enqueued {
@@ -217,6 +231,7 @@ extension Outbox {
         }
         self.takeAnswers(into: &batch)
         self.takeQueued(into: &batch, now: now)
+        self.takeEphemeral(into: &batch)
         if batch.frames.isEmpty { self.isDraining = false }
         return batch
     }
@@ -243,6 +258,19 @@ extension Outbox {
             self.creditItems -= 1
             self.creditBytes -= bytes
             batch.append(leaving, bytes: bytes)
+        }
+    }
+
+    private mutating func takeEphemeral(into batch: inout Batch) {
+        guard self.queue.isEmpty else { return }
+        while self.hasCredit, let frame = self.ephemeral.first {
+            let bytes = frame.encodedBytes
+            guard batch.fits(bytes) else { return }
+            self.ephemeral.removeFirst()
+            self.ephemeralBytes -= bytes
+            self.creditItems -= 1
+            self.creditBytes -= bytes
+            batch.append(frame, bytes: bytes)
         }
     }
 

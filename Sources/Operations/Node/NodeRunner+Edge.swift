@@ -46,6 +46,7 @@ extension NodeRunner {
             routers: edge.routers,
             tokens: tokens,
             hasher: hasher,
+            admission: edge.admission,
             refreshLifetime: settings.tokens.refreshLifetime
         )
         let interface = RESTInterface(
@@ -53,6 +54,7 @@ extension NodeRunner {
                 routers: edge.routers,
                 accounts: accounts,
                 tokens: tokens,
+                admission: edge.admission,
                 metrics: parts.metrics,
                 bodyBytesMax: settings.limits.httpBodyBytes,
                 unreadyReasons: { edge.unreadyReasons }
@@ -62,6 +64,7 @@ extension NodeRunner {
             settings: HTTPSettings(settings, node: self.node),
             api: interface,
             acceptor: edge,
+            admission: edge.admission,
             eventLoops: parts.group,
             logger: parts.logger
         )

@@ -14,7 +14,7 @@ extension NodeRunner {
             throw OperationsError("\(self.node.name) has no mesh address", remedy: "add one in cluster.yaml")
         }
         let timeouts = self.settings.timeouts
-        let configuration = RouterNode.Configuration(
+        var configuration = RouterNode.Configuration(
             name: self.node.name,
             incarnation: parts.incarnation,
             mesh: self.meshSettings,
@@ -26,15 +26,19 @@ extension NodeRunner {
             readersPerShard: self.settings.limits.shardReaders,
             writerBounds: self.writerBounds,
             viewPolicy: ViewPolicy(
-                // The lease of a dead router has run out about as late as this anyway; two heartbeats more keep a link that
-                // is only being dialled again from counting.
-                suspectAfter: timeouts.heartbeat * 2,
+                // Time for a link that is only being dialled again.
+                suspectAfter: timeouts.heartbeat,
+                // Half an interval more than a living router takes.
+                staleLeaseAfter: timeouts.leaseRenewal * 3 / 2,
                 // The link is the only witness then, so it has to be gone for as long as a lease lives.
                 suspectWithoutLeaseAfter: timeouts.nodeLease
             ),
+            leaseTimeToLive: timeouts.nodeLease,
             leaseReadInterval: timeouts.leaseRenewal,
-            requestTimeout: timeouts.request
+            requestTimeout: timeouts.request,
+            typingMembersMax: self.settings.limits.presenceMembers
         )
+        configuration.changedConversationsMax = self.settings.limits.changedConversations
         let router = RouterNode(
             configuration,
             registry: SessionRegistry(connection: parts.registry, cluster: self.settings.cluster),
@@ -92,7 +96,8 @@ extension NodeRunner {
             queuedBytesMax: max(1, limits.shardQueueBytes / writers),
             batchMessagesMax: limits.batchMessages,
             batchBytesMax: limits.batchBytes,
-            conversationsMax: limits.cachedConversationsPerWriter
+            conversationsMax: limits.cachedConversationsPerWriter,
+            receiptMembersMax: limits.receiptMembers
         )
     }
 }

@@ -10,6 +10,12 @@ package struct Parcel: Sendable {
         case message(Message)
         /// Its `recipients` are filled in for each edge.
         case event(ConversationEvent)
+        /// How far these members have come; private: each of them alone is told of it.
+        case receipts([MemberWatermarks], isPrivate: Bool)
+        /// Ephemeral. Its `recipients` are filled in for each edge.
+        case typing(Typing)
+        /// Told to nobody: the completion comes when what was sent before this cannot reach these users any more.
+        case settlement([UserID], completion: @Sendable () -> Void)
     }
 
     package var conversation: ConversationID
@@ -18,6 +24,8 @@ package struct Parcel: Sendable {
     package var members: MemberList
     /// Users who are told though they are not members any more.
     package var formerMembers: [UserID]
+    /// That of the change in the router's ``ChangeLog``; 0 when it has none.
+    package var position: UInt64 = 0
 
     package init(
         conversation: ConversationID,
@@ -32,6 +40,22 @@ package struct Parcel: Sendable {
     }
 }
 
+extension Parcel {
+    /// Who of these members is told.
+    func recipients(among users: [UserID]) -> [UserID] {
+        guard case .receipts(let entries, let isPrivate) = self.content else { return users }
+        if isPrivate {
+            let concerned = Set(entries.map(\.user))
+            return users.filter { concerned.contains($0) }
+        }
+        // That something reached a device is news for the others only; what was read is news for one's own devices too.
+        if let only = entries.first, entries.count == 1, only.watermarks.read == 0 {
+            return users.filter { $0 != only.user }
+        }
+        return users
+    }
+}
+
 /// Which edges hear of what happens in a conversation. Pure: no clock, no registry, no links.
 ///
 /// An audience is looked up in the registry once and then kept right by the announcements of the edges:
@@ -43,8 +67,9 @@ package struct Parcel: Sendable {
 ///
 /// While it is being looked up, parcels wait in order and announcements are put aside, to be applied to the answer:
 /// an edge writes the registry before it announces, so the answer together with what was put aside is right.
-/// An edge that the registry knows nothing certain about (its completeness marker is missing, or Redis did not answer)
-/// gets everything, with all the members named: Redis loses no delivery (contract C6).
+/// An edge that the registry knows nothing certain about (its completeness marker is missing, Redis did not answer, or the
+/// edge itself has not said over its link that it is registered) gets everything, with all the members named: Redis loses
+/// no delivery (contract C6).
 package struct Audience {
     /// Conversations whose audience is kept; over it some are let go and looked up again.
     package static let conversationsMax = 20_000
@@ -56,6 +81,9 @@ package struct Audience {
     package enum Action: Sendable {
         case lookUp(ConversationID, token: UInt64, users: [UserID])
         case send(edge: String, parcel: Parcel, recipients: [UserID], isBroadcast: Bool)
+        case settle([UserID], completion: @Sendable () -> Void)
+        /// Everything about the change with this position stands before.
+        case finished(position: UInt64)
     }
 
     /// What the registry said.
@@ -106,6 +134,8 @@ package struct Audience {
     private var entries: [ConversationID: Entry] = [:]
     private var conversationsOfUser: [UserID: Set<ConversationID>] = [:]
     private var linked: Set<EdgeLife> = []
+    /// Edges that said over their present link that the registry knows all their sessions.
+    private var registered: Set<String> = []
     private var nextToken: UInt64 = 1
     private var waitingParcels = 0
 
@@ -177,6 +207,16 @@ package struct Audience {
         }
     }
 
+    /// An edge said whether the registry knows all its sessions. What was resolved before stays right, since the edge
+    /// announces who comes; what is resolved from now on goes by it.
+    package mutating func registrationChanged(edge: String, isRegistered: Bool) {
+        if isRegistered {
+            self.registered.insert(edge)
+        } else {
+            self.registered.remove(edge)
+        }
+    }
+
     /// An edge was sent something for users who have no session there: what is known of them is looked up again.
     package mutating func forget(_ users: [UserID]) {
         for conversation in users.reduce(into: Set(), { $0.formUnion(self.conversationsOfUser[$1] ?? []) }) {
@@ -186,6 +226,8 @@ package struct Audience {
 
     /// The links to edges are now these. Announcements may have been missed, so nothing known is trusted any more.
     package mutating func linksChanged(_ linked: Set<EdgeLife>) {
+        // A link that was down in between has to be told anew.
+        self.registered.formIntersection(linked.intersection(self.linked).map(\.edge))
         self.linked = linked
         for conversation in Array(self.entries.keys) {
             self.outdate(conversation)
@@ -209,7 +251,9 @@ package struct Audience {
         case .failed:
             resolved.uncertain = Set(self.linked.map(\.edge))
         case .found(let locations, let complete):
-            resolved.uncertain = Set(self.linked.subtracting(complete).map(\.edge))
+            resolved.uncertain = Set(
+                self.linked.filter { !complete.contains($0) || !self.registered.contains($0.edge) }.map(\.edge)
+            )
             for user in resolving.members.users {
                 // Entries of an edge that has no link, or of an earlier life of it, are void.
                 for edge in Set(locations[user] ?? []) where self.linked.contains(edge) {
@@ -224,6 +268,17 @@ package struct Audience {
             resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached)
         }
         return resolved
+    }
+
+    /// The audience if it is known and still valid.
+    func resolved(
+        _ conversation: ConversationID,
+        now: UnixMilliseconds
+    ) -> (members: MemberList, edges: [String: [UserID]], uncertain: Set<String>)? {
+        guard case .resolved(let resolved) = self.entries[conversation],
+            resolved.validUntil.map({ now < $0 }) ?? true
+        else { return nil }
+        return (resolved.members, resolved.edges, resolved.uncertain)
     }
 
     // MARK: - Keeping
@@ -289,12 +344,17 @@ package struct Audience {
     // MARK: - Sending
 
     private func send(_ parcel: Parcel, to audience: Resolved) -> [Action] {
+        if case .settlement(let users, let completion) = parcel.content {
+            return [.settle(users, completion: completion)]
+        }
         var actions: [Action] = []
         for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
-            actions.append(.send(edge: edge, parcel: parcel, recipients: users, isBroadcast: false))
+            let recipients = parcel.recipients(among: users)
+            guard !recipients.isEmpty else { continue }
+            actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, isBroadcast: false))
         }
         for edge in audience.uncertain {
-            let recipients = parcel.members.users + parcel.formerMembers
+            let recipients = parcel.recipients(among: parcel.members.users) + parcel.formerMembers
             actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, isBroadcast: true))
         }
         if !parcel.formerMembers.isEmpty {
@@ -303,17 +363,21 @@ package struct Audience {
                 actions.append(.send(edge: edge, parcel: parcel, recipients: parcel.formerMembers, isBroadcast: true))
             }
         }
+        if parcel.position > 0 { actions.append(.finished(position: parcel.position)) }
         return actions
     }
 
     private func broadcast(_ parcel: Parcel) -> [Action] {
-        self.linked.map { edge in
+        if case .settlement(let users, let completion) = parcel.content {
+            return [.settle(users, completion: completion)]
+        }
+        return self.linked.map { edge in
             .send(
                 edge: edge.edge,
                 parcel: parcel,
-                recipients: parcel.members.users + parcel.formerMembers,
+                recipients: parcel.recipients(among: parcel.members.users) + parcel.formerMembers,
                 isBroadcast: true
             )
-        }
+        } + (parcel.position > 0 ? [.finished(position: parcel.position)] : [])
     }
 }

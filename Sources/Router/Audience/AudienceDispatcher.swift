@@ -12,6 +12,12 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func lookUp(_ users: [UserID], completion: @escaping @Sendable (Audience.Answer) -> Void)
     /// Puts a notification on the link to an edge.
     func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// The same for what may be dropped.
+    func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// The completion comes when what was put on the links before cannot reach these users any more; on any thread.
+    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void)
+    /// Changes with these positions were put on the links before.
+    func finished(_ positions: [UInt64])
 }
 
 /// Carries out an ``Audience`` on one event loop.
@@ -59,9 +65,14 @@ package final class AudienceDispatcher: Sendable {
     }
 
     /// From any thread.
-    package func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) {
+    package func attachmentChanged(edge: String, _ attachment: Attachment) {
         self.loop.execute {
-            self.state.value.audience.attachmentChanged(edge: edge, attached: attached, detached: detached)
+            self.state.value.audience.registrationChanged(edge: edge, isRegistered: attachment.isRegistered)
+            self.state.value.audience.attachmentChanged(
+                edge: edge,
+                attached: attachment.attached,
+                detached: attachment.detached
+            )
         }
     }
 
@@ -79,12 +90,21 @@ package final class AudienceDispatcher: Sendable {
         }
     }
 
+    /// From any thread: calls back on the loop with what is known of an audience; nothing is looked up for it.
+    package func withKnown(_ conversation: ConversationID, _ body: @escaping @Sendable (Audience.Known?) -> Void) {
+        self.loop.execute {
+            body(self.state.value.audience.known(conversation, now: WallClock.now()))
+        }
+    }
+
     private func carryOut(_ actions: [Audience.Action]) {
         var sent: UInt64 = 0
         var broadcast: UInt64 = 0
         var lookUps: UInt64 = 0
+        var finished: [UInt64] = []
         for action in actions {
             switch action {
+            case .finished(let position): finished.append(position)
             case .lookUp(let conversation, let token, let users):
                 lookUps += 1
                 self.transport.lookUp(users) { answer in
@@ -98,8 +118,11 @@ package final class AudienceDispatcher: Sendable {
                 sent += 1
                 broadcast += isBroadcast ? 1 : 0
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .settle(let users, let completion):
+                self.transport.settle(users, completion: completion)
             }
         }
+        if !finished.isEmpty { self.transport.finished(finished) }
         let conversations = self.state.value.audience.conversationCount
         let waiting = self.state.value.audience.waitingCount
         self.counts.withLock { counts in
@@ -119,6 +142,20 @@ package final class AudienceDispatcher: Sendable {
         case .event(var event):
             event.recipients = recipients
             self.transport.notify(.conversationEvent, event.encoded(), edge: edge)
+        case .receipts(let entries, let isPrivate):
+            let here = Set(recipients)
+            let event = ReceiptsEvent(
+                conversation: parcel.conversation,
+                entries: isPrivate ? entries.filter { here.contains($0.user) } : entries,
+                recipients: recipients,
+                isPrivate: isPrivate
+            )
+            self.transport.notify(.receipts, event.encoded(), edge: edge)
+        case .typing(var typing):
+            typing.recipients = recipients
+            self.transport.notifyEphemeral(.typingTold, typing.encoded(), edge: edge)
+        case .settlement:
+            preconditionFailure("a settlement is sent to no edge")
         }
     }
 }

@@ -41,6 +41,10 @@ package struct Call: Sendable {
         self.respond(.moved, news.encoded())
     }
 
+    package func outOfOrder() {
+        self.respond(.outOfOrder, ByteBuffer())
+    }
+
     package func answer(_ reply: Reply) {
         switch reply {
         case .ok(let body): self.respond(.ok, body)

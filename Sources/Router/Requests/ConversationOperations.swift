@@ -7,8 +7,8 @@ import Storage
 import Wire
 
 /// Requests that change a conversation or need its members as the owner knows them.
-enum ConversationOperations {
-    static func operation(_ call: Call) throws(FieldError) -> WriterOperation {
+package enum ConversationOperations {
+    package static func operation(_ call: Call) throws(FieldError) -> WriterOperation {
         switch call.kind {
         case .createConversation:
             let request = try CreateConversation(decoding: call.payload)
@@ -53,7 +53,7 @@ enum ConversationOperations {
         )
         let members = Self.firstMembers(request)
         guard members.count <= Limits.conversationMembersMax else { return .failed(Self.tooManyMembers) }
-        let created = try scope.session.createConversation(
+        let created = try scope.store.createConversation(
             conversation,
             members: members,
             epoch: scope.epoch,
@@ -94,7 +94,7 @@ enum ConversationOperations {
             return .failed(.noSuchConversation)
         }
         return OperationOutcome(
-            .ok(Wire.ConversationState(conversation: entry.conversation, members: entry.members.all))
+            .ok(Wire.ConversationState(conversation: entry.conversation, members: entry.currentMembers))
         )
     }
 
@@ -104,7 +104,7 @@ enum ConversationOperations {
     ) throws(StorageError) -> OperationOutcome {
         try Self.change(request.conversation, .rename, by: request.actor, event: .updated, &scope) {
             (_, scope) throws(StorageError) in
-            try scope.session.updateTitle(request.conversation, title: request.title, epoch: scope.epoch)
+            try scope.store.updateTitle(request.conversation, title: request.title, epoch: scope.epoch)
         }
     }
 
@@ -114,7 +114,7 @@ enum ConversationOperations {
     ) throws(StorageError) -> OperationOutcome {
         try Self.change(request.conversation, .delete, by: request.actor, event: .deleted, &scope) {
             (entry, scope) throws(StorageError) in
-            try scope.session.deleteConversation(
+            try scope.store.deleteConversation(
                 request.conversation,
                 now: scope.now,
                 epoch: scope.epoch,
@@ -129,7 +129,7 @@ enum ConversationOperations {
     ) throws(StorageError) -> OperationOutcome {
         try Self.change(request.conversation, .add, by: request.actor, event: .memberAdded, &scope) {
             (entry, scope) throws(StorageError) in
-            try scope.session.addMembers(
+            try scope.store.addMembers(
                 request.conversation,
                 Dictionary(request.users.map { ($0, MemberRole.member) }, uniquingKeysWith: { first, _ in first }),
                 membersMax: Limits.conversationMembersMax,
@@ -147,7 +147,7 @@ enum ConversationOperations {
         let action = ConversationAction.setRole(of: request.user, to: request.role)
         return try Self.change(request.conversation, action, by: request.actor, event: .roleChanged, &scope) {
             (_, scope) throws(StorageError) in
-            try scope.session.setRole(
+            try scope.store.setRole(
                 request.conversation,
                 user: request.user,
                 role: request.role,
@@ -163,9 +163,9 @@ enum ConversationOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         let action = ConversationAction.remove(request.user)
-        return try Self.change(request.conversation, action, by: request.actor, event: .memberRemoved, &scope) {
+        var outcome = try Self.change(request.conversation, action, by: request.actor, event: .memberRemoved, &scope) {
             (entry, scope) throws(StorageError) in
-            try scope.session.removeMember(
+            try scope.store.removeMember(
                 request.conversation,
                 user: request.user,
                 now: scope.now,
@@ -173,6 +173,11 @@ enum ConversationOperations {
                 outbox: Self.outbox(entry.conversation, removed: true, now: scope.now)
             )
         }
+        // A removal that is asked for once more is acknowledged once more, and means as much.
+        if case .ok = outcome.reply, let members = scope.sequencer[request.conversation]?.members {
+            outcome.departure = Departure([request.user], from: request.conversation, members: members)
+        }
+        return outcome
     }
 
     // MARK: - What they share
@@ -220,9 +225,11 @@ enum ConversationOperations {
         let about = kind == .deleted ? [] : users.compactMap { after[$0] ?? before.members[$0] }
         let event = Self.event(kind, state.conversation, by: actor, about: about)
         var parcel = Parcel(conversation: state.conversation.id, content: .event(event), members: after)
+        var departure: Departure?
         if kind == .deleted {
             scope.deleted(state.conversation.id)
             parcel.members = before.members
+            departure = Departure(before.members.users, from: state.conversation.id, members: before.members)
         } else {
             scope.changed(state.conversation, members: after)
             parcel.formerMembers = users.filter { after[$0] == nil }
@@ -230,7 +237,8 @@ enum ConversationOperations {
         return OperationOutcome(
             .ok(Wire.ConversationState(conversation: state.conversation, members: state.members)),
             parcels: [parcel],
-            outbox: outbox
+            outbox: outbox,
+            departure: departure
         )
     }
 

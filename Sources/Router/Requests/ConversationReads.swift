@@ -17,6 +17,19 @@ enum ConversationReads {
         case .conversationSummaries:
             let request = try ConversationSummaries(decoding: call.payload)
             readers.answer(call) { (session) throws(StorageError) in try Self.summaries(request, session) }
+        case .compareHeads:
+            let request = try CompareHeads(decoding: call.payload)
+            readers.answer(call) { (session) throws(StorageError) in
+                func byConversation(_ numbers: [UInt64]) -> [ConversationID: UInt64] {
+                    Dictionary(zip(request.conversations, numbers), uniquingKeysWith: { first, _ in first })
+                }
+                let changed = try session.changedHeads(
+                    user: request.user,
+                    cursors: byConversation(request.cursors),
+                    states: request.states.isEmpty ? nil : byConversation(request.states)
+                )
+                return .ok(ChangedHeads(changed: changed.map(ConversationChanged.init)))
+            }
         default:
             preconditionFailure("\(call.kind) is not a read of a conversation")
         }
@@ -78,10 +91,24 @@ enum ConversationReads {
                 conversation: head.conversation,
                 own: head.member,
                 memberCount: UInt32(clamping: head.memberCount),
-                lastMessage: bytes <= Self.pageBytesMax ? head.lastMessage : nil
+                lastMessage: bytes <= Self.pageBytesMax ? head.lastMessage : nil,
+                stateVersion: head.stateVersion
             )
         }
         return .ok(ConversationSummaryList(summaries: summaries))
+    }
+}
+
+extension ConversationChanged {
+    init(_ head: ChangedHead) {
+        self.init(
+            conversation: head.conversation,
+            headSeq: head.headSeq,
+            joinedSeq: head.joinedSeq,
+            membersVersion: head.membersVersion,
+            isRemoved: head.isRemoved,
+            hasReceipts: head.hasReceipts
+        )
     }
 }
 

@@ -10,6 +10,7 @@ import Wire
 package final class RequestDispatcher: Sendable {
     private let routing: RoutingState
     private let shards: [String: ShardServices]
+    private let receiptMembersMax: Int
 
     /// What serves one shard.
     package struct ShardServices: Sendable {
@@ -22,19 +23,25 @@ package final class RequestDispatcher: Sendable {
         }
 
         func writer(of slot: Slot) -> ShardWriter {
+            self.writers[self.writerIndex(of: slot)]
+        }
+
+        func writerIndex(of slot: Slot) -> Int {
             // Slots of one shard are not evenly spread modulo a small number, but their quotients are.
-            self.writers[(Int(slot.number) / 16) % self.writers.count]
+            (Int(slot.number) / 16) % self.writers.count
         }
     }
 
-    package init(routing: RoutingState, shards: [String: ShardServices]) {
+    /// - Parameter receiptMembersMax: members of a conversation whose receipts are listed one by one.
+    package init(routing: RoutingState, shards: [String: ShardServices], receiptMembersMax: Int) {
         self.routing = routing
         self.shards = shards
+        self.receiptMembersMax = receiptMembersMax
     }
 
     package func dispatch(_ call: Call) {
         guard let shard = self.routing.ownShard(of: call.slot), let services = self.shards[shard] else {
-            return call.moved(self.routing.news)
+            return call.moved(self.routing.news(about: call.slot))
         }
         do throws(FieldError) {
             try self.dispatch(call, services)
@@ -53,13 +60,19 @@ package final class RequestDispatcher: Sendable {
         case .createConversation, .updateConversation, .deleteConversation, .addMembers, .setMemberRole, .removeMember,
             .getConversation:
             writer.perform(try ConversationOperations.operation(call))
-        case .registerUser, .putDevice, .rotateRefreshToken, .revokeDevice, .applyOutbox:
+        case .registerUser, .putDevice, .rotateRefreshToken, .revokeDevice, .setPresence, .applyOutbox:
             writer.perform(try UserOperations.operation(call))
-        case .readMessages, .conversationSummaries:
+        case .readMessages, .conversationSummaries, .compareHeads:
             try ConversationReads.perform(call, services.readers)
+        case .storeReceipts:
+            let receipts = try StoreReceipts(decoding: call.payload)
+            guard self.check(receipts.conversation.value, call) else { return }
+            writer.store(call, receipts)
+        case .getMessageStatus, .getReceipts, .readReceipts:
+            try ReceiptReads.perform(call, services.readers, membersMax: self.receiptMembersMax)
         case .resolveUsername, .getCredentials, .listConversations, .getUsers:
             try UserReads.perform(call, services.readers)
-        case .displaceSession:
+        case .displaceSession, .settleDeliveries, .syncChanges:
             call.fail(Failure(.internal, "This request is not addressed to a slot."))
         }
     }

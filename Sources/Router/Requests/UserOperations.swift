@@ -22,7 +22,7 @@ enum UserOperations {
         case .revokeDevice:
             let request = try RevokeDevice(decoding: call.payload)
             return WriterOperation(call) { (scope) throws(StorageError) in
-                try scope.session.revokeDevice(
+                try scope.store.revokeDevice(
                     user: request.user,
                     device: request.device,
                     now: request.now,
@@ -30,6 +30,9 @@ enum UserOperations {
                 )
                 return OperationOutcome(.ok(Empty()))
             }
+        case .setPresence:
+            let request = try SetPresence(decoding: call.payload)
+            return WriterOperation(call) { (scope) throws(StorageError) in try Self.setPresence(request, &scope) }
         case .applyOutbox:
             let request = try ApplyOutbox(decoding: call.payload)
             switch request.kind {
@@ -56,7 +59,7 @@ enum UserOperations {
             kind: OutboxKind.createUser.rawValue,
             payload: Array(request.encoded().readableBytesView)
         )
-        let claim = try scope.session.registerName(
+        let claim = try scope.store.registerName(
             request.username,
             for: request.user,
             outbox: [entry],
@@ -82,7 +85,7 @@ enum UserOperations {
             displayName: request.displayName,
             createdAt: request.createdAt
         )
-        try scope.session.insertUser(profile, passwordHash: request.passwordHash, epoch: scope.epoch)
+        try scope.store.insertUser(profile, passwordHash: request.passwordHash, epoch: scope.epoch)
         return OperationOutcome(.ok(Empty()))
     }
 
@@ -91,7 +94,7 @@ enum UserOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         guard Slot(of: change.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
-        try scope.session.applyMembership(
+        try scope.store.applyMembership(
             Membership(
                 user: change.user,
                 conversation: change.conversation,
@@ -110,7 +113,7 @@ enum UserOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         guard Slot(of: request.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
-        try scope.session.putDevice(
+        try scope.store.putDevice(
             user: request.user,
             device: request.device,
             name: request.name,
@@ -127,7 +130,7 @@ enum UserOperations {
         _ scope: inout WriterScope
     ) throws(StorageError) -> OperationOutcome {
         guard Slot(of: request.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
-        let rotation = try scope.session.rotateRefreshToken(
+        let rotation = try scope.store.rotateRefreshToken(
             user: request.user,
             device: request.device,
             presentedHash: request.presentedHash,
@@ -150,6 +153,22 @@ enum UserOperations {
         case .expired:
             return .failed(Failure(.tokenExpired, "The refresh token has expired: log in again."))
         }
+    }
+
+    private static func setPresence(
+        _ request: SetPresence,
+        _ scope: inout WriterScope
+    ) throws(StorageError) -> OperationOutcome {
+        guard Slot(of: request.user.value) == scope.slot else { return .failed(Self.wrongSlot) }
+        let profile = try scope.store.setPresence(
+            request.user,
+            status: request.status,
+            visibility: request.visibility,
+            now: scope.now,
+            epoch: scope.epoch
+        )
+        guard let profile else { return .failed(Failure(.unknownUser, "There is no such user.")) }
+        return OperationOutcome(.ok(PresenceProfileBody(profile)))
     }
 
     private static let wrongSlot = Failure(.internal, "A request from another node names the wrong slot.")

@@ -34,11 +34,18 @@ package struct Sequencer: Sendable {
         var id: SenderMessageID {
             SenderMessageID(sender: self.submit.sender, clientMessageID: self.submit.clientMessageID)
         }
+
+        /// The message that has to have its number before this one gets one.
+        var previousID: SenderMessageID? {
+            self.submit.previous.map { SenderMessageID(sender: self.submit.sender, clientMessageID: $0) }
+        }
     }
 
     package enum Answer: Sendable, Equatable {
         case accepted(Accepted)
         case failed(Failure)
+        /// What the client sent before is not stored, so this is not either: it would overtake.
+        case outOfOrder
     }
 
     /// A message with its number, not yet stored.
@@ -86,7 +93,17 @@ package struct Sequencer: Sendable {
         package var slot: Slot
         package var conversation: Conversation
         package var members: MemberList
+        package var receipts = ReceiptBoard()
         var recent = RecentMessages()
+
+        /// The members with their watermarks as they are stored by now.
+        package var currentMembers: [Member] {
+            self.members.all.map { member in
+                var member = member
+                member.watermarks = self.receipts.watermarks(of: member)
+                return member
+            }
+        }
     }
 
     /// Conversations held; over it some are let go and loaded again when they are asked for.
@@ -109,16 +126,30 @@ package struct Sequencer: Sendable {
         return items.map(\.submit.conversation).filter { self.entries[$0] == nil && seen.insert($0).inserted }
     }
 
-    /// Takes a conversation as it stands in the database; replaces what was known but keeps the recent ids.
-    package mutating func loaded(slot: Slot, conversation: Conversation, members: MemberList) {
+    /// Takes a conversation as it stands in the database; replaces what was known but keeps the recent ids and receipts.
+    ///
+    /// - Parameter needed: conversations that are not let go for it.
+    package mutating func loaded(
+        slot: Slot,
+        conversation: Conversation,
+        members: MemberList,
+        needed: Set<ConversationID> = []
+    ) {
         if self.entries[conversation.id] == nil, self.entries.count >= self.conversationsMax {
             // Arbitrary ones: a dictionary has no order, and a wrong choice costs one read.
-            for id in Array(self.entries.keys.prefix(max(1, self.conversationsMax / 16))) {
+            let idle = self.entries.keys.lazy.filter { !needed.contains($0) }
+            for id in Array(idle.prefix(max(1, self.conversationsMax / 16))) {
                 self.entries[id] = nil
             }
         }
-        let recent = self.entries[conversation.id]?.recent ?? RecentMessages()
-        self.entries[conversation.id] = Entry(slot: slot, conversation: conversation, members: members, recent: recent)
+        let before = self.entries[conversation.id]
+        self.entries[conversation.id] = Entry(
+            slot: slot,
+            conversation: conversation,
+            members: members,
+            receipts: before?.receipts.kept(for: members) ?? ReceiptBoard(),
+            recent: before?.recent ?? RecentMessages()
+        )
     }
 
     package mutating func forget(_ conversations: some Sequence<ConversationID>) {
@@ -139,7 +170,7 @@ package struct Sequencer: Sendable {
     /// Numbers what can be stored, in the order of the items. Conversations that are not loaded do not exist.
     package func plan(_ items: [Item], now: UnixMilliseconds) -> Plan {
         var plan = Plan()
-        var planned: Set<MessageKey> = []
+        var planned: Set<PlannedKey> = []
         for item in items {
             guard let entry = self.entries[item.submit.conversation] else {
                 plan.answers.append((item.ticket, .failed(.noSuchConversation)))
@@ -153,7 +184,13 @@ package struct Sequencer: Sendable {
                 plan.answers.append((item.ticket, .failed(refusal)))
                 continue
             }
-            guard planned.insert(MessageKey(conversation: entry.conversation.id, id: item.id)).inserted else {
+            if let previous = item.previousID, entry.recent[previous] == nil,
+                !planned.contains(PlannedKey(conversation: entry.conversation.id, id: previous))
+            {
+                plan.answers.append((item.ticket, .outOfOrder))
+                continue
+            }
+            guard planned.insert(PlannedKey(conversation: entry.conversation.id, id: item.id)).inserted else {
                 plan.repeats.append(item)
                 continue
             }
@@ -202,6 +239,11 @@ package struct Sequencer: Sendable {
         self.entries[conversation]?.recent.remember(id, at: place)
     }
 
+    /// Takes what is stored for a member. Returns what the others have not been told yet.
+    mutating func tell(_ stored: Watermarks, of user: UserID, in conversation: ConversationID) -> Watermarks? {
+        self.entries[conversation]?.receipts.tell(stored, of: user)
+    }
+
     private static func refusal(of item: Item, entry: Entry, now: UnixMilliseconds) -> Failure? {
         let kind = entry.conversation.kind
         if let refusal = Permissions.refusal(of: .post, by: item.submit.sender, in: kind, members: entry.members) {
@@ -220,7 +262,7 @@ package struct Sequencer: Sendable {
     }
 }
 
-private struct MessageKey: Hashable {
+private struct PlannedKey: Hashable {
     var conversation: ConversationID
     var id: SenderMessageID
 }

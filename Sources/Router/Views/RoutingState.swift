@@ -25,6 +25,14 @@ package final class RoutingState: Sendable {
         RoutingNews(self.snapshot)
     }
 
+    /// What a sender that came to the wrong router needs to find the right one. The map is not among it: it is large,
+    /// rarely new, and told to everybody when it is.
+    package func news(about slot: Slot) -> RoutingNews {
+        let table = self.snapshot
+        let view = (table.map?.shard(of: slot)).flatMap { table.views[$0] }
+        return RoutingNews(map: nil, views: view.map { [$0] } ?? [])
+    }
+
     package func view(of shard: String) -> View? {
         self.table.withLock { $0.views[shard] }
     }
@@ -33,28 +41,22 @@ package final class RoutingState: Sendable {
         self.table.withLock { $0.route(to: slot) }
     }
 
-    /// Whether this life of the router owns a slot that lies in the shard.
-    package func isOwn(_ slot: Slot, in shard: String) -> Bool {
-        self.table.withLock { self.isOwn(slot, in: shard, $0) }
+    /// What this life of the router owns in a shard at this moment.
+    package func ownership(in shard: String) -> SlotOwnership {
+        SlotOwnership(own: self.own, shard: shard, table: self.snapshot)
     }
 
     /// The shard of a slot that this life of the router owns; nil for all others.
     package func ownShard(of slot: Slot) -> String? {
-        self.table.withLock { table in
-            guard let shard = table.map?.shard(of: slot) else { return nil }
-            return self.isOwn(slot, in: shard, table) ? shard : nil
-        }
+        let table = self.snapshot
+        guard let shard = table.map?.shard(of: slot) else { return nil }
+        return SlotOwnership(own: self.own, shard: shard, table: table).isOwn(slot) ? shard : nil
     }
 
     /// The slots of a shard that this life of the router owns, in order.
     package func ownSlots(in shard: String) -> [Slot] {
-        let table = self.snapshot
-        return (0..<Slot.count).compactMap { Slot($0) }.filter { self.isOwn($0, in: shard, table) }
-    }
-
-    private func isOwn(_ slot: Slot, in shard: String, _ table: RoutingTable) -> Bool {
-        guard let map = table.map, map.shard(of: slot) == shard, let view = table.views[shard] else { return false }
-        return view.owner(of: slot) == self.own.name && view.member(named: self.own.name) == self.own
+        let ownership = self.ownership(in: shard)
+        return (0..<Slot.count).compactMap { Slot($0) }.filter { ownership.isOwn($0) }
     }
 
     package func adopt(_ view: View) {

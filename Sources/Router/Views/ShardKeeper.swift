@@ -39,9 +39,7 @@ package final class ShardKeeper: Sendable {
         var hasNewEntries = true
         var nextRoutine: ContinuousClock.Instant
         var nextMaintenance: ContinuousClock.Instant
-        var wasMember = false
-        var rejoinWait: Duration
-        var mayJoinAt: ContinuousClock.Instant
+        var seat: ViewSeat
         var isFailing = false
     }
 
@@ -54,7 +52,7 @@ package final class ShardKeeper: Sendable {
     private let applyEntry: ApplyEntry
     private let logger: Logger
     private let events = WorkQueue<Event>(itemsMax: 100_000, bytesMax: Int.max)
-    private let intent = Mutex(ViewPolicy.Intent.member)
+    private let intent = Mutex(ViewPolicy.Intent.observing)
     private let hasLeftFlag = Mutex(false)
     private let thread = Mutex<PlainThread?>(nil)
 
@@ -94,6 +92,14 @@ package final class ShardKeeper: Sendable {
         }
     }
 
+    /// From now on the router proposes itself, unless it leaves already. From any thread.
+    package func join() {
+        self.intent.withLock { intent in
+            if intent == .observing { intent = .member }
+        }
+        self.wake()
+    }
+
     /// From now on the router proposes views without itself.
     package func leave() {
         self.intent.withLock { $0 = .leaving }
@@ -117,8 +123,12 @@ package final class ShardKeeper: Sendable {
             session: ShardSession(self.configuration),
             nextRoutine: now,
             nextMaintenance: now,
-            rejoinWait: self.timing.rejoinWaitMin,
-            mayJoinAt: now
+            seat: ViewSeat(
+                policy: self.policy,
+                own: self.routing.own,
+                rejoinWaitMin: self.timing.rejoinWaitMin,
+                rejoinWaitMax: self.timing.rejoinWaitMax
+            )
         )
         while let events = self.events.take(
             itemsMax: 1024,
@@ -213,21 +223,17 @@ package final class ShardKeeper: Sendable {
     private func propose(_ view: View, _ state: inout State) throws(StorageError) {
         let own = self.routing.own
         let intent = self.intent.withLock { $0 }
-        let isMember = view.member(named: own.name) == own
-        if state.wasMember, !isMember, intent == .member {
-            self.logger.warning("excluded from the shard's view", metadata: ["epoch": "\(view.epoch)"])
-            state.mayJoinAt = .now + state.rejoinWait * Double.random(in: 0.5...1)
-            state.rejoinWait = min(state.rejoinWait * 2, self.timing.rejoinWaitMax)
-        }
-        state.wasMember = isMember
-        let proposal = self.policy.proposal(
-            for: view,
-            own: own,
+        let decision = state.seat.viewRead(
+            view,
             intent: intent,
-            mayJoin: ContinuousClock.now >= state.mayJoinAt,
-            witnesses: self.witnesses.witnesses(of: view.routers.filter { $0 != own.name })
+            witnesses: self.witnesses.witnesses(of: view.routers.filter { $0 != own.name }),
+            now: .now,
+            random: .random(in: 0...1)
         )
-        guard let proposal else {
+        if decision.wasExcluded {
+            self.logger.warning("excluded from the shard's view", metadata: ["epoch": "\(view.epoch)"])
+        }
+        guard let proposal = decision.proposal else {
             self.hasLeftFlag.withLock { $0 = intent == .leaving }
             return
         }
@@ -241,7 +247,8 @@ package final class ShardKeeper: Sendable {
             state.nextRoutine = .now
             return
         }
-        state.wasMember = proposed.member(named: own.name) == own
+        // The seat learns of it with the next reading; who proposes himself is a member.
+        state.nextRoutine = .now
         self.logger.notice(
             "new view",
             metadata: [

@@ -6,7 +6,8 @@ import Placement
 /// router, an emptied Redis hides all of them.
 package struct RouterWitness: Sendable, Equatable {
     package enum Lease: Sendable, Equatable {
-        case alive
+        /// There is one, renewed so long before it was read.
+        case renewed(ago: Duration)
         case absent
         /// Redis did not answer.
         case unknown
@@ -27,17 +28,23 @@ package struct RouterWitness: Sendable, Equatable {
 /// When to propose another view. Pure; the storage's compare-and-swap decides who wins (design: who decides).
 package struct ViewPolicy: Sendable, Equatable {
     package enum Intent: Sendable, Equatable {
+        /// Neither proposes itself nor judges others yet.
+        case observing
         case member
         case leaving
     }
 
     /// A router without link and without lease is proposed out after this time.
     package var suspectAfter: Duration
+    /// A lease that was not renewed for this long is none, for a router without link: a lease lives long, so that a Redis
+    /// that hesitates takes nobody's, but who dies should not be waited for that long.
+    package var staleLeaseAfter: Duration
     /// The same when Redis cannot be asked and the link is the only witness.
     package var suspectWithoutLeaseAfter: Duration
 
-    package init(suspectAfter: Duration, suspectWithoutLeaseAfter: Duration) {
+    package init(suspectAfter: Duration, staleLeaseAfter: Duration, suspectWithoutLeaseAfter: Duration) {
         self.suspectAfter = suspectAfter
+        self.staleLeaseAfter = staleLeaseAfter
         self.suspectWithoutLeaseAfter = suspectWithoutLeaseAfter
     }
 
@@ -56,6 +63,8 @@ package struct ViewPolicy: Sendable, Equatable {
         let suspects = Set(witnesses.filter { self.isSuspect($0) }.map(\.name))
         var members = view.members.filter { $0.name != own.name && !suspects.contains($0.name) }
         switch intent {
+        case .observing:
+            return nil
         case .member:
             // One that is not in the view judges nobody either: it may be the one that is cut off.
             guard isMember || mayJoin else { return nil }
@@ -74,7 +83,7 @@ package struct ViewPolicy: Sendable, Equatable {
     private func isSuspect(_ witness: RouterWitness) -> Bool {
         guard let unlinkedFor = witness.unlinkedFor else { return false }
         switch witness.lease {
-        case .alive: return false
+        case .renewed(let ago): return ago >= self.staleLeaseAfter && unlinkedFor >= self.suspectAfter
         case .absent: return unlinkedFor >= self.suspectAfter
         case .unknown: return unlinkedFor >= self.suspectWithoutLeaseAfter
         }

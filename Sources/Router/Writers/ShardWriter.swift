@@ -21,25 +21,30 @@ package final class ShardWriter: Sendable {
         package var batchMessagesMax: Int
         package var batchBytesMax: Int
         package var conversationsMax: Int
+        /// Members of a conversation whose receipts all of them are told of.
+        package var receiptMembersMax: Int
 
         package init(
             queuedCallsMax: Int,
             queuedBytesMax: Int,
             batchMessagesMax: Int,
             batchBytesMax: Int,
-            conversationsMax: Int
+            conversationsMax: Int,
+            receiptMembersMax: Int
         ) {
             self.queuedCallsMax = queuedCallsMax
             self.queuedBytesMax = queuedBytesMax
             self.batchMessagesMax = batchMessagesMax
             self.batchBytesMax = batchBytesMax
             self.conversationsMax = conversationsMax
+            self.receiptMembersMax = receiptMembersMax
         }
     }
 
     enum Work: Sendable {
         case submit(Call, Submit)
         case operation(WriterOperation)
+        case receipts(Call, StoreReceipts)
     }
 
     private let queue: WorkQueue<Work>
@@ -80,6 +85,11 @@ package final class ShardWriter: Sendable {
     /// From any thread.
     package func perform(_ operation: WriterOperation) {
         self.put(.operation(operation), operation.call)
+    }
+
+    /// From any thread.
+    package func store(_ call: Call, _ receipts: StoreReceipts) {
+        self.put(.receipts(call, receipts), call)
     }
 
     private func put(_ work: Work, _ call: Call) {

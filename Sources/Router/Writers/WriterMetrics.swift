@@ -13,6 +13,9 @@ package final class WriterMetrics: Sendable {
     private let staleEpochs: Counter
     private let batchMessages: Histogram
     private let commitSeconds: Histogram
+    private let receiptEntries: Counter
+    private let receiptRows: Counter
+    private let batchReceipts: Histogram
 
     package init(_ registry: MetricsRegistry) {
         self.stored = registry.counter(
@@ -50,11 +53,33 @@ package final class WriterMetrics: Sendable {
             "trunkline_router_commit_seconds",
             help: "From sending a batch to Postgres to the answer that it is committed."
         )
+        self.receiptEntries = registry.counter(
+            "trunkline_router_receipts_received_total",
+            help: "Watermarks of members that edges sent; what is not stored was merged with another or known already."
+        )
+        self.receiptRows = registry.counter(
+            "trunkline_router_receipts_stored_total",
+            help: "Watermarks of members in committed transactions."
+        )
+        self.batchReceipts = registry.histogram(
+            "trunkline_router_batch_receipts",
+            help: "Members whose watermarks were stored in one transaction.",
+            scale: .items
+        )
     }
 
     func committed(messages: Int, in time: TimeAmount) {
         self.batchMessages.observe(UInt64(messages))
         self.commitSeconds.observe(Duration.nanoseconds(time.nanoseconds))
+    }
+
+    func receiptsReceived(_ entries: Int) {
+        self.receiptEntries.increment(by: UInt64(entries))
+    }
+
+    func receiptsCommitted(_ rows: Int) {
+        self.receiptRows.increment(by: UInt64(rows))
+        self.batchReceipts.observe(UInt64(rows))
     }
 
     func accepted(duplicate: Bool) {

@@ -19,6 +19,19 @@ package struct WriterOperation: Sendable {
     }
 }
 
+/// Users to whom nothing of a conversation may be delivered any more, and the members that are left.
+package struct Departure: Sendable {
+    package var conversation: ConversationID
+    package var users: [UserID]
+    package var members: MemberList
+
+    package init(_ users: [UserID], from conversation: ConversationID, members: MemberList) {
+        self.conversation = conversation
+        self.users = users
+        self.members = members
+    }
+}
+
 /// What an operation came to, after its transaction committed.
 package struct OperationOutcome: Sendable {
     package var reply: Reply
@@ -27,11 +40,14 @@ package struct OperationOutcome: Sendable {
     /// Outbox entries of the transaction; the answer waits a moment for them to be applied, so that a client which
     /// reads right after its write finds it.
     package var outbox: [Int64] = []
+    /// Whom it put out; the answer waits until what was sent before cannot reach them any more (contract C8).
+    package var departure: Departure?
 
-    package init(_ reply: Reply, parcels: [Parcel] = [], outbox: [Int64] = []) {
+    package init(_ reply: Reply, parcels: [Parcel] = [], outbox: [Int64] = [], departure: Departure? = nil) {
         self.reply = reply
         self.parcels = parcels
         self.outbox = outbox
+        self.departure = departure
     }
 
     package static func failed(_ failure: Failure) -> OperationOutcome {
@@ -39,9 +55,9 @@ package struct OperationOutcome: Sendable {
     }
 }
 
-/// What an operation may use: the shard's session, the epoch it acts under and the conversations in memory.
+/// What an operation may use: the shard's database, the epoch it acts under and the conversations in memory.
 package struct WriterScope {
-    package let session: ShardSession
+    package let store: any ShardStore
     package let epoch: UInt64
     package let slot: Slot
     package let now: UnixMilliseconds
@@ -50,7 +66,7 @@ package struct WriterScope {
     /// The conversation as it stands, loaded if need be; nil when there is none.
     package mutating func conversation(_ id: ConversationID) throws(StorageError) -> Sequencer.Entry? {
         if let entry = self.sequencer[id] { return entry }
-        try self.sequencer.load([id], from: self.session)
+        try self.sequencer.load([id], from: self.store)
         return self.sequencer[id]
     }
 
@@ -73,12 +89,21 @@ package struct WriterScope {
 
 extension Sequencer {
     /// Reads conversations into memory; those that do not exist stay unknown.
-    mutating func load(_ ids: [ConversationID], from session: ShardSession) throws(StorageError) {
-        for state in try session.loadConversations(ids).values {
+    mutating func load(_ ids: [ConversationID], from store: any ShardStore) throws(StorageError) {
+        self.loaded(try store.loadConversations(ids).values)
+    }
+
+    /// Takes conversations as they stand in the database. Room for them is made among those that are not needed.
+    mutating func loaded(
+        _ states: some Sequence<Storage.ConversationState>,
+        needed: Set<ConversationID> = []
+    ) {
+        for state in states {
             self.loaded(
                 slot: Slot(of: state.conversation.id.value),
                 conversation: state.conversation,
-                members: MemberList(state.members, version: state.membersVersion)
+                members: MemberList(state.members, version: state.membersVersion),
+                needed: needed
             )
         }
     }

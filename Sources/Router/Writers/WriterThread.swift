@@ -7,7 +7,7 @@ import Placement
 import Storage
 import Wire
 
-/// The loop of a ``ShardWriter``: takes what waits, numbers it, stores it, answers it.
+/// The loop of a ``ShardWriter``: takes what waits and carries out on the database what the ``Writer`` decides.
 final class WriterThread: Sendable {
     private let queue: WorkQueue<ShardWriter.Work>
     private let configuration: ShardSession.Configuration
@@ -44,377 +44,157 @@ final class WriterThread: Sendable {
     /// What only the thread touches.
     private struct State {
         var session: ShardSession
-        var sequencer: Sequencer
-        /// The epoch under which the sequencer's conversations are known to be right.
-        var epoch: UInt64 = 0
-        var calls: [UInt64: Call] = [:]
-        var nextTicket: UInt64 = 1
-        /// Submits whose transaction may have committed; settled by reading back before anything is answered.
-        var doubtful: [Sequencer.Item] = []
+        var writer: Writer
+        var calls: [Writer.Ticket: Call] = [:]
+        var operations: [Writer.Ticket: WriterOperation] = [:]
+        var nextTicket: Writer.Ticket = 1
     }
 
     func run() {
         var state = State(
             session: ShardSession(self.configuration),
-            sequencer: Sequencer(conversationsMax: self.bounds.conversationsMax)
+            writer: Writer(
+                conversationsMax: self.bounds.conversationsMax,
+                receiptMembersMax: self.bounds.receiptMembersMax
+            )
         )
         while true {
-            let timeout = state.doubtful.isEmpty ? Self.idleMilliseconds : Self.settleIntervalMilliseconds
+            let timeout = state.writer.hasUnsettled ? Self.settleIntervalMilliseconds : Self.idleMilliseconds
             let work = self.queue.take(
                 itemsMax: self.bounds.batchMessagesMax,
                 bytesMax: self.bounds.batchBytesMax,
                 timeoutMilliseconds: timeout
             )
             guard let work else { break }
-            self.carryOut(work, &state)
+            var turn = state.writer.begin(self.ticketed(work, &state), self.circumstances)
+            self.carryOut(turn.effects, &state)
+            while let call = turn.call {
+                let answer = self.carryOut(call, &state)
+                turn = state.writer.resume(answer, self.circumstances)
+                self.carryOut(turn.effects, &state)
+            }
         }
-        self.giveUp(state.doubtful, &state)
+        self.carryOut(state.writer.giveUp().effects, &state)
         state.session.close()
     }
 
-    /// Runs of submits share a transaction; operations between them keep their place.
-    private func carryOut(_ work: [ShardWriter.Work], _ state: inout State) {
-        var items: [Sequencer.Item] = []
-        for piece in work {
+    private var circumstances: Writer.Circumstances {
+        Writer.Circumstances(
+            now: .now(),
+            wallClock: WallClock.now(),
+            ownership: self.routing.ownership(in: self.shard)
+        )
+    }
+
+    private func ticketed(_ work: [ShardWriter.Work], _ state: inout State) -> [Writer.Work] {
+        work.map { piece in
+            let ticket = state.nextTicket
+            state.nextTicket += 1
             switch piece {
             case .submit(let call, let submit):
-                let ticket = state.nextTicket
-                state.nextTicket += 1
                 state.calls[ticket] = call
-                items.append(Sequencer.Item(ticket: ticket, slot: call.slot, submit: submit))
+                return .submit(ticket, call.slot, submit, deadline: call.deadline)
             case .operation(let operation):
-                self.store(items, &state)
-                items = []
-                self.carryOut(operation, &state)
-            }
-        }
-        self.store(items, &state)
-    }
-
-    // MARK: - Messages
-
-    /// Rounds of load, plan and commit until every item is answered or put aside as doubtful.
-    private func store(_ new: [Sequencer.Item], _ state: inout State) {
-        let doubtful = state.doubtful
-        state.doubtful = []
-        var pending = doubtful + new
-        let unsettled = Set(doubtful.map(\.ticket))
-        var mustLookBack = !doubtful.isEmpty
-        while !pending.isEmpty {
-            pending = self.dropExpired(pending, unsettled: unsettled, &state)
-            guard let epoch = self.adoptView(&state) else {
-                return self.setAside(pending, unsettled: unsettled, because: Self.noView, &state)
-            }
-            pending = self.sendAway(pending, unsettled: unsettled, &state)
-            do throws(StorageError) {
-                let unknown = state.sequencer.unknownConversations(in: pending)
-                if !unknown.isEmpty {
-                    try state.sequencer.load(unknown, from: state.session)
-                }
-                if mustLookBack {
-                    try self.lookBack(pending, &state)
-                    // What was not found stays unsettled: the lost transaction may commit after this look. Storing it
-                    // again meets its row or its key; until that has an answer, nobody is told that it is not stored.
-                    mustLookBack = false
-                }
-                let plan = state.sequencer.plan(pending, now: WallClock.now())
-                self.answer(plan.answers, &state)
-                guard !plan.numbered.isEmpty else { return }
-                pending = plan.items
-                let outcome = try self.commit(plan, epoch: epoch, &state)
-                switch outcome {
-                case .stored(let stale):
-                    let result = state.sequencer.committed(plan, stale: stale)
-                    self.finish(result, &state)
-                    pending = result.again
-                case .duplicateClientMessageID:
-                    mustLookBack = true
-                }
-            } catch {
-                switch error.code {
-                case .staleEpoch:
-                    self.readView(&state)
-                case .outcomeUnknown:
-                    state.sequencer.forget(pending.map(\.submit.conversation))
-                    self.logger.warning("commit of unknown outcome", metadata: ["reason": "\(error)"])
-                    state.doubtful = pending
-                    return
-                case .internal where pending.count > 1:
-                    // One message that the database refuses must not take down those that share its transaction.
-                    for item in pending {
-                        self.store([item], &state)
-                    }
-                    return
-                case .unavailable, .diskFull, .wrongDatabase, .internal:
-                    return self.setAside(pending, unsettled: unsettled, because: Self.failure(error), &state)
-                }
+                state.calls[ticket] = operation.call
+                state.operations[ticket] = operation
+                return .operation(ticket, operation.call.slot, deadline: operation.call.deadline)
+            case .receipts(let call, let receipts):
+                self.metrics.receiptsReceived(receipts.entries.count)
+                state.calls[ticket] = call
+                return .receipts(ticket, call.slot, receipts, deadline: call.deadline)
             }
         }
     }
 
-    private func commit(
-        _ plan: Sequencer.Plan,
-        epoch: UInt64,
-        _ state: inout State
-    ) throws(StorageError) -> AppendOutcome {
-        let batch = MessageBatch(plan.numbered.lazy.map(\.message))
-        let start = NIODeadline.now()
-        let outcome = try state.session.appendMessages(batch, epoch: epoch)
-        self.metrics.committed(messages: plan.numbered.count, in: NIODeadline.now() - start)
-        return outcome
-    }
+    // MARK: - The database
 
-    private func lookBack(_ items: [Sequencer.Item], _ state: inout State) throws(StorageError) {
-        let keys = items.map {
-            MessageKey(
-                conversation: $0.submit.conversation,
-                sender: $0.submit.sender,
-                clientMessageID: $0.submit.clientMessageID
-            )
-        }
-        for (key, place) in try state.session.findStored(keys) {
-            state.sequencer.found(
-                SenderMessageID(sender: key.sender, clientMessageID: key.clientMessageID),
-                in: key.conversation,
-                at: StoredPlace(seq: place.seq, createdAt: place.createdAt)
-            )
-            try self.deliverAgain(key.conversation, seq: place.seq, &state)
-        }
-    }
-
-    /// Whoever stored the message may have died, or lost the connection, before delivering it. The stored one is read,
-    /// since a repeat may differ; devices that have its number already ignore it.
-    private func deliverAgain(
-        _ conversation: ConversationID,
-        seq: UInt64,
-        _ state: inout State
-    ) throws(StorageError) {
-        guard let members = state.sequencer[conversation]?.members else { return }
-        let messages = try state.session.readMessages(
-            conversation,
-            after: seq - 1,
-            before: nil,
-            limit: 1,
-            notBefore: 0
-        )
-        self.effects.deliver(
-            messages.filter { $0.seq == seq }.map {
-                Parcel(conversation: conversation, content: .message($0), members: members)
-            }
-        )
-    }
-
-    private func finish(_ outcome: Sequencer.Outcome, _ state: inout State) {
-        self.answer(outcome.answers, &state)
-        self.effects.deliver(
-            outcome.deliveries.map {
-                Parcel(conversation: $0.message.conversation, content: .message($0.message), members: $0.members)
-            }
-        )
-    }
-
-    // MARK: - Answers
-
-    private func answer(_ answers: [(ticket: UInt64, answer: Sequencer.Answer)], _ state: inout State) {
-        for (ticket, answer) in answers {
-            guard let call = state.calls.removeValue(forKey: ticket) else { continue }
-            switch answer {
-            case .accepted(let accepted):
-                self.metrics.accepted(duplicate: accepted.duplicate)
-                call.answer(accepted)
-            case .failed(let failure):
-                self.metrics.refused(failure.code)
-                call.fail(failure)
-            }
-        }
-    }
-
-    private func fail(_ items: [Sequencer.Item], _ failure: Failure, _ state: inout State) {
-        self.answer(items.map { ($0.ticket, .failed(failure)) }, &state)
-    }
-
-    /// What nobody waits for any more is not begun; a client that still wants it sends it again.
-    private func dropExpired(
-        _ items: [Sequencer.Item],
-        unsettled: Set<UInt64>,
-        _ state: inout State
-    ) -> [Sequencer.Item] {
-        let now = NIODeadline.now()
-        let expired = items.filter { (state.calls[$0.ticket]?.deadline ?? now) <= now }
-        guard !expired.isEmpty else { return items }
-        self.fail(expired.filter { unsettled.contains($0.ticket) }, Self.unknownOutcome, &state)
-        self.fail(expired.filter { !unsettled.contains($0.ticket) }, Self.tooLate, &state)
-        let gone = Set(expired.map(\.ticket))
-        return items.filter { !gone.contains($0.ticket) }
-    }
-
-    /// Answers `moved` to what belongs to another router. What may have been stored is settled by the other one, which
-    /// finds it by its client message id.
-    private func sendAway(
-        _ items: [Sequencer.Item],
-        unsettled: Set<UInt64>,
-        _ state: inout State
-    ) -> [Sequencer.Item] {
-        var kept: [Sequencer.Item] = []
-        for item in items {
-            if self.routing.isOwn(item.slot, in: self.shard) {
-                kept.append(item)
-            } else if let call = state.calls.removeValue(forKey: item.ticket) {
-                call.moved(self.routing.news)
-            }
-        }
-        return kept
-    }
-
-    /// The shard cannot be used: what is certainly not stored is refused, what may be is kept to be settled.
-    private func setAside(
-        _ items: [Sequencer.Item],
-        unsettled: Set<UInt64>,
-        because failure: Failure,
-        _ state: inout State
-    ) {
-        state.doubtful = items.filter { unsettled.contains($0.ticket) }
-        self.fail(items.filter { !unsettled.contains($0.ticket) }, failure, &state)
-    }
-
-    private func giveUp(_ items: [Sequencer.Item], _ state: inout State) {
-        self.fail(items, Self.unknownOutcome, &state)
-    }
-
-    // MARK: - Operations
-
-    private func carryOut(_ operation: WriterOperation, _ state: inout State) {
-        for _ in 0..<Self.attemptsMax {
-            guard operation.call.deadline > NIODeadline.now() else {
-                return operation.call.fail(Self.tooLate)
-            }
-            guard let epoch = self.adoptView(&state) else {
-                return operation.call.fail(Self.noView)
-            }
-            guard self.routing.isOwn(operation.call.slot, in: self.shard) else {
-                return operation.call.moved(self.routing.news)
-            }
-            do throws(StorageError) {
-                let outcome = try self.attempt(operation, epoch: epoch, &state)
-                return self.finish(operation.call, outcome)
-            } catch {
-                guard error.code == .staleEpoch else {
-                    if error.code == .outcomeUnknown {
-                        // What the operation was about has changed or not: read it again when it is asked for.
-                        state.sequencer.forgetAll()
-                    }
-                    return operation.call.fail(Self.failure(error))
-                }
-                self.readView(&state)
-            }
-        }
-        operation.call.moved(self.routing.news)
-    }
-
-    private static let attemptsMax = 3
-
-    private func attempt(
-        _ operation: WriterOperation,
-        epoch: UInt64,
-        _ state: inout State
-    ) throws(StorageError) -> OperationOutcome {
-        var scope = WriterScope(
-            session: state.session,
-            epoch: epoch,
-            slot: operation.call.slot,
-            now: WallClock.now(),
-            sequencer: state.sequencer
-        )
-        // One owner at a time, so that the conversations are changed in place and not copied.
-        state.sequencer = Sequencer(conversationsMax: 0)
-        defer { state.sequencer = scope.sequencer }
-        return try operation.run(&scope)
-    }
-
-    private func finish(_ call: Call, _ outcome: OperationOutcome) {
-        self.effects.deliver(outcome.parcels)
-        guard !outcome.outbox.isEmpty else {
-            return call.answer(outcome.reply)
-        }
-        self.effects.outboxGrew(shard: self.shard, entries: outcome.outbox) {
-            call.answer(outcome.reply)
-        }
-    }
-
-    // MARK: - Views
-
-    /// The epoch to act under, after forgetting what another router may have changed meanwhile.
-    private func adoptView(_ state: inout State) -> UInt64? {
-        guard let view = self.routing.view(of: self.shard) else { return nil }
-        if view.epoch != state.epoch {
-            if view.epoch == state.epoch + 1 {
-                state.sequencer.keepOnly { self.routing.isOwn($0, in: self.shard) }
-            } else {
-                // A view in between was missed: a slot may have been away and have come back.
-                state.sequencer.forgetAll()
-            }
-            state.epoch = view.epoch
-        }
-        return view.epoch
-    }
-
-    private func readView(_ state: inout State) {
-        self.metrics.fenced()
-        self.effects.viewRefused(shard: self.shard)
+    private func carryOut(_ call: Writer.DatabaseCall, _ state: inout State) -> Writer.DatabaseAnswer {
         do throws(StorageError) {
-            self.routing.adopt(try state.session.readView())
+            switch call {
+            case .load(let ids):
+                return .loaded(Array(try state.session.loadConversations(ids).values))
+            case .lookBack(let keys):
+                return .lookedBack(try state.session.stored(keys))
+            case .append(let batch, let epoch):
+                let start = NIODeadline.now()
+                let outcome = try state.session.appendMessages(batch, epoch: epoch)
+                self.metrics.committed(messages: batch.rowCount, in: NIODeadline.now() - start)
+                return .appended(outcome)
+            case .operate(let ticket, let epoch):
+                guard let operation = state.operations[ticket] else {
+                    preconditionFailure("an operation is kept until it is answered")
+                }
+                let now = WallClock.now()
+                return .operated(
+                    try state.writer.perform(operation, on: state.session, epoch: epoch, now: now)
+                )
+            case .storeReceipts(let batch, let epoch):
+                let stored = try state.session.storeReceipts(batch, epoch: epoch)
+                self.metrics.receiptsCommitted(batch.rowCount)
+                return .receiptsStored(stored)
+            case .readView:
+                self.metrics.fenced()
+                self.effects.viewRefused(shard: self.shard)
+                self.routing.adopt(try state.session.readView())
+                return .viewRead
+            }
         } catch {
-            self.logger.warning("view cannot be read", metadata: ["reason": "\(error)"])
+            if error.code == .outcomeUnknown || error.code == .internal {
+                self.logger.warning(
+                    "a write failed",
+                    metadata: ["shard": "\(self.shard)", "reason": "\(error)"]
+                )
+            }
+            return .failed(error)
         }
     }
 
-    // MARK: - Failures
+    // MARK: - Effects
 
-    private static let noView = Failure(
-        .unavailable,
-        "This part of the cluster is not ready; nothing was accepted.",
-        retryAfterMilliseconds: 500
-    )
-    private static let tooLate = Failure(
-        .unavailable,
-        "The cluster is too busy; nothing was accepted.",
-        retryAfterMilliseconds: 1000
-    )
-    private static let unknownOutcome = Failure(
-        .outcomeUnknown,
-        "The database went away while it stored this; send it again with the same id to learn the outcome.",
-        retryAfterMilliseconds: 500
-    )
-
-    private static func failure(_ error: StorageError) -> Failure {
-        Failure(error)
-    }
-}
-
-extension Failure {
-    /// What a client is told of an error of the storage; the details are for the log.
-    init(_ error: StorageError) {
-        switch error.code {
-        case .unavailable, .staleEpoch, .wrongDatabase:
-            self.init(
-                .unavailable,
-                "The database of this part of the cluster is away; nothing was accepted.",
-                retryAfterMilliseconds: 500
-            )
-        case .diskFull:
-            self.init(
-                .unavailable,
-                "The database of this part of the cluster is full; nothing was accepted.",
-                retryAfterMilliseconds: 5000
-            )
-        case .outcomeUnknown:
-            self.init(
-                .outcomeUnknown,
-                "The database went away during this; it may have been done or not. The same request may be sent again.",
-                retryAfterMilliseconds: 500
-            )
-        case .internal:
-            self.init(.internal, "The cluster could not do this; the operator finds the reason in the router's log.")
+    private func carryOut(_ effects: [Writer.Effect], _ state: inout State) {
+        for effect in effects {
+            switch effect {
+            case .accepted(let ticket, let accepted):
+                self.metrics.accepted(duplicate: accepted.duplicate)
+                self.take(ticket, &state)?.answer(accepted)
+            case .failed(let ticket, let failure):
+                guard let call = self.take(ticket, &state) else { continue }
+                if call.kind == .submit { self.metrics.refused(failure.code) }
+                call.fail(failure)
+            case .moved(let ticket):
+                guard let call = self.take(ticket, &state) else { continue }
+                call.moved(self.routing.news(about: call.slot))
+            case .outOfOrder(let ticket):
+                self.take(ticket, &state)?.outOfOrder()
+            case .operated(let ticket, let reply, let outbox, let departure):
+                guard let call = self.take(ticket, &state) else { continue }
+                self.settle(departure) {
+                    self.applied(outbox) { call.answer(reply) }
+                }
+            case .receiptsStored(let ticket, let stored):
+                self.take(ticket, &state)?.answer(stored)
+            case .deliver(let parcels):
+                self.effects.deliver(parcels)
+            }
         }
+    }
+
+    private func settle(_ departure: Departure?, completion: @escaping @Sendable () -> Void) {
+        guard let departure else { return completion() }
+        let settlement = Parcel.Content.settlement(departure.users, completion: completion)
+        // After the parcels of the conversation that went before.
+        self.effects.deliver([
+            Parcel(conversation: departure.conversation, content: settlement, members: departure.members)
+        ])
+    }
+
+    private func applied(_ outbox: [Int64], completion: @escaping @Sendable () -> Void) {
+        guard !outbox.isEmpty else { return completion() }
+        self.effects.outboxGrew(shard: self.shard, entries: outbox, completion: completion)
+    }
+
+    private func take(_ ticket: Writer.Ticket, _ state: inout State) -> Call? {
+        state.operations[ticket] = nil
+        return state.calls.removeValue(forKey: ticket)
     }
 }

@@ -10,11 +10,20 @@ package struct ConversationState: Hashable, Sendable {
     /// Grows by one with every change of the members or their roles. A larger one is true, so that news of changes may
     /// arrive in any order.
     package var membersVersion: UInt64
+    /// Grows with every change that is not a message: of the title, the members, their roles and their receipts. Of what
+    /// was read a moment ago, a lower bound.
+    package var stateVersion: UInt64
 
-    package init(conversation: Conversation, members: [Member], membersVersion: UInt64) {
+    package init(
+        conversation: Conversation,
+        members: [Member],
+        membersVersion: UInt64,
+        stateVersion: UInt64 = 0
+    ) {
         self.conversation = conversation
         self.members = members
         self.membersVersion = membersVersion
+        self.stateVersion = stateVersion
     }
 }
 
@@ -63,11 +72,20 @@ package struct ConversationHead: Hashable, Sendable {
     package var memberCount: Int
     /// The newest message, if the member may see it.
     package var lastMessage: Message?
+    /// As in ``ConversationState``.
+    package var stateVersion: UInt64
 
-    package init(conversation: Conversation, member: Member, memberCount: Int, lastMessage: Message?) {
+    package init(
+        conversation: Conversation,
+        member: Member,
+        memberCount: Int,
+        lastMessage: Message?,
+        stateVersion: UInt64
+    ) {
         self.conversation = conversation
         self.member = member
         self.memberCount = memberCount
         self.lastMessage = lastMessage
+        self.stateVersion = stateVersion
     }
 }

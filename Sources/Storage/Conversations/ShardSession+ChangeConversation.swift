@@ -13,11 +13,12 @@ extension ShardSession {
         try self.change(id, epoch: epoch) { (transaction, state) throws(StorageError) -> ConversationChange in
             guard state.conversation.title != title else { return .unchanged(state) }
             try transaction.run(
-                "UPDATE conversations SET title = $2 WHERE conversation_id = $1",
+                "UPDATE conversations SET title = $2, state_version = state_version + 1 WHERE conversation_id = $1",
                 [.id(id), .text(title)]
             )
             var changed = state
             changed.conversation.title = title
+            changed.stateVersion += 1
             return .changed(changed, users: [], outbox: [])
         }
     }
@@ -35,7 +36,9 @@ extension ShardSession {
             try transaction.run("DELETE FROM members WHERE conversation_id = $1", [.id(id)])
             try transaction.run(
                 """
-                UPDATE conversations SET deleted_at = $2, member_count = 0, members_version = members_version + 1
+                UPDATE conversations
+                SET deleted_at = $2, member_count = 0, members_version = members_version + 1,
+                    state_version = state_version + 1
                 WHERE conversation_id = $1
                 """,
                 [.id(id), .number(now)]
@@ -46,7 +49,8 @@ extension ShardSession {
             let deleted = ConversationState(
                 conversation: state.conversation,
                 members: [],
-                membersVersion: version
+                membersVersion: version,
+                stateVersion: state.stateVersion + 1
             )
             return .changed(deleted, users: users, outbox: ids)
         }
@@ -161,7 +165,8 @@ extension ShardTransaction {
         let id = state.conversation.id
         try self.run(
             """
-            UPDATE conversations SET member_count = member_count + $2, members_version = members_version + 1
+            UPDATE conversations
+            SET member_count = member_count + $2, members_version = members_version + 1, state_version = state_version + 1
             WHERE conversation_id = $1
             """,
             [.id(id), .int4(Int32(countChange))]

@@ -10,7 +10,7 @@ extension ShardSession {
     /// A direct conversation's id follows from its two users, so a deleted one has to come back under the same id: its
     /// numbers go on where they ended, and its members join there.
     ///
-    /// - Parameter members: their `joinedSeq` and `readSeq` are set to the head, which is 0 in a new conversation.
+    /// - Parameter members: their `joinedSeq` and their watermarks are set to the head, which is 0 in a new conversation.
     package func createConversation(
         _ conversation: Conversation,
         members: [Member],
@@ -75,7 +75,7 @@ extension ShardTransaction {
             """
             UPDATE conversations
             SET deleted_at = NULL, title = $2, created_by = $3, created_at = $4, member_count = $5,
-                members_version = members_version + 1
+                members_version = members_version + 1, state_version = state_version + 1
             WHERE conversation_id = $1 RETURNING members_version
             """,
             [
@@ -98,8 +98,8 @@ extension ShardTransaction {
     ) throws(StorageError) {
         try self.run(
             """
-            INSERT INTO members (conversation_id, user_id, slot, role, joined_seq, joined_at, read_seq)
-            SELECT c.conversation_id, m.user_id, c.slot, m.role, c.head_seq, $4, c.head_seq
+            INSERT INTO members (conversation_id, user_id, slot, role, joined_seq, joined_at, delivered_seq, read_seq)
+            SELECT c.conversation_id, m.user_id, c.slot, m.role, c.head_seq, $4, c.head_seq, c.head_seq
             FROM conversations c, unnest($2::uuid[], $3::int2[]) AS m (user_id, role)
             WHERE c.conversation_id = $1
             """,

@@ -6,13 +6,15 @@ import Postgres
 extension ConversationState {
     /// One statement, so one snapshot: the members are those of the version that stands beside them.
     static let query = """
-        SELECT \(Conversation.columns), c.members_version, m.users, m.roles, m.joined, m.read
+        SELECT \(Conversation.columns), c.members_version, c.state_version, m.users, m.roles, m.joined, m.delivered,
+            m.read
         FROM conversations c
         CROSS JOIN LATERAL (
             SELECT
                 coalesce(array_agg(user_id ORDER BY user_id), '{}') AS users,
                 coalesce(array_agg(role ORDER BY user_id), '{}') AS roles,
                 coalesce(array_agg(joined_seq ORDER BY user_id), '{}') AS joined,
+                coalesce(array_agg(delivered_seq ORDER BY user_id), '{}') AS delivered,
                 coalesce(array_agg(read_seq ORDER BY user_id), '{}') AS read
             FROM members WHERE conversation_id = c.conversation_id
         ) m
@@ -24,9 +26,11 @@ extension ConversationState {
         for var row in result.rows {
             let conversation = try row.conversation()
             let version = try row.number()
+            let stateVersion = try row.number()
             let users = try row.uuidArray()
             let roles = try row.int2Array()
             let joined = try row.int8Array()
+            let delivered = try row.int8Array()
             let read = try row.int8Array()
             var members: [Member] = []
             members.reserveCapacity(users.count)
@@ -39,14 +43,18 @@ extension ConversationState {
                         user: UserID(value: users[index]),
                         role: role,
                         joinedSeq: UInt64(clamping: joined[index]),
-                        readSeq: UInt64(clamping: read[index])
+                        watermarks: Watermarks(
+                            delivered: UInt64(clamping: delivered[index]),
+                            read: UInt64(clamping: read[index])
+                        )
                     )
                 )
             }
             states[conversation.id] = ConversationState(
                 conversation: conversation,
                 members: members,
-                membersVersion: version
+                membersVersion: version,
+                stateVersion: stateVersion
             )
         }
         return states
@@ -68,7 +76,8 @@ extension ShardSession {
     ) throws(StorageError) -> [ConversationHead] {
         try self.read(
             """
-            SELECT \(Conversation.columns), u.role, u.joined_seq, u.read_seq, c.member_count, m.seq IS NOT NULL,
+            SELECT \(Conversation.columns), u.role, u.joined_seq, u.delivered_seq, u.read_seq,
+                c.member_count, c.state_version, m.seq IS NOT NULL,
                 \(Message.columns)
             FROM unnest($2::uuid[]) AS wanted (conversation_id)
             JOIN conversations c ON c.conversation_id = wanted.conversation_id AND c.deleted_at IS NULL
@@ -88,16 +97,18 @@ extension ShardSession {
                     user: user,
                     role: row.memberRole(),
                     joinedSeq: row.number(),
-                    readSeq: row.number()
+                    watermarks: Watermarks(delivered: row.number(), read: row.number())
                 )
                 let memberCount = try Int(row.int4())
+                let stateVersion = try row.number()
                 let lastMessage = try row.bool() ? row.message() : nil
                 heads.append(
                     ConversationHead(
                         conversation: conversation,
                         member: member,
                         memberCount: memberCount,
-                        lastMessage: lastMessage
+                        lastMessage: lastMessage,
+                        stateVersion: stateVersion
                     )
                 )
             }

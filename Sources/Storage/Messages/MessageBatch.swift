@@ -61,6 +61,32 @@ package struct MessageBatch: Sendable {
         self.bodyBytes += message.body.utf8.count
     }
 
+    /// The head that a conversation is expected to have, and the one it gets.
+    package var headMoves: [(conversation: ConversationID, expected: UInt64, new: UInt64)] {
+        self.headConversations.indices.map { index in
+            (
+                ConversationID(value: self.headConversations[index]), UInt64(self.expectedHeads[index]),
+                UInt64(self.newHeads[index])
+            )
+        }
+    }
+
+    /// The messages as they were appended.
+    package var messages: [Message] {
+        self.seqs.indices.map { index in
+            Message(
+                conversation: ConversationID(value: self.conversations[index]),
+                seq: UInt64(self.seqs[index]),
+                sender: UserID(value: self.senders[index]),
+                senderDevice: DeviceID(value: self.senderDevices[index]),
+                clientMessageID: ClientMessageID(value: self.clientMessageIDs[index]),
+                kind: MessageKind(rawValue: UInt8(clamping: self.kinds[index])) ?? .text,
+                body: self.bodies[index],
+                createdAt: UnixMilliseconds(self.createdAt[index])
+            )
+        }
+    }
+
     package mutating func removeAll() {
         self = MessageBatch()
     }

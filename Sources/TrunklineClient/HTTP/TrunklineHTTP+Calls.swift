@@ -106,6 +106,31 @@ extension TrunklineHTTP {
         return try await self.perform(call, MessageSent.self, edge: edge)
     }
 
+    // MARK: - Receipts
+
+    /// What has become of a message.
+    package func status(
+        of message: MessageID,
+        token: String,
+        edge: Int = 0
+    ) async throws(TrunklineError) -> MessageStatusResponse {
+        let path = "/api/messages/\(message)/status"
+        let call = Call(method: .GET, path: path, token: token, body: nil, scope: .always)
+        return try await self.perform(call, MessageStatusResponse.self, edge: edge)
+    }
+
+    /// How far the members of a conversation have come; for callers on an event loop.
+    package func receipts(
+        in conversation: ConversationID,
+        token: String,
+        edge: Int,
+        on eventLoop: any EventLoop
+    ) -> EventLoopFuture<ReceiptsResponse> {
+        let path = "/api/conversations/\(conversation)/receipts"
+        let call = Call(method: .GET, path: path, token: token, body: nil, scope: .always)
+        return self.perform(call, ReceiptsResponse.self, edge: edge, on: eventLoop)
+    }
+
     // MARK: - Parts
 
     private static func call(_ path: String, _ body: some Encodable) throws(TrunklineError) -> Call {

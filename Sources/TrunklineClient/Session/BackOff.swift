@@ -2,8 +2,8 @@
 
 package import NIOCore
 
-/// Pauses that double up to a bound, each drawn between half of it and the whole, so that many clients that lost the
-/// same edge do not come back at the same moment. Pure.
+/// Pauses that double up to a bound, each drawn between nothing and the whole of it ("full jitter"): that spreads many
+/// clients that lost the same edge most evenly over the time, with the fewest attempts in all. Pure.
 package struct BackOff: Sendable {
     package var first: TimeAmount
     package var longest: TimeAmount
@@ -19,6 +19,6 @@ package struct BackOff: Sendable {
         let (product, overflows) = self.first.nanoseconds.multipliedReportingOverflow(by: 1 << Int64(doublings))
         let full = overflows ? self.longest.nanoseconds : min(product, self.longest.nanoseconds)
         guard full > 0 else { return .zero }
-        return .nanoseconds(Int64.random(in: (full / 2)...full, using: &generator))
+        return .nanoseconds(Int64.random(in: 0...full, using: &generator))
     }
 }

@@ -117,6 +117,11 @@ package struct ConversationCursor: Sendable {
         self.take(message, .own)
     }
 
+    /// A message that a sync brought.
+    package mutating func caughtUp(_ message: DeliveredMessage) -> Verdict {
+        self.take(message, .caughtUp)
+    }
+
     /// The next message in order, if it is there: call until it returns nil.
     package mutating func popReady() -> ArrivedMessage? {
         guard !self.waiting.isEmpty, let message = self.waiting.removeValue(forKey: self.next) else { return nil }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ClientProtocol
+internal import Messaging
 package import NIOCore
 
 /// The own messages that have no final answer yet, in the order in which they were given. Pure.
@@ -32,6 +33,8 @@ package struct Outbox: Sendable {
     private var queue: [UInt64] = []
     private var queueHead = 0
     private var commands: [UInt64: UInt64] = [:]
+    /// Until then nothing is sent: the limit that refused one message would refuse the others too, or let them overtake.
+    private var heldUntil: NIODeadline?
     private var nextTicket: UInt64 = 0
 
     package init(messagesMax: Int, timeLimit: TimeAmount) {
@@ -53,8 +56,9 @@ package struct Outbox: Sendable {
         return true
     }
 
-    /// The message to send next, or nil. Say with ``sent(_:as:now:)`` that it was sent.
+    /// The message to send next, or nil when there is none or all have to wait. Say with ``sent(_:as:now:)`` that it was sent.
     package mutating func nextToSend() -> (ticket: UInt64, request: SendMessageRequest, isRepeated: Bool)? {
+        guard self.heldUntil == nil else { return nil }
         while self.queueHead < self.queue.count {
             let ticket = self.queue[self.queueHead]
             if let entry = self.entries[ticket], entry.state == .waiting {
@@ -78,6 +82,11 @@ package struct Outbox: Sendable {
         self.commands.removeValue(forKey: command).flatMap { self.entries.removeValue(forKey: $0) }
     }
 
+    /// The message that was sent with a command that has no answer yet.
+    package func request(of command: UInt64) -> SendMessageRequest? {
+        self.commands[command].flatMap { self.entries[$0]?.request }
+    }
+
     package enum RefusalAction: Sendable {
         /// Call ``pauseEnded(now:)`` at that time.
         case retry(at: NIODeadline)
@@ -85,7 +94,7 @@ package struct Outbox: Sendable {
         case none
     }
 
-    /// The command got `error`.
+    /// The command got `error`. After `rate_limited` nothing at all is sent until the time that was told.
     ///
     /// - Parameter pause: How long to wait where the cluster did not say.
     package mutating func refused(
@@ -103,14 +112,20 @@ package struct Outbox: Sendable {
             self.entries[ticket] = nil
             return .giveUp(entry, error)
         }
+        if error.code == .server(.rateLimited) { self.heldUntil = max(self.heldUntil ?? again, again) }
         entry.lastError = error
         entry.state = .paused(until: again)
         self.entries[ticket] = entry
         return .retry(at: again)
     }
 
-    /// Puts the paused messages whose time has come back into the queue, in their order.
+    /// Puts the paused messages whose time has come back into the queue, in their order. While all have to wait it does
+    /// nothing: the last refusal asked to be called later.
     package mutating func pauseEnded(now: NIODeadline) {
+        if let held = self.heldUntil {
+            guard held <= now else { return }
+            self.heldUntil = nil
+        }
         self.requeue { state in
             guard case .paused(let until) = state else { return false }
             return until <= now

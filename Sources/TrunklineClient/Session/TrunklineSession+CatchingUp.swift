@@ -25,21 +25,14 @@ extension TrunklineSession {
         self.cursors.values.reduce(into: ConversationCursor.Statistics()) { $0 += $1.statistics }
     }
 
-    /// Whether pages are asked for.
-    package var isCatchingUp: Bool { self.pagesUnderWay > 0 }
+    /// Whether something that was missed is asked for.
+    package var isCatchingUp: Bool { self.pagesUnderWay > 0 || self.syncUnderWay != nil || self.needsSync }
 
     /// Asks over REST for what is missing at the end.
     package func catchUp(_ conversation: ConversationID) {
         self.eventLoop.preconditionInEventLoop()
         guard let action = self.cursors[conversation]?.catchUp() else { return }
         self.carryOut(action, conversation)
-    }
-
-    func catchUpAll(isNewConnection: Bool) {
-        for conversation in Array(self.cursors.keys) {
-            if isNewConnection { self.cursors[conversation]?.connected() }
-            self.catchUp(conversation)
-        }
     }
 
     // MARK: - Messages
@@ -61,9 +54,9 @@ extension TrunklineSession {
         guard let verdict = self.cursors[conversation]?.change(receive) else { return }
         switch verdict {
         case .deliver:
-            self.emit(.message(message, arrival))
+            self.handOver(message, arrival)
             while let ready = self.cursors[conversation]?.popReady() {
-                self.emit(.message(ready.message, ready.arrival))
+                self.handOver(ready.message, ready.arrival)
             }
             if !self.gaps.isEmpty, self.cursors[conversation]?.hasGap == false { self.gaps[conversation] = nil }
         case .wait(let opensGap):
@@ -73,6 +66,11 @@ extension TrunklineSession {
         case .overflow:
             self.catchUp(conversation)
         }
+    }
+
+    private func handOver(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival) {
+        self.emit(.message(message, arrival))
+        self.handedOver(message)
     }
 
     // MARK: - Gaps
@@ -170,7 +168,7 @@ extension TrunklineSession {
             })
         else { return }
         for range in outcome.skipped { self.emit(.skipped(conversation, range)) }
-        for arrived in outcome.deliver { self.emit(.message(arrived.message, arrived.arrival)) }
+        for arrived in outcome.deliver { self.handOver(arrived.message, arrived.arrival) }
         if !self.gaps.isEmpty, self.cursors[conversation]?.hasGap == false { self.gaps[conversation] = nil }
         self.carryOut(outcome.action, conversation)
     }

@@ -47,6 +47,7 @@ extension TrunklineSession {
     func receivedRefusal(_ command: UInt64, _ error: TrunklineError) {
         let now = NIODeadline.now()
         let pause = self.settings.retry.pause(attempt: 1, using: &self.generator)
+        let request = self.outbox.request(of: command)
         switch self.outbox.refused(command, error, pause: pause, now: now) {
         case .retry(let time):
             self.statistics.retryableErrors[error.name, default: 0] += 1
@@ -54,6 +55,7 @@ extension TrunklineSession {
                 self.outbox.pauseEnded(now: .now())
                 self.sendWaiting()
             }
+            if let request { self.emit(.refused(request, error)) }
         case .giveUp(let entry, let error):
             self.emit(.failed(entry.request, error))
         case .none:

@@ -8,7 +8,7 @@ package import NIOCore
 ///
 ///     waiting ──▶ refreshing ──▶ opening ──authenticated──▶ open ──closed──▶ waiting … or ended
 ///
-/// After each connection it sends again what has no answer, and asks over REST for what came meanwhile; so what is
+/// After each connection it sends again what has no answer, and asks for what came meanwhile; so what is
 /// handed over is, per conversation, every message once and in the order of `seq`, the own ones included.
 ///
 /// Belongs to one event loop: every method is called there, every event arrives there.
@@ -27,6 +27,8 @@ package final class TrunklineSession {
         package var silence = TimeAmount.seconds(5)
         /// Pages that are asked for at once.
         package var pagesUnderWayMax = 4
+        /// Whether the cluster is told by itself that messages were handed over.
+        package var acknowledgesDelivery = true
         package var reconnect = BackOff()
         package var retry = BackOff(first: .milliseconds(100), longest: .seconds(2))
 
@@ -41,10 +43,21 @@ package final class TrunklineSession {
         case message(DeliveredMessage, ArrivedMessage.Arrival)
         /// An own message is stored. `attempts` is 0 when the answer came after the session gave the message up.
         case acknowledged(MessageSent, attempts: Int)
+        /// An own message was refused for now; it is sent again after a pause.
+        case refused(SendMessageRequest, TrunklineError)
         /// An own message is given up. Unless the error had no effect it may be stored all the same.
         case failed(SendMessageRequest, TrunklineError)
         /// These messages do not exist for this device.
         case skipped(ConversationID, ClosedRange<UInt64>)
+        /// A member, the own user included, has come so far. For each member the numbers only grow.
+        case receipt(ConversationID, UserID, Watermarks)
+        /// An own receipt is given up.
+        case receiptFailed(ConversationID, TrunklineError)
+        /// How watched users are seen now.
+        case presence([PresenceBody])
+        case typing(TypingEvent)
+        /// Among them the answers to ``TrunklineSession/setStatus(_:visibleTo:)`` and errors about presence, but for
+        /// those that asked to try again ``TrunklineSession/watchPresence(in:)``.
         case other(ServerMessage)
         /// The last event: it would not help to try again, or ``TrunklineSession/close()`` was called.
         case ended(TrunklineError)
@@ -60,6 +73,11 @@ package final class TrunklineSession {
         package var resyncs = 0
         package var pagesFetched = 0
         package var pagesFailed = 0
+        package var syncs = 0
+        /// Parts of what syncs brought.
+        package var syncPages = 0
+        /// Times a fresh token was shown on an open connection.
+        package var renewals = 0
 
         package init() {}
     }
@@ -85,11 +103,27 @@ package final class TrunklineSession {
     private var tick: RepeatedTask?
     private var refreshUnderWay: EventLoopFuture<Void>?
     var outbox: Outbox
+    var renewal = TokenRenewal()
     var cursors: [ConversationID: ConversationCursor] = [:]
     var pagesUnderWay = 0
     /// Conversations that wait for a page to be asked for, each at most once.
     var pageQueue: [ConversationID] = []
+    var receipts = ReceiptTracker()
+    var receiptsAreScheduled = false
+    /// The command that asks for what was missed and has no answer yet.
+    var syncUnderWay: UInt64?
+    /// Something may have been missed that no sync was asked for yet.
+    var needsSync = false
+    /// Of the conversations whose receipts a sync brought: how new those were.
+    var states: [ConversationID: UInt64] = [:]
+    /// From the last sync, or a ping since: with it the next one is cheap.
+    var resume: String?
     var gapCheckIsScheduled = false
+    /// Watched on every connection.
+    var watchedConversations: [ConversationID] = []
+    /// The `watch_presence` that has no answer yet, and how often in a row it was refused for the time being.
+    var watchCommand: UInt64?
+    var watchRefusals = 0
     var gaps: [ConversationID: NIODeadline] = [:]
     var generator = SystemRandomNumberGenerator()
     package internal(set) var statistics = Statistics()
@@ -165,7 +199,8 @@ package final class TrunklineSession {
         }
         own = socket
         self.phase = .opening(socket)
-        socket.open(token: self.credentials.accessToken, device: self.credentials.device)
+        self.renewal = TokenRenewal()
+        socket.open(token: self.credentials.accessToken, device: self.credentials.device, sync: true)
     }
 
     private func refreshFailed(_ error: TrunklineError) {
@@ -248,7 +283,16 @@ package final class TrunklineSession {
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
-        case .refused(let command, let failure): self.receivedRefusal(command, TrunklineError(failure))
+        case .receiptStored(let command, let fields): self.receivedReceiptAnswer(command, fields)
+        case .syncMessages(let page): self.receivedSyncMessages(page)
+        case .syncReceipts(let fields): self.receivedSyncReceipts(fields)
+        case .synced(let command, let fields): self.receivedSynced(command, fields)
+        case .resume(let token): if self.syncUnderWay == nil, !self.needsSync { self.resume = token }
+        case .prolonged(let result): self.receivedRenewal(result)
+        case .refused(let command, let failure):
+            let error = TrunklineError(failure)
+            if self.receivedReceiptRefusal(command, error) || self.receivedSyncRefusal(command, error) { return }
+            self.receivedRefusal(command, error)
         case .other(let message): self.receivedOther(message)
         case .closed(let closure): self.closed(closure)
         }
@@ -257,15 +301,20 @@ package final class TrunklineSession {
     private func opened(_ socket: TrunklineSocket) {
         self.phase = .open(socket)
         self.failures = 0
+        self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
         self.emit(.connected(edge: self.edge))
-        self.catchUpAll(isNewConnection: true)
+        self.syncAll(isNewConnection: true)
         self.sendWaiting()
+        self.sendReceipts()
+        self.watchCommand = nil
+        if !self.watchedConversations.isEmpty { self.sendWatch() }
     }
 
     private func closed(_ closure: SocketClosure) {
         if case .open = self.phase { self.statistics.disconnections += 1 }
         self.outbox.disconnected()
+        self.receipts.disconnected()
         switch closure.advice {
         case .reconnect:
             self.pauseAndConnect(closure.error)
@@ -281,9 +330,30 @@ package final class TrunklineSession {
         switch message {
         case .resync:
             self.statistics.resyncs += 1
-            self.catchUpAll(isNewConnection: false)
+            self.syncAll(isNewConnection: false)
         case .conversationCreated(let conversation, _):
             self.follow(conversation.conversationID, after: conversation.headSeq)
+        case .messageDelivered(let event):
+            let watermarks = Watermarks(delivered: event.seq, read: 0)
+            return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
+        case .messageRead(let event):
+            let watermarks = Watermarks(delivered: event.seq, read: event.seq)
+            return self.receivedReceipt(watermarks, of: event.userID, in: event.conversationID)
+        case .presenceWatched(let id, let users):
+            self.watchGranted(id)
+            return self.emit(.presence(users))
+        case .error(.number(let command)?, let failure) where command == self.watchCommand:
+            guard !self.watchRefused(TrunklineError(failure)) else { return }
+        case .userOnline(let user):
+            return self.emit(.presence([PresenceBody(userID: user.userID, status: user.status)]))
+        case .userOffline(let user):
+            let body = PresenceBody(userID: user.userID, status: .offline, lastSeenAt: user.lastSeenAt)
+            return self.emit(.presence([body]))
+        case .typing(let typing):
+            return self.emit(.typing(typing))
+        case .error(nil, let failure) where failure.code == .tokenExpired:
+            self.renewal.ended(now: .now())
+            if case .open(let socket) = self.phase { self.renewIfDue(socket, now: .now()) }
         default:
             break
         }
@@ -305,6 +375,7 @@ package final class TrunklineSession {
             self.emit(.failed(entry.request, error))
         }
         guard case .open(let socket) = self.phase else { return }
+        self.renewIfDue(socket, now: now)
         let silence = now - socket.lastHeard
         if silence >= self.settings.silence + self.settings.silence {
             socket.abandon(.timedOut, "Nothing came from the edge for \(silence.nanoseconds / 1_000_000) ms.")

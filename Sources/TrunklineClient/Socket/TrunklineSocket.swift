@@ -3,6 +3,7 @@
 package import ClientProtocol
 package import Messaging
 package import NIOCore
+internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOWebSocket
 
@@ -22,6 +23,10 @@ package final class TrunklineSocket {
         package var unsentBytesMax = 4 * 1024 * 1024
         /// How long the edge may take to answer a close frame.
         package var closeTimeout = TimeAmount.seconds(3)
+        /// The longest time that an edge may have this client wait for its turn; for a longer one it is left.
+        package var turnWaitMax = TimeAmount.minutes(10)
+        /// Turns that are waited for on one connection: an edge that keeps its promises needs one.
+        package var turnsMax = 3
 
         package init() {}
     }
@@ -31,10 +36,21 @@ package final class TrunklineSocket {
         case authenticated(Authenticated)
         /// The answer to ``send(_:)`` with that id.
         case sent(UInt64, MessageSent)
-        /// The other answer to it.
+        /// The answer to ``send(_:isRead:)`` with that id.
+        case receiptStored(UInt64, ReceiptStored)
+        /// The other answer to both.
         case refused(UInt64, Failure)
+        /// The answer to ``authenticate(token:)``: the session goes on, or what speaks against the token.
+        case prolonged(Result<Authenticated, Failure>)
         case message(DeliveredMessage)
-        /// Any other event of the cluster; errors without an id are among them.
+        /// Part of what a sync brings.
+        case syncMessages(SyncMessages)
+        case syncReceipts(SyncReceipts)
+        /// The answer to ``sync(_:cursorsPerPart:)`` with that id.
+        case synced(UInt64, Synced)
+        /// A fresh resume token.
+        case resume(String)
+        /// Any other event of the cluster; among them errors without an id, and the answers to ``perform(_:)``.
         case other(ServerMessage)
         /// The last event; comes exactly once.
         case closed(SocketClosure)
@@ -58,11 +74,17 @@ package final class TrunklineSocket {
     private var credentials: ClientCommand.Authenticate?
     private var assembler: FrameAssembler
     private var outstanding: Set<UInt64> = []
+    private var performed: Set<UInt64> = []
     private var outstandingMax: Int
+    /// Bytes of one message that the edge takes; known once the session is open.
+    package private(set) var frameBytesMax = 0
     private var nextCommand: UInt64 = 1
     private var unsent = ByteBuffer()
     private var flushIsScheduled = false
     private var openTimeout: Scheduled<Void>?
+    private var turns = 0
+    /// The command that shows a fresh token.
+    private var prolonging: UInt64?
     /// When bytes last came.
     package private(set) var lastHeard: NIODeadline
 
@@ -95,11 +117,13 @@ package final class TrunklineSocket {
     // MARK: - Opening
 
     /// Connects and authenticates; call once.
-    package func open(token: String, device: DeviceID) {
+    ///
+    /// - Parameter sync: live events wait until ``sync(_:cursorsPerPart:)`` has brought the device up to date.
+    package func open(token: String, device: DeviceID, sync: Bool = false) {
         self.eventLoop.preconditionInEventLoop()
         guard case .idle = self.state else { return }
         self.state = .connecting(nil)
-        self.credentials = ClientCommand.Authenticate(token: token, deviceID: device)
+        self.credentials = ClientCommand.Authenticate(token: token, deviceID: device, sync: sync)
         self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: self.settings.openTimeout) {
             self.fail(.timedOut, "The edge did not open the session in time.")
         }
@@ -107,6 +131,8 @@ package final class TrunklineSocket {
         let edge = self.edge
         let upgrade = WebSocketUpgrade(frameBytesMax: self.settings.messageBytesMax) { channel in
             try channel.pipeline.syncOperations.addHandler(SocketChannelHandler(bound.value))
+        } onRefusal: { head in
+            bound.value.upgradeRefused(head)
         }
         ClientBootstrap(group: self.eventLoop)
             .connectTimeout(self.settings.openTimeout)
@@ -138,14 +164,52 @@ package final class TrunklineSocket {
 
     /// The pipeline decodes frames from now on.
     func upgraded(_ channel: any Channel) {
-        guard case .connecting = self.state, let credentials = self.credentials else {
+        guard case .connecting = self.state else {
             channel.close(promise: nil)
             return
         }
-        self.credentials = nil
+        self.sendCredentials(channel)
+    }
+
+    private func sendCredentials(_ channel: any Channel) {
+        guard let credentials = self.credentials else { return }
         let command = self.takeCommandID()
         self.state = .authenticating(channel, command: command)
         self.write(.text, CommandMessage(id: .number(command), command: .authenticate(credentials)).encoded())
+    }
+
+    private func waits(for failure: Failure) -> Bool {
+        guard failure.code == .rateLimited, let wait = failure.retryAfterMilliseconds else { return false }
+        return self.turns < self.settings.turnsMax && .milliseconds(Int64(wait)) <= self.settings.turnWaitMax
+    }
+
+    /// The edge has too many that begin: it gave this client a turn, and keeps the connection until then.
+    private func waitForTurn(_ channel: any Channel, _ wait: TimeAmount) {
+        self.turns += 1
+        self.openTimeout?.cancel()
+        self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
+            guard case .authenticating = self.state else { return }
+            self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: self.settings.openTimeout) {
+                self.fail(.timedOut, "The edge did not open the session in time.")
+            }
+            self.sendCredentials(channel)
+        }
+    }
+
+    /// The edge answered something else than the agreement, perhaps with the time to come again.
+    private func upgradeRefused(_ head: HTTPResponseHead) {
+        var error = TrunklineError(status: Int(head.status.code), body: ByteBuffer(), headers: head.headers)
+        error.message = "The edge opened no WebSocket: HTTP \(head.status.code)."
+        self.end(SocketClosure(lost: error))
+    }
+
+    /// Shows a fresh token of the same device, so that the session outlives the one that it began with.
+    package func authenticate(token: String) {
+        guard case .open = self.state, self.prolonging == nil, let device = self.credentials?.deviceID else { return }
+        let command = self.takeCommandID()
+        self.prolonging = command
+        let fields = ClientCommand.Authenticate(token: token, deviceID: device)
+        self.write(.text, CommandMessage(id: .number(command), command: .authenticate(fields)).encoded())
     }
 
     // MARK: - Commands
@@ -158,6 +222,59 @@ package final class TrunklineSocket {
         self.outstanding.insert(command)
         self.write(.text, CommandMessage(id: .number(command), command: .sendMessage(request)).encoded())
         return command
+    }
+
+    /// Sends a receipt. Returns the id that its answer carries, or nil as ``send(_:)`` does.
+    package func send(_ receipt: ReceiptRequest, isRead: Bool) -> UInt64? {
+        guard case .open = self.state, self.hasRoom else { return nil }
+        let command = self.takeCommandID()
+        self.outstanding.insert(command)
+        let fields: ClientCommand = isRead ? .messageRead(receipt) : .messageDelivered(receipt)
+        self.write(.text, CommandMessage(id: .number(command), command: fields).encoded())
+        return command
+    }
+
+    /// Asks for what was missed. Returns the id that the answer carries, or nil as ``send(_:)`` does.
+    ///
+    /// - Parameter cursorsPerPart: so that each part fits ``frameBytesMax``.
+    package func sync(_ request: SyncRequest, cursorsPerPart: Int) -> UInt64? {
+        guard case .open = self.state, self.hasRoom else { return nil }
+        let command = self.takeCommandID()
+        self.outstanding.insert(command)
+        var rest = Array(request.cursors)[...]
+        repeat {
+            let part = rest.prefix(max(1, cursorsPerPart))
+            rest = rest.dropFirst(part.count)
+            let isLast = rest.isEmpty
+            let cursors = Dictionary(uniqueKeysWithValues: part.map { ($0.key, $0.value) })
+            let fields = SyncRequest(
+                cursors: cursors,
+                states: request.states.filter { cursors[$0.key] != nil },
+                wantsReceipts: isLast && request.wantsReceipts,
+                resume: isLast ? request.resume : nil,
+                hasMore: !isLast
+            )
+            self.write(.text, CommandMessage(id: .number(command), command: .sync(fields)).encoded())
+        } while !rest.isEmpty
+        return command
+    }
+
+    /// Commands of ``perform(_:)`` that may wait for their answer; one that never has one counts for ever.
+    package static let performedMax = 1024
+
+    /// Sends a command about presence or typing; its answer, if it has one, comes as ``Event/other(_:)``. Returns nil
+    /// when the session is not open or ``performedMax`` commands wait for their answer.
+    package func perform(_ command: ClientCommand) -> UInt64? {
+        guard case .open = self.state else { return nil }
+        if case .setTyping = command {
+            // An error to it is of no use to anybody.
+        } else {
+            guard self.performed.count < Self.performedMax else { return nil }
+            self.performed.insert(self.nextCommand)
+        }
+        let id = self.takeCommandID()
+        self.write(.text, CommandMessage(id: .number(id), command: command).encoded())
+        return id
     }
 
     /// Shows the edge that this client is alive, and brings an answer that moves ``lastHeard``.
@@ -249,8 +366,11 @@ package final class TrunklineSocket {
         case .authenticated(.number(command), let fields):
             self.state = .open(channel)
             self.openTimeout?.cancel()
+            self.frameBytesMax = fields.limits.frameBytes
             self.outstandingMax = max(1, min(self.settings.outstandingCommandsMax, fields.limits.inFlight))
             self.onEvent(.authenticated(fields))
+        case .error(.number(command), let failure) where self.waits(for: failure):
+            self.waitForTurn(channel, .milliseconds(Int64(failure.retryAfterMilliseconds ?? 0)))
         case .error(_, let failure):
             self.finish(SocketClosure(refused: TrunklineError(failure)), code: .normalClosure)
         default:
@@ -262,18 +382,41 @@ package final class TrunklineSocket {
         switch message {
         case .newMessage(let message):
             self.onEvent(.message(message))
+        case .authenticated(.number(let command), let fields):
+            guard self.prolonging == command else { return }
+            self.prolonging = nil
+            self.onEvent(.prolonged(.success(fields)))
+        case .error(.number(let command), let failure) where self.prolonging == command:
+            self.prolonging = nil
+            self.onEvent(.prolonged(.failure(failure)))
         case .messageSent(.number(let command), let fields):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.sent(command, fields))
+        case .receiptStored(.number(let command), let fields):
+            guard self.outstanding.remove(command) != nil else { return }
+            self.onEvent(.receiptStored(command, fields))
+        case .presenceWatched(.number(let command), _), .statusSet(.number(let command), _):
+            guard self.performed.remove(command) != nil else { return }
+            self.onEvent(.other(message))
+        case .error(.number(let command), _) where self.performed.contains(command):
+            self.performed.remove(command)
+            self.onEvent(.other(message))
         case .error(.number(let command), let failure):
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.refused(command, failure))
-        case .pong:
-            break
+        case .pong(_, let resume):
+            if let resume { self.onEvent(.resume(resume)) }
+        case .syncMessages(let page):
+            self.onEvent(.syncMessages(page))
+        case .syncReceipts(let receipts):
+            self.onEvent(.syncReceipts(receipts))
+        case .synced(.number(let command), let fields):
+            guard self.outstanding.remove(command) != nil else { return }
+            self.onEvent(.synced(command, fields))
         case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
-            .memberRemoved, .roleChanged, .resync:
+            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .userOnline, .userOffline, .typing, .resync:
             self.onEvent(.other(message))
-        case .authenticated, .messageSent, .error:
+        case .authenticated, .messageSent, .receiptStored, .synced, .presenceWatched, .statusSet, .error:
             break
         }
     }

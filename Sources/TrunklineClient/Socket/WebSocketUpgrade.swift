@@ -20,10 +20,18 @@ struct WebSocketUpgrade: NIOTypedHTTPClientProtocolUpgrader {
     }
     let frameBytesMax: Int
     let addHandler: @Sendable (any Channel) throws -> Void
+    let onRefusal: @Sendable (HTTPResponseHead) -> Void
 
-    init(frameBytesMax: Int, addHandler: @escaping @Sendable (any Channel) throws -> Void) {
+    /// - Parameter onRefusal: Called on the channel's event loop with the head of an answer that is no agreement, before
+    ///   the future of ``configure(_:edge:)`` fails.
+    init(
+        frameBytesMax: Int,
+        addHandler: @escaping @Sendable (any Channel) throws -> Void,
+        onRefusal: @escaping @Sendable (HTTPResponseHead) -> Void
+    ) {
         self.frameBytesMax = frameBytesMax
         self.addHandler = addHandler
+        self.onRefusal = onRefusal
     }
 
     var supportedProtocol: String { self.handshake.supportedProtocol }
@@ -66,6 +74,34 @@ struct WebSocketUpgrade: NIOTypedHTTPClientProtocolUpgrader {
         )
         // An edge may send its first frames together with its agreement.
         configuration.leftOverBytesStrategy = .forwardBytes
-        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: configuration)
+        let pipeline = channel.pipeline.syncOperations
+        let upgraded = try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
+        let upgradeHandler = try pipeline.handler(type: NIOTypedHTTPClientUpgradeHandler<Void>.self)
+        try pipeline.addHandler(AnswerWatcher(onRefusal: self.onRefusal), position: .before(upgradeHandler))
+        return upgraded
+    }
+
+    /// Sees the head of the answer, which NIO's handler keeps to itself when it is a refusal. Gone with the first read.
+    private final class AnswerWatcher: ChannelInboundHandler, RemovableChannelHandler {
+        typealias InboundIn = HTTPClientResponsePart
+        typealias InboundOut = HTTPClientResponsePart
+
+        private let onRefusal: @Sendable (HTTPResponseHead) -> Void
+        private var isDone = false
+
+        init(onRefusal: @escaping @Sendable (HTTPResponseHead) -> Void) {
+            self.onRefusal = onRefusal
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            // What follows an agreement is no part of an answer any more.
+            guard !self.isDone else { return context.fireChannelRead(data) }
+            self.isDone = true
+            if case .head(let head) = self.unwrapInboundIn(data), head.status != .switchingProtocols {
+                self.onRefusal(head)
+            }
+            context.fireChannelRead(data)
+            context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        }
     }
 }

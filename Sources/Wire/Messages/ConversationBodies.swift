@@ -341,12 +341,21 @@ package struct ConversationSummary: WireMessage, Equatable {
     package var memberCount: UInt32
     /// The newest message that the user may see.
     package var lastMessage: Message?
+    /// Grows with every change of the conversation that is not a message: of its title, members, roles and receipts.
+    package var stateVersion: UInt64
 
-    package init(conversation: Conversation, own: Member, memberCount: UInt32, lastMessage: Message?) {
+    package init(
+        conversation: Conversation,
+        own: Member,
+        memberCount: UInt32,
+        lastMessage: Message?,
+        stateVersion: UInt64 = 0
+    ) {
         self.conversation = conversation
         self.own = own
         self.memberCount = memberCount
         self.lastMessage = lastMessage
+        self.stateVersion = stateVersion
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -356,6 +365,7 @@ package struct ConversationSummary: WireMessage, Equatable {
         if let lastMessage = self.lastMessage {
             writer.message(4, MessageBody(lastMessage))
         }
+        writer.integer(5, self.stateVersion)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -363,18 +373,26 @@ package struct ConversationSummary: WireMessage, Equatable {
         var own: Member?
         var memberCount: UInt32 = 0
         var lastMessage: Message?
+        var stateVersion: UInt64 = 0
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.message(as: ConversationBody.self).value
             case 2: own = try field.message(as: MemberBody.self).value
             case 3: memberCount = try field.integer()
             case 4: lastMessage = try field.message(as: MessageBody.self).message
+            case 5: stateVersion = try field.integer()
             default: break
             }
         }
         guard let conversation else { throw .missing(field: 1) }
         guard let own else { throw .missing(field: 2) }
-        self.init(conversation: conversation, own: own, memberCount: memberCount, lastMessage: lastMessage)
+        self.init(
+            conversation: conversation,
+            own: own,
+            memberCount: memberCount,
+            lastMessage: lastMessage,
+            stateVersion: stateVersion
+        )
     }
 }
 

@@ -10,6 +10,10 @@ package struct Submit: WireMessage, Equatable {
     package var clientMessageID: ClientMessageID
     package var kind: MessageKind
     package var body: String
+    /// The message that the same session sent to the conversation before this one and has no answer to yet. The owner
+    /// stores this one only when it knows that one as stored, so that a client's messages keep their order even where a
+    /// view changes between the two.
+    package var previous: ClientMessageID?
 
     package init(
         conversation: ConversationID,
@@ -17,8 +21,10 @@ package struct Submit: WireMessage, Equatable {
         senderDevice: DeviceID,
         clientMessageID: ClientMessageID,
         kind: MessageKind,
-        body: String
+        body: String,
+        previous: ClientMessageID? = nil
     ) {
+        self.previous = previous
         self.conversation = conversation
         self.sender = sender
         self.senderDevice = senderDevice
@@ -34,6 +40,12 @@ package struct Submit: WireMessage, Equatable {
         writer.identifier(4, self.clientMessageID)
         writer.integer(5, self.kind.rawValue)
         writer.text(6, self.body)
+        Self.encode(previous: self.previous, into: &writer)
+    }
+
+    /// Field 7 by itself: it may be put behind an encoded submit, since the last of several equal fields counts.
+    package static func encode(previous: ClientMessageID?, into writer: inout FieldWriter) {
+        if let previous { writer.identifier(7, previous) }
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -43,6 +55,7 @@ package struct Submit: WireMessage, Equatable {
         var client: ClientMessageID?
         var kind = MessageKind.text
         var body = ""
+        var previous: ClientMessageID?
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
@@ -51,6 +64,7 @@ package struct Submit: WireMessage, Equatable {
             case 4: client = try field.identifier()
             case 5: kind = try field.value()
             case 6: body = try field.text()
+            case 7: previous = try field.identifier()
             default: break
             }
         }
@@ -65,7 +79,8 @@ package struct Submit: WireMessage, Equatable {
             senderDevice: device,
             clientMessageID: client,
             kind: kind,
-            body: body
+            body: body,
+            previous: previous
         )
     }
 }

@@ -16,6 +16,11 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     case removeMember = 8
     case readMessages = 9
 
+    // Slot of the conversation, about receipts.
+    case storeReceipts = 14
+    case getMessageStatus = 15
+    case getReceipts = 16
+
     // Slot of the username.
     case registerUser = 20
     case resolveUsername = 21
@@ -26,16 +31,25 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     case rotateRefreshToken = 32
     case revokeDevice = 33
     case listConversations = 34
+    case setPresence = 38
 
     // Several slots of one owner; the frame carries the first one.
     case getUsers = 40
     case conversationSummaries = 41
+    case compareHeads = 44
+    case readReceipts = 45
 
     // Slot that an outbox entry is addressed to; from router to router.
     case applyOutbox = 50
 
     // To any router, for it to pass on.
     case displaceSession = 60
+
+    // From a router to edges.
+    case settleDeliveries = 61
+
+    // To each router, about itself.
+    case syncChanges = 70
 }
 
 /// What a notification frame tells. Numbers are never used again for something else.
@@ -45,10 +59,19 @@ package enum NotificationKind: UInt16, Sendable, CaseIterable {
     case conversationEvent = 2
     case routing = 3
     case sessionDisplaced = 4
+    case receipts = 8
+    case deliveryProgress = 10
+    case presenceStates = 12
+    case presenceWanted = 13
+    case typingTold = 14
 
     // From an edge to routers.
     case attachment = 20
     case sessionUnknown = 21
+    case presenceReport = 30
+    case presenceDigest = 31
+    case presenceStatesWanted = 32
+    case typing = 33
 }
 
 /// How a request ended.
@@ -59,4 +82,6 @@ package enum ResponseStatus: UInt8, Sendable, CaseIterable {
     case moved = 1
     /// The body is a ``FailureBody``.
     case failed = 2
+    /// What ``Submit/previous`` names is not stored here, so nothing was done. Empty body.
+    case outOfOrder = 3
 }

@@ -4,36 +4,69 @@ import Messaging
 
 /// Edge → every router: these users now have a session on the edge, or have lost their last one there.
 /// Sent after the registry was written and before the session is told that it is authenticated (design: audience).
+///
+/// It also says whether the registry knows every session of the edge. The marker in Redis alone does not tell: an edge
+/// that could not reach Redis could not take its marker away either.
 package struct Attachment: WireMessage, Equatable {
     package var attached: [UserID]
     package var detached: [UserID]
+    /// Absent in what an older edge sends, which is taken for "no".
+    package var isRegistered: Bool
 
-    package init(attached: [UserID], detached: [UserID]) {
+    package init(attached: [UserID], detached: [UserID], isRegistered: Bool) {
         self.attached = attached
         self.detached = detached
+        self.isRegistered = isRegistered
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.identifiers(1, self.attached)
         writer.identifiers(2, self.detached)
+        writer.flag(3, self.isRegistered)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var attached: [UserID] = []
         var detached: [UserID] = []
+        var isRegistered = false
         while let field = try reader.next() {
             switch field.number {
             case 1: attached = try field.identifiers(atMost: Attachment.usersMax)
             case 2: detached = try field.identifiers(atMost: Attachment.usersMax)
+            case 3: isRegistered = try field.flag()
             default: break
             }
         }
-        self.init(attached: attached, detached: detached)
+        self.init(attached: attached, detached: detached, isRegistered: isRegistered)
     }
 }
 
 /// Edge → router: it was sent something for users who have no session there; the router looks them up again.
 package struct SessionUnknown: WireMessage, Equatable {
+    package var users: [UserID]
+
+    package init(users: [UserID]) {
+        self.users = users
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.identifiers(1, self.users)
+    }
+
+    package init(from reader: inout FieldReader) throws(FieldError) {
+        var users: [UserID] = []
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            default: break
+            }
+        }
+        self.init(users: users)
+    }
+}
+
+/// Router → edge: answer when nothing that came before over this link can reach these users any more.
+package struct SettleDeliveries: WireMessage, Equatable {
     package var users: [UserID]
 
     package init(users: [UserID]) {

@@ -14,7 +14,11 @@ package struct MemberBody: WireMessage, Equatable {
         writer.identifier(1, self.value.user)
         writer.integer(2, self.value.role.rawValue)
         writer.integer(3, self.value.joinedSeq)
-        writer.integer(4, self.value.readSeq)
+        writer.integer(4, self.value.watermarks.read)
+        // Left out where it says no more than field 4.
+        if self.value.watermarks.delivered > self.value.watermarks.read {
+            writer.integer(5, self.value.watermarks.delivered)
+        }
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -22,12 +26,14 @@ package struct MemberBody: WireMessage, Equatable {
         var role: MemberRole?
         var joinedSeq: UInt64 = 0
         var readSeq: UInt64 = 0
+        var deliveredSeq: UInt64 = 0
         while let field = try reader.next() {
             switch field.number {
             case 1: user = try field.identifier()
             case 2: role = try field.value()
             case 3: joinedSeq = try field.integer()
             case 4: readSeq = try field.integer()
+            case 5: deliveredSeq = try field.integer()
             default: break
             }
         }
@@ -37,7 +43,7 @@ package struct MemberBody: WireMessage, Equatable {
             user: user,
             role: role,
             joinedSeq: joinedSeq,
-            readSeq: readSeq
+            watermarks: Watermarks(delivered: deliveredSeq, read: readSeq)
         )
     }
 }

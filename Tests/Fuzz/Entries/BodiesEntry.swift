@@ -38,6 +38,14 @@ enum BodiesEntry {
         case .conversationSummaries: try Self.roundTrip(ConversationSummaries.self)(payload)
         case .applyOutbox: try Self.roundTrip(ApplyOutbox.self)(payload)
         case .displaceSession: try Self.roundTrip(DisplaceSession.self)(payload)
+        case .settleDeliveries: try Self.roundTrip(SettleDeliveries.self)(payload)
+        case .storeReceipts: try Self.roundTrip(StoreReceipts.self)(payload)
+        case .getMessageStatus: try Self.roundTrip(GetMessageStatus.self)(payload)
+        case .getReceipts: try Self.roundTrip(GetReceipts.self)(payload)
+        case .setPresence: try Self.roundTrip(SetPresence.self)(payload)
+        case .compareHeads: try Self.roundTrip(CompareHeads.self)(payload)
+        case .readReceipts: try Self.roundTrip(ReadReceipts.self)(payload)
+        case .syncChanges: try Self.roundTrip(SyncChanges.self)(payload)
         }
     }
 
@@ -50,6 +58,14 @@ enum BodiesEntry {
         case .sessionDisplaced: try Self.roundTrip(DisplaceSession.self)(payload)
         case .attachment: try Self.roundTrip(Attachment.self)(payload)
         case .sessionUnknown: try Self.roundTrip(SessionUnknown.self)(payload)
+        case .receipts: try Self.roundTrip(ReceiptsEvent.self)(payload)
+        case .deliveryProgress: try Self.roundTrip(DeliveryProgress.self)(payload)
+        case .presenceStates: try Self.roundTrip(PresenceStates.self)(payload)
+        case .presenceWanted: try Self.roundTrip(PresenceWanted.self)(payload)
+        case .presenceReport: try Self.roundTrip(PresenceReport.self)(payload)
+        case .presenceDigest: try Self.roundTrip(PresenceDigest.self)(payload)
+        case .presenceStatesWanted: try Self.roundTrip(Empty.self)(payload)
+        case .typing, .typingTold: try Self.roundTrip(Typing.self)(payload)
         }
     }
 
@@ -72,6 +88,17 @@ enum BodiesEntry {
         Self.roundTrip(PutDevice.self), Self.roundTrip(RotateRefreshToken.self), Self.roundTrip(RevokeDevice.self),
         Self.roundTrip(GetUsers.self), Self.roundTrip(UserList.self), Self.roundTrip(MemberBody.self),
         Self.roundTrip(ConversationBody.self), Self.roundTrip(UserProfileBody.self),
+        Self.roundTrip(ChangedHeads.self), Self.roundTrip(ChangesSince.self), Self.roundTrip(CompareHeads.self),
+        Self.roundTrip(ConversationChanged.self), Self.roundTrip(DeliveryProgress.self),
+        Self.roundTrip(GetMessageStatus.self), Self.roundTrip(GetReceipts.self),
+        Self.roundTrip(MemberWatermarksBody.self), Self.roundTrip(MessageStatusBody.self),
+        Self.roundTrip(PresenceDigest.self), Self.roundTrip(PresenceProfileBody.self),
+        Self.roundTrip(PresenceReport.self), Self.roundTrip(PresenceStates.self), Self.roundTrip(PresenceWanted.self),
+        Self.roundTrip(ReadReceipts.self), Self.roundTrip(ReceiptList.self), Self.roundTrip(ReceiptsEvent.self),
+        Self.roundTrip(ReceiptsOfConversations.self), Self.roundTrip(ReceiptsStored.self),
+        Self.roundTrip(SetPresence.self), Self.roundTrip(SettleDeliveries.self),
+        Self.roundTrip(ShownPresenceBody.self), Self.roundTrip(SlotPresence.self),
+        Self.roundTrip(StoreReceipts.self), Self.roundTrip(SyncChanges.self), Self.roundTrip(Typing.self),
     ]
 
     /// What can be read is written so that it reads the same, and takes no more room than a few times the input.

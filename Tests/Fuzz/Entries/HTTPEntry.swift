@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClusterConfiguration
 import HTTPTypes
 import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
 import NIOHTTPTypes
+import Observability
 import Synchronization
 
 @testable import Edge
@@ -44,7 +46,12 @@ enum HTTPEntry {
         let child = EdgeChildChannel(
             responder: { _, _, _ in },
             settings: HTTPSettings(host: "", port: 0, addressKey: "", bodyBytesMax: 200, connectionsMax: 1),
-            acceptor: acceptor
+            acceptor: acceptor,
+            admission: AdmissionControl(
+                ClusterSettings.Rates(),
+                waitMax: .seconds(20),
+                metrics: MetricsRegistry()
+            )
         )
         let bound = NIOLoopBound(answerer, eventLoop: channel.eventLoop)
         _ = try child.addHandlers(to: channel) { channel in

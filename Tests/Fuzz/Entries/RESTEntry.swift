@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClientProtocol
+import ClusterConfiguration
 import Dispatch
 import HTTPTypes
 import Hummingbird
@@ -82,6 +83,11 @@ enum RESTEntry {
 
     private static let interface = {
         let routers = CurrentRouters { current.withLock { $0 } }
+        let admission = AdmissionControl(
+            ClusterSettings.Rates(),
+            waitMax: .seconds(20),
+            metrics: MetricsRegistry()
+        )
         return RESTInterface(
             RESTInterface.Environment(
                 routers: routers,
@@ -97,9 +103,11 @@ enum RESTEntry {
                         concurrent: 1,
                         queuedMax: 16
                     ),
+                    admission: admission,
                     refreshLifetime: .seconds(60)
                 ),
                 tokens: OneToken(),
+                admission: admission,
                 metrics: MetricsRegistry(),
                 bodyBytesMax: 1024,
                 unreadyReasons: { [] }

@@ -64,6 +64,7 @@ final class HeldLinks: RouterLinks {
     private let held = Mutex<[Completion]>([])
 
     var linkedRouters: [String] { ["router-1"] }
+    var linkedLives: [String: Incarnation] { ["router-1": Incarnation(value: 1)] }
     var count: Int { self.held.withLock { $0.count } }
 
     func request(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClientProtocol
+import ClusterConfiguration
 import Logging
 import Mesh
 import Messaging
@@ -30,6 +31,11 @@ final class SessionUnderTest {
     )
     /// Neither is made anew for each input: that would cost more than the input.
     private static let metrics = EdgeMetrics(MetricsRegistry())
+    private static let admission = AdmissionControl(
+        ClusterSettings.Rates(),
+        waitMax: .seconds(20),
+        metrics: MetricsRegistry()
+    )
     private static let routing = {
         let routing = RoutingState()
         let views = [View(shard: "shard-1", epoch: 1, routers: ["router-1"])]
@@ -55,16 +61,30 @@ final class SessionUnderTest {
     init() throws {
         self.channel = EmbeddedChannel()
         self.loop = SessionLoop(number: 0, eventLoop: self.channel.embeddedEventLoop, metrics: Self.metrics)
+        let eventLoop = self.channel.embeddedEventLoop
+        let routers = RouterClient(
+            routing: Self.routing,
+            links: self.links,
+            requestTimeout: .seconds(10),
+            submitTimeout: .seconds(15)
+        )
         self.services = SessionServices(
             settings: Self.settings,
-            routers: RouterClient(
-                routing: Self.routing,
-                links: self.links,
-                requestTimeout: .seconds(10),
-                submitTimeout: .seconds(15)
-            ),
+            routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: eventLoop, metrics: Self.metrics),
             verifier: OneToken(),
+            admission: Self.admission,
             opener: self.opener,
+            presence: PresenceService(
+                eventLoop: eventLoop,
+                membersMax: 10,
+                index: SessionIndex(),
+                loops: [self.loop],
+                routing: Self.routing,
+                routers: routers,
+                links: self.links,
+                metrics: Self.metrics
+            ),
             metrics: Self.metrics
         )
         try self.channel.pipeline.syncOperations.addHandler(HalfClosingHandler())
@@ -132,7 +152,12 @@ final class SessionUnderTest {
         let frame = ServerFrame.text([UInt8](repeating: UInt8(ascii: " "), count: bytes) + Array("{}".utf8))
         self.causes += count
         self.eventBytes += frame.readableBytes * count
-        let delivery = SessionLoop.Delivery(frame: frame, recipients: [Self.user])
+        let delivery = SessionLoop.Delivery(
+            frame: frame,
+            recipients: [Self.user],
+            conversation: ConversationID(value: 1),
+            seq: 1
+        )
         self.loop.deliver([SessionLoop.Delivery](repeating: delivery, count: count))
         self.channel.embeddedEventLoop.run()
     }

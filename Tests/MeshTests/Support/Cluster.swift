@@ -48,12 +48,13 @@ final class Cluster: Sendable {
         _ role: NodeRole,
         _ delegate: any MeshDelegate,
         incarnation: Incarnation = .generate(),
-        settings: MeshSettings = Cluster.settings()
+        settings: MeshSettings = Cluster.settings(),
+        group: MultiThreadedEventLoopGroup = Cluster.group
     ) -> MeshNode {
         let node = MeshNode(
             identity: PeerIdentity(name: name, incarnation: incarnation, role: role),
             settings: settings,
-            group: Self.group,
+            group: group,
             delegate: delegate,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )

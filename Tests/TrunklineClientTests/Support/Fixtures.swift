@@ -54,6 +54,17 @@ enum Fixtures {
         )
     }
 
+    /// As a sync brings them; the state is the number that was delivered.
+    static func receipts(_ watermarks: Watermarks) -> SyncReceipts {
+        SyncReceipts(
+            ConversationReceipts(
+                conversation: Self.conversation,
+                stateVersion: watermarks.delivered,
+                entries: [MemberWatermarks(user: Self.user, watermarks: watermarks)]
+            )
+        )
+    }
+
     static func authenticated(inFlight: Int = 100) -> Authenticated {
         Authenticated(
             userID: Self.user,

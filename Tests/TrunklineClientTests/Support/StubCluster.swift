@@ -22,20 +22,43 @@ final class StubCluster: Sendable {
         var closesFor: [String: UInt16] = [:]
         /// Commands but the first are not answered.
         var isSilent = false
+        /// So many receipts are stored and not answered: the connection is cut instead.
+        var receiptsCut = 0
+        /// So many receipts are answered with `overloaded`.
+        var receiptsRefused = 0
+        /// As an edge of an earlier version.
+        var knowsNoSync = false
+        /// A device that misses more is told so.
+        var syncMessagesMax: UInt64 = 1000
+        /// What the next `watch_presence` commands are answered with.
+        var watchRefusals: [Failure] = []
     }
 
     private struct State {
         var history: [DeliveredMessage] = []
         var connections: [(connection: StubConnection, device: DeviceID)] = []
         var tokens: [String] = []
+        /// Of the one user that all devices belong to.
+        var watermarks = Watermarks.zero
+        var syncs: [SyncRequest] = []
         var faults = Faults()
     }
 
     private let state = Mutex(State())
 
     var history: [DeliveredMessage] { self.state.withLock { $0.history } }
+    var watermarks: Watermarks { self.state.withLock { $0.watermarks } }
+
+    /// As another device of the user would.
+    func setWatermarks(_ watermarks: Watermarks) {
+        self.state.withLock { $0.watermarks = watermarks }
+    }
+
     /// The tokens that were shown, in order.
     var tokens: [String] { self.state.withLock { $0.tokens } }
+
+    /// The syncs that were asked for, in order.
+    var syncs: [SyncRequest] { self.state.withLock { $0.syncs } }
 
     func change(_ body: (inout Faults) -> Void) {
         self.state.withLock { body(&$0.faults) }
@@ -68,9 +91,93 @@ final class StubCluster: Sendable {
             connection.send(.authenticated(command.id, Fixtures.authenticated(inFlight: 10)))
         case .sendMessage(let request):
             self.store(request, command.id, connection)
+        case .messageDelivered(let receipt):
+            self.store(Watermarks(delivered: receipt.seq, read: 0), command.id, connection)
+        case .messageRead(let receipt):
+            self.store(Watermarks(delivered: receipt.seq, read: receipt.seq), command.id, connection)
+        case .sync(let request):
+            self.sync(request, command.id, connection)
+        case .watchPresence(let fields):
+            let refusal = self.state.withLock { state in
+                state.faults.watchRefusals.isEmpty ? nil : state.faults.watchRefusals.removeFirst()
+            }
+            if let refusal { return connection.send(.error(command.id, refusal)) }
+            let users = fields.conversationIDs.map { PresenceBody(userID: UserID(value: $0.value), status: .online) }
+            connection.send(.presenceWatched(command.id, users))
+        case .setStatus(let fields):
+            let status = StatusBody(status: fields.status ?? .online, visibleTo: fields.visibleTo ?? .everyone)
+            connection.send(.statusSet(command.id, status))
+        case .setTyping(let fields):
+            let typing = TypingEvent(
+                conversationID: fields.conversationID,
+                userID: UserID(value: 7),
+                isTyping: fields.isTyping,
+                expiresInMilliseconds: 1
+            )
+            connection.send(.typing(typing))
         case .ping:
             if !self.state.withLock({ $0.faults.isSilent }) { connection.send(.pong(command.id)) }
         }
+    }
+
+    private func store(_ watermarks: Watermarks, _ id: CommandID, _ connection: StubConnection) {
+        let (stored, isRefused, isCut) = self.state.withLock { state in
+            let isRefused = state.faults.receiptsRefused > 0
+            guard !isRefused else {
+                state.faults.receiptsRefused -= 1
+                return (state.watermarks, true, false)
+            }
+            state.watermarks.formUnion(watermarks)
+            let isCut = state.faults.receiptsCut > 0
+            if isCut { state.faults.receiptsCut -= 1 }
+            return (state.watermarks, false, isCut)
+        }
+        if isRefused {
+            connection.send(.error(id, Failure(.overloaded, "later", retryAfterMilliseconds: 1)))
+        } else if isCut {
+            connection.cut()
+        } else {
+            connection.send(
+                .receiptStored(id, ReceiptStored(conversationID: Fixtures.conversation, watermarks: stored))
+            )
+        }
+    }
+
+    private func sync(_ request: SyncRequest, _ id: CommandID, _ connection: StubConnection) {
+        let (faults, history, watermarks) = self.state.withLock { state in
+            state.syncs.append(request)
+            return (state.faults, state.history, state.watermarks)
+        }
+        guard !faults.isSilent, !request.hasMore else { return }
+        guard !faults.knowsNoSync else {
+            return connection.send(.error(id, Failure(.unknownType, "What is `sync`?")))
+        }
+        guard let after = request.cursors[Fixtures.conversation] else { return }
+        if request.wantsReceipts, watermarks.delivered > request.states[Fixtures.conversation] ?? 0 {
+            connection.send(.syncReceipts(Fixtures.receipts(watermarks)))
+        }
+        // A test may have sent messages that no history has.
+        let head = max(after, UInt64(history.count))
+        guard head - after <= faults.syncMessagesMax else {
+            let tooFar = Synced.TooFar(conversationID: Fixtures.conversation, headSeq: head, after: after)
+            return connection.send(.synced(id, Synced(changed: 0, tooFar: [tooFar], isFull: true, resume: "r\(head)")))
+        }
+        var rest = history.filter { $0.seq > after }[...]
+        while !rest.isEmpty {
+            let page = Array(rest.prefix(Self.pageRows))
+            rest = rest.dropFirst(page.count)
+            connection.send(
+                .syncMessages(
+                    SyncMessages(
+                        conversationID: Fixtures.conversation,
+                        messages: page,
+                        headSeq: head,
+                        hasMore: !rest.isEmpty
+                    )
+                )
+            )
+        }
+        connection.send(.synced(id, Synced(changed: after < head ? 1 : 0, isFull: true, resume: "r\(head)")))
     }
 
     private enum Reaction {

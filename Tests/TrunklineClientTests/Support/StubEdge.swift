@@ -23,6 +23,8 @@ final class StubEdge: Sendable {
         var body: [UInt8]
         /// The connection ends without an answer.
         var isLost = false
+        /// Seconds, as a proxy would say it.
+        var retryAfter: Int?
 
         static func json(_ value: some Encodable, status: Int = 200) throws -> Answer {
             Answer(status: status, body: try JSONBody.encode(value))
@@ -45,11 +47,13 @@ final class StubEdge: Sendable {
     private let state = Mutex(State())
     private let onCommand: Commands
     private let onRequest: Requests
+    private let upgrades: Bool
     private let listener: Mutex<(any Channel)?> = Mutex(nil)
     let address: EdgeAddress
 
     static func start(
         on group: any EventLoopGroup,
+        upgrades: Bool = true,
         onCommand: @escaping Commands = { _, _ in },
         onRequest: @escaping Requests = { _ in Answer(status: 404, body: []) }
     ) async throws -> StubEdge {
@@ -65,7 +69,7 @@ final class StubEdge: Sendable {
             .bind(host: "127.0.0.1", port: 0)
             .get()
         let port = channel.localAddress?.port ?? 0
-        let edge = StubEdge(EdgeAddress(host: "127.0.0.1", port: port), onCommand, onRequest)
+        let edge = StubEdge(EdgeAddress(host: "127.0.0.1", port: port), upgrades, onCommand, onRequest)
         edge.listener.withLock { $0 = channel }
         waiting.edge.withLock { $0 = edge }
         return edge
@@ -75,8 +79,14 @@ final class StubEdge: Sendable {
         let edge = Mutex<StubEdge?>(nil)
     }
 
-    private init(_ address: EdgeAddress, _ onCommand: @escaping Commands, _ onRequest: @escaping Requests) {
+    private init(
+        _ address: EdgeAddress,
+        _ upgrades: Bool,
+        _ onCommand: @escaping Commands,
+        _ onRequest: @escaping Requests
+    ) {
         self.address = address
+        self.upgrades = upgrades
         self.onCommand = onCommand
         self.onRequest = onRequest
     }
@@ -104,7 +114,7 @@ final class StubEdge: Sendable {
             maxFrameSize: 1 << 20,
             automaticErrorHandling: false,
             shouldUpgrade: { channel, head in
-                channel.eventLoop.makeSucceededFuture(head.uri == "/ws" ? HTTPHeaders() : nil)
+                channel.eventLoop.makeSucceededFuture(head.uri == "/ws" && self.upgrades ? HTTPHeaders() : nil)
             },
             upgradePipelineHandler: { channel, _ in
                 channel.eventLoop.makeCompletedFuture {
@@ -246,10 +256,11 @@ private final class StubHTTPHandler: ChannelInboundHandler, RemovableChannelHand
                 context.close(promise: nil)
                 return
             }
-            let headers: HTTPHeaders = [
+            var headers: HTTPHeaders = [
                 "content-type": answer.status < 300 ? "application/json" : Problem.mediaType,
                 "content-length": "\(answer.body.count)",
             ]
+            if let seconds = answer.retryAfter { headers.add(name: "retry-after", value: "\(seconds)") }
             let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status), headers: headers)
             context.write(self.wrapOutboundOut(.head(head)), promise: nil)
             context.write(self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)

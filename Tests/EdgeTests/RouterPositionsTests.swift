@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Messaging
+import Placement
+import Testing
+import Wire
+
+@testable import Edge
+
+private let oneLife = Incarnation(value: 100)
+private let otherLife = Incarnation(value: 200)
+
+@Suite("How far the edge has come with its routers")
+struct RouterPositionsTests {
+    private func begins(_ position: UInt64, lastChange: UInt64) -> DeliveryProgress {
+        DeliveryProgress(kind: .begins, position: position, lastChange: lastChange)
+    }
+
+    private func linked(_ lastChange: UInt64 = 0) -> RouterPositions {
+        var positions = RouterPositions()
+        positions.linkUp("r1", oneLife)
+        positions.received(self.begins(1, lastChange: lastChange), from: "r1", oneLife)
+        return positions
+    }
+
+    @Test("A router that never sent anything costs nobody a resync; one that did may have sent without this edge")
+    func firstLink() {
+        #expect(self.linked().snapshot.losses == 0)
+        #expect(self.linked().snapshot.positions == [oneLife: 1])
+        #expect(self.linked(1).snapshot.losses == 1)
+    }
+
+    @Test("No token is given before a router has begun, or after a link ended")
+    func wholeness() {
+        var positions = self.linked()
+        positions.linkUp("r2", otherLife)
+        #expect(positions.snapshot.positions == nil)
+        positions.received(DeliveryProgress(kind: .reached, position: 9), from: "r2", otherLife)
+        #expect(positions.snapshot.positions == nil)
+        positions.received(self.begins(0, lastChange: 0), from: "r2", otherLife)
+        #expect(positions.snapshot.positions == [oneLife: 1, otherLife: 0])
+        positions.linkDown("r2")
+        #expect(positions.snapshot.positions == nil)
+    }
+
+    private func owners(_ lives: Incarnation...) -> Set<RouterLife> {
+        Set(lives.map { RouterLife(name: "r1", incarnation: $0.description) })
+    }
+
+    @Test("A link that comes back to the same life loses nothing when nothing happened meanwhile")
+    func comesBack() {
+        var positions = self.linked()
+        positions.ownersChanged(self.owners(oneLife))
+        positions.received(DeliveryProgress(kind: .reached, position: 7), from: "r1", oneLife)
+        positions.linkDown("r1")
+        positions.linkUp("r1", oneLife)
+        positions.received(self.begins(7, lastChange: 7), from: "r1", oneLife)
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == [oneLife: 7])
+        positions.linkDown("r1")
+        positions.linkUp("r1", oneLife)
+        positions.received(self.begins(9, lastChange: 8), from: "r1", oneLife)
+        #expect(positions.snapshot.losses == 1)
+    }
+
+    @Test("What an ended link took along is asked for when its life owns nothing any more, not when the next one comes")
+    func losses() {
+        var positions = self.linked()
+        positions.ownersChanged(self.owners(oneLife))
+        positions.linkDown("r1")
+        positions.linkUp("r1", otherLife)
+        positions.received(self.begins(0, lastChange: 0), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == nil)
+        positions.ownersChanged(self.owners(otherLife))
+        #expect(positions.snapshot.losses == 1)
+        #expect(positions.snapshot.positions == [otherLife: 0])
+        positions.received(DeliveryProgress(kind: .gap, position: 3), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 2)
+        // What an earlier life said comes too late.
+        positions.received(DeliveryProgress(kind: .reached, position: 90), from: "r1", oneLife)
+        #expect(positions.snapshot.positions == [otherLife: 0])
+        // One that owns nothing by the time that its link ends.
+        positions.ownersChanged(self.owners())
+        positions.linkDown("r1")
+        #expect(positions.snapshot.losses == 3)
+    }
+
+    @Test("A life that ends in order loses nothing, and is remembered with its last position")
+    func ends() {
+        var positions = self.linked()
+        positions.ownersChanged(self.owners())
+        positions.received(DeliveryProgress(kind: .ends, position: 12), from: "r1", oneLife)
+        positions.linkDown("r1")
+        #expect(positions.snapshot.losses == 0)
+        #expect(positions.snapshot.positions == [:])
+        #expect(positions.snapshot.ended == [oneLife: 12])
+        positions.linkUp("r1", otherLife)
+        positions.received(self.begins(1, lastChange: 0), from: "r1", otherLife)
+        #expect(positions.snapshot.losses == 0)
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Directory
+import Messaging
+import Router
+
+/// What the cluster keeps in Redis: sessions, completeness markers and leases. It can be away, be emptied, be restarted,
+/// and be out of reach of one node.
+package final class SimulatedRegistry {
+    private struct Marker: Equatable {
+        var life: EdgeLife
+        var run: Int
+        var expires: UInt64
+    }
+
+    private let world: World
+    package private(set) var isUp = true
+    /// The server's life: entries and markers of an earlier one are gone.
+    private var run = 1
+    private var unreachableFrom: Set<String> = []
+    private var sessions: [UserID: [DeviceID: SessionLocation]] = [:]
+    private var markers: [String: Marker] = [:]
+    private var leases: [String: UInt64] = [:]
+
+    /// As the real lifetimes.
+    private static let markerLifetime = UInt64.seconds(10)
+    private static let leaseLifetime = UInt64.seconds(2)
+
+    init(world: World) {
+        self.world = world
+    }
+
+    // MARK: - Faults
+
+    package func goAway() {
+        self.world.note("registry away")
+        self.isUp = false
+    }
+
+    package func comeBack(emptied: Bool) {
+        self.world.note("registry back\(emptied ? ", empty" : "")")
+        self.isUp = true
+        if emptied { self.empty() }
+    }
+
+    /// As FLUSHALL.
+    package func empty() {
+        self.world.note("registry emptied")
+        self.run += 1
+        self.sessions = [:]
+        self.markers = [:]
+        self.leases = [:]
+    }
+
+    package func setReachable(_ isReachable: Bool, from node: String) {
+        self.world.note("registry \(isReachable ? "reachable" : "out of reach") from \(node)")
+        if isReachable { self.unreachableFrom.remove(node) } else { self.unreachableFrom.insert(node) }
+    }
+
+    // MARK: - Calls
+
+    /// Carries out something at the server; nil when it cannot be reached.
+    func call<Value>(
+        from node: SimulatedNode,
+        _ perform: @escaping (SimulatedRegistry) -> Value,
+        completion: @escaping (Value?) -> Void
+    ) {
+        let there = self.world.duration(.microseconds(30)...(.microseconds(300)))
+        let back = self.world.duration(.microseconds(30)...(.microseconds(300)))
+        self.world.scheduler.schedule(after: there) { [weak node] in
+            let value = self.isUp && !self.unreachableFrom.contains(node?.name ?? "") ? perform(self) : nil
+            node?.later(back) { completion(value) }
+        }
+    }
+
+    /// Puts a session in the place of the device's former one, and returns that.
+    func register(_ user: UserID, _ device: DeviceID, _ location: SessionLocation) -> SessionLocation? {
+        self.sessions[user, default: [:]].updateValue(location, forKey: device)
+    }
+
+    func unregister(_ user: UserID, _ device: DeviceID, _ location: SessionLocation) {
+        guard self.sessions[user]?[device] == location else { return }
+        self.sessions[user]?[device] = nil
+    }
+
+    /// Registers all, unless newer; returns what stayed.
+    func registerAll(_ registrations: [SessionRegistration]) -> [SessionRegistration] {
+        var newer: [SessionRegistration] = []
+        for registration in registrations {
+            let held = self.sessions[registration.user]?[registration.device]
+            if let held, held.session > registration.location.session,
+                held.life == registration.location.life || held.edge != registration.location.edge
+            {
+                newer.append(
+                    SessionRegistration(user: registration.user, device: registration.device, location: held)
+                )
+            } else {
+                self.sessions[registration.user, default: [:]][registration.device] = registration.location
+            }
+        }
+        return newer
+    }
+
+    var currentRun: Int { self.run }
+
+    func setComplete(_ life: EdgeLife, run: Int) {
+        self.markers[life.edge] = Marker(life: life, run: run, expires: self.world.now + Self.markerLifetime)
+    }
+
+    func renewComplete(_ life: EdgeLife) -> Bool {
+        guard let marker = self.markers[life.edge], marker.life == life, marker.run == self.run,
+            marker.expires > self.world.now
+        else { return false }
+        self.setComplete(life, run: self.run)
+        return true
+    }
+
+    func clearComplete(_ life: EdgeLife) {
+        if self.markers[life.edge]?.life == life { self.markers[life.edge] = nil }
+    }
+
+    func answer(about users: [UserID]) -> Audience.Answer {
+        var locations: [UserID: [EdgeLife]] = [:]
+        for user in users {
+            locations[user] = (self.sessions[user] ?? [:]).sorted { $0.key < $1.key }.map(\.value.life)
+        }
+        let complete = self.markers.values.filter { $0.run == self.run && $0.expires > self.world.now }.map(\.life)
+        return .found(locations, complete: Set(complete))
+    }
+
+    func renewLease(_ node: String) {
+        self.leases[node] = self.world.now + Self.leaseLifetime
+    }
+
+    /// How long ago each living lease was renewed.
+    var leaseAges: [String: Duration] {
+        self.leases.filter { $0.value > self.world.now }.mapValues { expiry in
+            .nanoseconds(self.world.now + Self.leaseLifetime - expiry)
+        }
+    }
+}
