@@ -160,6 +160,8 @@ package final class TrunklineSocket {
             return
         }
         self.state = .connecting(channel)
+        // The frames' handler may come to its place when the end is over, and then hears nothing of it.
+        channel.closeFuture.assumeIsolated().whenComplete { _ in self.becameInactive() }
     }
 
     /// The pipeline decodes frames from now on.
