@@ -275,6 +275,9 @@ package final class RouterNode: Sendable {
 
     /// How long a router that starts waits for the links of the others before it proposes itself.
     private static let joinWaitMax: Duration = .seconds(1)
+    /// How often it looks meanwhile. Links are made on many event loops, and only a start and an end wait for them: a
+    /// look is cheaper than a way to be told.
+    private static let linksLookInterval: Duration = .milliseconds(10)
 
     /// Listens, dials the other routers and, as soon as those that live have a link to it, proposes itself to every
     /// shard. Shards that are away join later.
@@ -305,7 +308,7 @@ package final class RouterNode: Sendable {
         guard let listing = try? await self.leases.leases() else { return }
         let others = Set(listing.leases.map(\.name)).subtracting([self.configuration.name])
         while !Task.isCancelled, .now < end, !others.isSubset(of: self.links.names) {
-            try? await Task.sleep(for: .milliseconds(10))
+            try? await Task.sleep(for: Self.linksLookInterval)
         }
     }
 
@@ -370,7 +373,8 @@ package final class RouterNode: Sendable {
                 edges.remove(edge)
             }
             guard !edges.isEmpty, ContinuousClock.now < end else { return }
-            try? await Task.sleep(for: .milliseconds(5))
+            // The journal has no way to say when the last parcel was put on a link; only an end waits for that.
+            try? await Task.sleep(for: Self.linksLookInterval)
         }
     }
 
@@ -388,6 +392,7 @@ package final class RouterNode: Sendable {
             if isJudging {
                 self.keepers.values.forEach { $0.wake() }
             }
+            // The shorter of the two intervals, so that a link that is lost now is judged at once.
             try? await Task.sleep(for: self.configuration.leaseReadIntervalJudging)
         }
     }

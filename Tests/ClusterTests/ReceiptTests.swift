@@ -254,6 +254,7 @@ private final class Reader: Sendable {
         let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             if let value = try await body() { return value }
+            // The pace of a client that repeats; nothing is concluded from the time.
             try await Task.sleep(for: .milliseconds(20))
         }
         throw NeverHappened(description: "it was refused for a minute")

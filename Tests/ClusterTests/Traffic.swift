@@ -67,6 +67,7 @@ final class Traffic: Sendable {
                     break
                 }
                 self.state.withLock { $0.refusals.append(answer["code"]?.string ?? "none") }
+                // The pace of a client that repeats what was refused; nothing is concluded from the time.
                 try await Task.sleep(for: .milliseconds(20))
             }
         }

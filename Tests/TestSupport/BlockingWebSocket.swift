@@ -7,10 +7,6 @@ import Synchronization
 ///
 /// One thread reads; ``markArrived()`` and ``abandon()`` may be called from any.
 package final class BlockingWebSocket: Sendable {
-    package struct Failure: Error, CustomStringConvertible {
-        package var description: String
-    }
-
     package enum Event: Sendable {
         case text([UInt8], startedAtByte: UInt64)
         /// With the code of the close frame, if one came.
@@ -39,32 +35,7 @@ package final class BlockingWebSocket: Sendable {
             timeoutSeconds: timeoutSeconds,
             receiveBufferBytes: receiveBufferBytes
         )
-        self.connection.send(
-            Array(
-                """
-                GET /ws HTTP/1.1\r
-                Host: 127.0.0.1:\(port)\r
-                Connection: Upgrade\r
-                Upgrade: websocket\r
-                Sec-WebSocket-Version: 13\r
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
-                \r
-
-                """.utf8
-            )
-        )
-        var head: [UInt8] = []
-        while head.firstIndex(of: [13, 10, 13, 10]) == nil {
-            guard let bytes = self.connection.receive(atMost: 1), !bytes.isEmpty else {
-                throw Failure(description: "no handshake: \(String(decoding: head, as: UTF8.self))")
-            }
-            head += bytes
-        }
-        let text = String(decoding: head, as: UTF8.self)
-        // The answer to the key above, from RFC 6455 §1.3.
-        guard text.hasPrefix("HTTP/1.1 101"), text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") else {
-            throw Failure(description: "refused: \(text)")
-        }
+        try self.connection.openWebSocket(port: port)
     }
 
     package func send(text: String) {
@@ -72,14 +43,7 @@ package final class BlockingWebSocket: Sendable {
     }
 
     private func send(opcode: UInt8, _ payload: [UInt8]) {
-        var frame: [UInt8] = [0x80 | opcode]
-        switch payload.count {
-        case ..<126: frame.append(0x80 | UInt8(payload.count))
-        default: frame += [0x80 | 126, UInt8(payload.count >> 8 & 0xFF), UInt8(payload.count & 0xFF)]
-        }
-        let key: [UInt8] = [0x12, 0x34, 0x56, 0x78]
-        frame += key + payload.enumerated().map { $1 ^ key[$0 & 3] }
-        self.connection.send(frame)
+        self.connection.send(PlainFrame.bytes(opcode: opcode, payload))
     }
 
     /// How many bytes of the connection have certainly arrived by now, whether they were read or not.

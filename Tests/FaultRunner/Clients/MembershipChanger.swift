@@ -82,6 +82,7 @@ final class MembershipChanger: Sendable {
             }
             if let answer, isDone(answer.status) { return }
             attempt += 1
+            // The pace of a client that repeats what had no answer.
             try? await Task.sleep(for: .milliseconds(100))
         }
     }

@@ -27,6 +27,7 @@ final class NodeWatch: Sendable {
     func begin() {
         self.state.withLock { $0.isWatching = true }
         Task.detached { [weak self] in
+            // A sample of memory and life, again and again.
             while await Self.isWatched(self) { try? await Task.sleep(for: .milliseconds(200)) }
         }
     }
