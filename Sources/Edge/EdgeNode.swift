@@ -62,10 +62,15 @@ package final class EdgeNode: WebSocketAcceptor {
             node: mesh,
             notificationNames: Dictionary(names, uniquingKeysWith: { first, _ in first })
         )
-        let routing = RoutingState { owners in inbox.ownersChanged(owners) }
+        let waits = RetryWaits()
+        let routing = RoutingState { owners in
+            inbox.ownersChanged(owners)
+            waits.wakeAll()
+        }
         let routers = RouterClient(
             routing: routing,
             links: mesh,
+            waits: waits,
             requestTimeout: settings.timeouts.request,
             submitTimeout: settings.timeouts.submit
         )
@@ -125,7 +130,10 @@ package final class EdgeNode: WebSocketAcceptor {
                     metrics: metrics,
                     logger: logger
                 ),
-                linkUp: { announcer.tellRegistration() },
+                linkUp: {
+                    announcer.tellRegistration()
+                    waits.wakeAll()
+                },
                 presence: presence,
                 settle: { users in
                     .andAllComplete(loops.map { $0.settle(users) }, on: eventLoops[0])

@@ -97,7 +97,7 @@ final class ReceiptSender: Sendable {
             self.send(request)
         }
         if let pause = outcome.pause {
-            self.eventLoop.scheduleTask(in: .milliseconds(Int64(pause))) {
+            self.routers.waits.wait(milliseconds: pause, on: self.eventLoop) {
                 self.carryOut(conversation) { $0.resume(conversation, now: .now()) }
             }
         }

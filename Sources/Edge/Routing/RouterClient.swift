@@ -11,21 +11,26 @@ package import Wire
 /// until the time of the request is up.
 package final class RouterClient: RouterCalls {
     package let routing: RoutingState
+    /// Requests that wait before another attempt.
+    package let waits: RetryWaits
     let links: any RouterLinks
     let requestTimeout: Duration
     private let submitTimeout: Duration
 
     /// - Parameters:
+    ///   - waits: woken by whoever learns of a new owner or link.
     ///   - requestTimeout: the whole time of a request for which none is given.
     ///   - submitTimeout: the whole time of one message.
     package init(
         routing: RoutingState,
         links: any RouterLinks,
+        waits: RetryWaits = RetryWaits(),
         requestTimeout: Duration,
         submitTimeout: Duration
     ) {
         self.routing = routing
         self.links = links
+        self.waits = waits
         self.requestTimeout = requestTimeout
         self.submitTimeout = submitTimeout
     }
@@ -96,7 +101,7 @@ package final class RouterClient: RouterCalls {
                 throw .outOfTime(mayHaveArrived: mayHaveArrived || arrived)
             case .retry(let arrived):
                 mayHaveArrived = mayHaveArrived || arrived
-                guard await Self.pause(schedule.next(), before: deadline) else {
+                guard await self.pause(schedule.next(), before: deadline) else {
                     throw .outOfTime(mayHaveArrived: mayHaveArrived)
                 }
             }
@@ -179,7 +184,7 @@ package final class RouterClient: RouterCalls {
                 }
             }
             guard !remaining.isEmpty else { break }
-            guard await Self.pause(schedule.next(), before: deadline) else { throw .outOfTime(mayHaveArrived: false) }
+            guard await self.pause(schedule.next(), before: deadline) else { throw .outOfTime(mayHaveArrived: false) }
         }
         return answers
     }
@@ -250,13 +255,9 @@ package final class RouterClient: RouterCalls {
     }
 
     /// Returns false when the time is up first, or the task was cancelled.
-    static func pause(_ milliseconds: Int, before deadline: NIODeadline) async -> Bool {
+    func pause(_ milliseconds: Int, before deadline: NIODeadline) async -> Bool {
         guard NIODeadline.now() + .milliseconds(Int64(milliseconds)) < deadline else { return false }
-        do {
-            try await Task.sleep(for: .milliseconds(milliseconds))
-            return true
-        } catch {
-            return false
-        }
+        await self.waits.wait(milliseconds: milliseconds)
+        return !Task.isCancelled
     }
 }

@@ -63,9 +63,10 @@ extension SessionHandler {
             }
         }
         if let (conversation, milliseconds) = result.pause {
-            let bound = NIOLoopBound(self, eventLoop: self.loop.eventLoop)
-            self.loop.eventLoop.scheduleTask(in: .milliseconds(Int64(milliseconds))) {
-                bound.value.resume(conversation)
+            let eventLoop = self.loop.eventLoop
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            self.services.routers.waits.wait(milliseconds: milliseconds, on: eventLoop) {
+                eventLoop.execute { bound.value.resume(conversation) }
             }
         }
     }

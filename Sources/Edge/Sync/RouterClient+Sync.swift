@@ -23,7 +23,7 @@ extension RouterClient {
             }
             let now = self.links.linkedLives
             if !now.isEmpty, now.allSatisfy({ answers[$0.key]?.life == $0.value }) { continue }
-            guard await Self.pause(schedule.next(), before: deadline) else { throw .outOfTime(mayHaveArrived: false) }
+            guard await self.pause(schedule.next(), before: deadline) else { throw .outOfTime(mayHaveArrived: false) }
         }
     }
 
