@@ -17,6 +17,7 @@ package final class EdgeMetrics: Sendable {
     let deliveryDelay: Histogram
     let deliveriesSkipped: Counter
     let deliveriesDropped: Counter
+    let deliveriesWithheld: Counter
     let resyncs: Counter
     let recipientsAbsent: Counter
     let sync: SyncMetrics
@@ -73,6 +74,10 @@ package final class EdgeMetrics: Sendable {
         self.deliveriesDropped = registry.counter(
             "trunkline_edge_deliveries_dropped_total",
             help: "Events dropped because too many waited for an event loop; its sessions are told to resync."
+        )
+        self.deliveriesWithheld = registry.counter(
+            "trunkline_edge_deliveries_withheld_total",
+            help: "Deliveries to users who had been removed meanwhile; they came late from a former owner."
         )
         self.resyncs = registry.counter("trunkline_edge_resyncs_total", help: "Times a session was told to resync.")
         self.sync = SyncMetrics(registry)

@@ -69,6 +69,7 @@ final class MeshInbox: MeshDelegate {
             let question = try SettleDeliveries(decoding: request.payload)
             // What came before it in the same read is still being collected.
             receivers.dispatcher.readComplete(from: request.peer.name)
+            receivers.dispatcher.membersLeft(question)
             receivers.settle(question.users).whenComplete { _ in
                 request.reply(status: ResponseStatus.ok.rawValue, payload: ByteBuffer())
             }

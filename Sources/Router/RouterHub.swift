@@ -269,9 +269,9 @@ extension RouterHub: AudienceTransport {
         }
     }
 
-    package func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void) {
+    package func settle(_ departure: Departure, completion: @escaping @Sendable () -> Void) {
         guard let parts = self.parts else { return completion() }
-        parts.settler.settle(users, completion: completion)
+        parts.settler.settle(departure, completion: completion)
     }
 
     package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {

@@ -156,6 +156,21 @@ struct DeliveryTests {
         #expect(try await slow.frames().isEmpty)
     }
 
+    @Test("What a former owner sends late does not reach who was put out; who is a member again gets what is newer")
+    func withholdsLateDeliveries() async throws {
+        let fixture = SessionsFixture()
+        let former = try await fixture.authenticate(self.receiver, DeviceID(value: 5))
+        let member = try await fixture.authenticate(self.sender, self.laptop)
+        await fixture.askToSettle([self.receiver], through: 7)
+        await fixture.deliver(self.deliver(6...7, to: [self.receiver, self.sender]))
+        #expect(try await former.messages().isEmpty)
+        #expect(try await member.messages().count == 2)
+        #expect(fixture.metrics.deliveriesWithheld.value == 2)
+        await fixture.deliver(self.deliver(8...8, to: [self.receiver, self.sender]))
+        #expect(try await former.messages().count == 1)
+        #expect(try await member.messages().count == 1)
+    }
+
     @Test("A reader that was slow but missed nothing is told nothing")
     func slowWithoutLoss() async throws {
         let fixture = SessionsFixture()

@@ -222,7 +222,7 @@ struct SessionsFixture: Sendable {
     }
 
     /// Asks as a router does whether what came before has gone out; the answers are added to the log.
-    func askToSettle(_ users: [UserID]) async {
+    func askToSettle(_ users: [UserID], through seq: UInt64 = 0) async {
         let log = self.log
         let request = InboundRequest(
             peer: PeerIdentity(name: "router-1", incarnation: Incarnation(value: 9), role: .router),
@@ -230,7 +230,7 @@ struct SessionsFixture: Sendable {
             slot: 0,
             epoch: 0,
             deadline: .now() + .seconds(60),
-            payload: SettleDeliveries(users: users).encoded()
+            payload: SettleDeliveries(users: users, conversation: ConversationID(value: 5), through: seq).encoded()
         ) { status, _ in log.add("settled \(status)") }
         self.inbox.meshRequest(request)
         await self.eventLoop.run()

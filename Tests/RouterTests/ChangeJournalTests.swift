@@ -52,7 +52,7 @@ private final class ScriptedTransport: AudienceTransport {
         self.state.withLock { $0.sent[edge, default: []].append(deliver.message.seq) }
     }
 
-    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void) {
+    func settle(_ departure: Departure, completion: @escaping @Sendable () -> Void) {
         completion()
     }
 

@@ -299,9 +299,9 @@ private let samples: [(body: any WireMessage & Equatable, hexadecimal: String)] 
             """
         ),
         (
-            SettleDeliveries(users: [bob]),
+            SettleDeliveries(users: [bob], conversation: ConversationID(value: 5), through: 17),
             """
-            0a1000000000000000000000000000000002
+            0a10000000000000000000000000000000021210000000000000000000000000000000051811
             """
         ),
         (
@@ -468,6 +468,13 @@ struct MessageBodiesTests {
         let views = [View(shard: "shard-1", epoch: 3, routers: ["router-1@0192", "router-2@0193"])]
         let news = RoutingNews(map: map, views: views)
         #expect(try RoutingNews(decoding: news.encoded()) == news)
+    }
+
+    @Test("A router of an earlier version asks without the conversation")
+    func settlementOfAnEarlierVersion() throws {
+        let question = SettleDeliveries(users: [UserID(value: 2)], conversation: nil, through: 0)
+        let users: [UInt8] = [0x0A, 0x10] + [UInt8](repeating: 0, count: 15) + [2]
+        #expect(try SettleDeliveries(decoding: ByteBuffer(bytes: users)) == question)
     }
 
     @Test("An error code of a later version is told as an internal error, not refused")

@@ -20,6 +20,7 @@ final class DeliveryDispatcher: Sendable {
     private let presence: PresenceService
     /// By the name of the router; bounded by the credit that the mesh gives to a peer.
     private let collected = Mutex<[String: [LiveEvent]]>([:])
+    private let former = Mutex(FormerMembers())
 
     init(
         index: SessionIndex,
@@ -65,6 +66,12 @@ final class DeliveryDispatcher: Sendable {
         }
     }
 
+    /// From now on no late message of a former owner goes to those who left.
+    func membersLeft(_ question: SettleDeliveries) {
+        guard let conversation = question.conversation else { return }
+        self.former.withLock { $0.left(conversation, question.users, through: question.through, now: .now()) }
+    }
+
     func malformed(_ error: FieldError, from router: String) {
         self.metrics.malformedNotifications.increment()
         self.logger.warning(
@@ -74,8 +81,9 @@ final class DeliveryDispatcher: Sendable {
     }
 
     func readComplete(from router: String) {
-        let events = self.collected.withLock { $0.removeValue(forKey: router) ?? [] }
+        var events = self.collected.withLock { $0.removeValue(forKey: router) ?? [] }
         guard !events.isEmpty else { return }
+        self.withhold(&events)
         self.metrics.eventsReceived.increment(by: UInt64(events.count))
         let placement = self.index.place(events.map { ($0.recipients, $0.absenceIsNews) })
         var byLoop: [Int: [SessionLoop.Delivery]] = [:]
@@ -98,6 +106,21 @@ final class DeliveryDispatcher: Sendable {
             self.loops[loop].deliver(deliveries)
         }
         self.report(absent: placement.absent, to: router)
+    }
+
+    private func withhold(_ events: inout [LiveEvent]) {
+        let former = self.former.withLock { former in
+            if !former.isEmpty { former.forget(now: .now()) }
+            return former
+        }
+        guard !former.isEmpty else { return }
+        for index in events.indices where events[index].seq > 0 {
+            let event = events[index]
+            let allowed = former.allowed(event.recipients, event.conversation, seq: event.seq)
+            guard allowed.count < event.recipients.count else { continue }
+            self.metrics.deliveriesWithheld.increment(by: UInt64(event.recipients.count - allowed.count))
+            events[index].recipients = allowed
+        }
     }
 
     private func collect(_ event: LiveEvent, from router: String) {

@@ -14,8 +14,8 @@ package struct Parcel: Sendable {
         case receipts([MemberWatermarks], isPrivate: Bool)
         /// Ephemeral. Its `recipients` are filled in for each edge.
         case typing(Typing)
-        /// Told to nobody: the completion comes when what was sent before this cannot reach these users any more.
-        case settlement([UserID], completion: @Sendable () -> Void)
+        /// Told to nobody: the completion comes when what was sent before this cannot reach those who left any more.
+        case settlement(Departure, completion: @Sendable () -> Void)
     }
 
     package var conversation: ConversationID
@@ -81,7 +81,7 @@ package struct Audience {
     package enum Action: Sendable {
         case lookUp(ConversationID, token: UInt64, users: [UserID])
         case send(edge: String, parcel: Parcel, recipients: [UserID], isBroadcast: Bool)
-        case settle([UserID], completion: @Sendable () -> Void)
+        case settle(Departure, completion: @Sendable () -> Void)
         /// Everything about the change with this position stands before.
         case finished(position: UInt64)
     }
@@ -344,8 +344,8 @@ package struct Audience {
     // MARK: - Sending
 
     private func send(_ parcel: Parcel, to audience: Resolved) -> [Action] {
-        if case .settlement(let users, let completion) = parcel.content {
-            return [.settle(users, completion: completion)]
+        if case .settlement(let departure, let completion) = parcel.content {
+            return [.settle(departure, completion: completion)]
         }
         var actions: [Action] = []
         for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
@@ -368,8 +368,8 @@ package struct Audience {
     }
 
     private func broadcast(_ parcel: Parcel) -> [Action] {
-        if case .settlement(let users, let completion) = parcel.content {
-            return [.settle(users, completion: completion)]
+        if case .settlement(let departure, let completion) = parcel.content {
+            return [.settle(departure, completion: completion)]
         }
         return self.linked.map { edge in
             .send(

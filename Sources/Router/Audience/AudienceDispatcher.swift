@@ -14,8 +14,8 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
     /// The same for what may be dropped.
     func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
-    /// The completion comes when what was put on the links before cannot reach these users any more; on any thread.
-    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void)
+    /// The completion comes when what was put on the links before cannot reach those who left any more; on any thread.
+    func settle(_ departure: Departure, completion: @escaping @Sendable () -> Void)
     /// Changes with these positions were put on the links before.
     func finished(_ positions: [UInt64])
 }
@@ -118,8 +118,8 @@ package final class AudienceDispatcher: Sendable {
                 sent += 1
                 broadcast += isBroadcast ? 1 : 0
                 self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
-            case .settle(let users, let completion):
-                self.transport.settle(users, completion: completion)
+            case .settle(let departure, let completion):
+                self.transport.settle(departure, completion: completion)
             }
         }
         if !finished.isEmpty { self.transport.finished(finished) }

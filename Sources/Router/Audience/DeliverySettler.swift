@@ -43,8 +43,13 @@ final class DeliverySettler: Sendable {
         self.ask = ask
     }
 
-    /// The completion comes when what was put on the links before cannot reach these users any more.
-    func settle(_ users: [UserID], completion: @escaping @Sendable () -> Void) {
+    /// The completion comes when what was put on the links before cannot reach those who left any more.
+    func settle(_ departure: Departure, completion: @escaping @Sendable () -> Void) {
+        let question = SettleDeliveries(
+            users: departure.users,
+            conversation: departure.conversation,
+            through: departure.through
+        )
         self.loop.execute {
             let linked = self.links.edges
             let settlement = DeliverySettlement(
@@ -53,10 +58,7 @@ final class DeliverySettler: Sendable {
                 silenceLimit: self.silenceLimit,
                 now: .now()
             )
-            let run = NIOLoopBound(
-                Run(settlement, SettleDeliveries(users: users), completion: completion),
-                eventLoop: self.loop
-            )
+            let run = NIOLoopBound(Run(settlement, question, completion: completion), eventLoop: self.loop)
             for edge in linked { self.ask(edge, run) }
             self.advance(run)
         }

@@ -174,8 +174,8 @@ package enum ConversationOperations {
             )
         }
         // A removal that is asked for once more is acknowledged once more, and means as much.
-        if case .ok = outcome.reply, let members = scope.sequencer[request.conversation]?.members {
-            outcome.departure = Departure([request.user], from: request.conversation, members: members)
+        if case .ok = outcome.reply, let entry = scope.sequencer[request.conversation] {
+            outcome.departure = Departure([request.user], from: entry.conversation, members: entry.members)
         }
         return outcome
     }
@@ -229,7 +229,7 @@ package enum ConversationOperations {
         if kind == .deleted {
             scope.deleted(state.conversation.id)
             parcel.members = before.members
-            departure = Departure(before.members.users, from: state.conversation.id, members: before.members)
+            departure = Departure(before.members.users, from: state.conversation, members: before.members)
         } else {
             scope.changed(state.conversation, members: after)
             parcel.formerMembers = users.filter { after[$0] == nil }

@@ -24,11 +24,14 @@ package struct Departure: Sendable {
     package var conversation: ConversationID
     package var users: [UserID]
     package var members: MemberList
+    /// The conversation's head when they left.
+    package var through: UInt64
 
-    package init(_ users: [UserID], from conversation: ConversationID, members: MemberList) {
-        self.conversation = conversation
+    package init(_ users: [UserID], from conversation: Conversation, members: MemberList) {
+        self.conversation = conversation.id
         self.users = users
         self.members = members
+        self.through = conversation.headSeq
     }
 }
 

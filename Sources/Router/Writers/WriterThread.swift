@@ -181,7 +181,7 @@ final class WriterThread: Sendable {
 
     private func settle(_ departure: Departure?, completion: @escaping @Sendable () -> Void) {
         guard let departure else { return completion() }
-        let settlement = Parcel.Content.settlement(departure.users, completion: completion)
+        let settlement = Parcel.Content.settlement(departure, completion: completion)
         // After the parcels of the conversation that went before.
         self.effects.deliver([
             Parcel(conversation: departure.conversation, content: settlement, members: departure.members)

@@ -68,24 +68,38 @@ package struct SessionUnknown: WireMessage, Equatable {
 /// Router → edge: answer when nothing that came before over this link can reach these users any more.
 package struct SettleDeliveries: WireMessage, Equatable {
     package var users: [UserID]
+    /// What they were put out of; nil from a router of an earlier version.
+    package var conversation: ConversationID?
+    /// The last message that they may have had; of no meaning without a conversation.
+    package var through: UInt64
 
-    package init(users: [UserID]) {
+    package init(users: [UserID], conversation: ConversationID?, through: UInt64) {
         self.users = users
+        self.conversation = conversation
+        self.through = through
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.identifiers(1, self.users)
+        if let conversation = self.conversation {
+            writer.identifier(2, conversation)
+            writer.integer(3, self.through)
+        }
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var users: [UserID] = []
+        var conversation: ConversationID?
+        var through: UInt64 = 0
         while let field = try reader.next() {
             switch field.number {
             case 1: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 2: conversation = try field.identifier()
+            case 3: through = try field.integer()
             default: break
             }
         }
-        self.init(users: users)
+        self.init(users: users, conversation: conversation, through: through)
     }
 }
 
