@@ -285,7 +285,8 @@ struct FenceTests {
         let second = try #require(ShardMap(version: 2, shards: names, assignment: assignment))
         #expect(try session.replaceShardMap(second, expectedVersion: 1))
         #expect(try !session.replaceShardMap(second, expectedVersion: 1))
-        #expect(try session.readShardMap() == second)
+        #expect(try session.readShardMap(newerThan: 1) == second)
+        #expect(try session.readShardMap(newerThan: 2) == nil)
     }
 }
 

@@ -245,6 +245,7 @@ struct UserTests {
     @Test("the outbox is read by slot and from an id on, and deleting is repeatable")
     func outbox() throws {
         let session = try TestShard().session()
+        #expect(try !session.hasOutbox())
         for name in ["ada", "bob", "cem"] {
             let entry = OutboxEntry(targetSlot: Slot(ofName: name), kind: 3, payload: Array(name.utf8))
             _ = try session.registerName(name, for: .generate(), outbox: [entry], now: 1, epoch: 1)
@@ -255,6 +256,7 @@ struct UserTests {
         let slots = [Slot(ofName: "ada"), Slot(ofName: "cem")]
         #expect(try session.readOutbox(slots: slots, after: 0, limit: 10) == [all[0], all[2]])
         #expect(try session.readOutbox(slots: [], after: 0, limit: 10).isEmpty)
+        #expect(try session.hasOutbox())
         #expect(try session.deleteOutbox([all[0].id, all[2].id, 999], epoch: 1) == 2)
         #expect(try session.deleteOutbox([all[0].id], epoch: 1) == 0)
         #expect(try session.deleteOutbox([], epoch: 1) == 0)

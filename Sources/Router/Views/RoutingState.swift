@@ -33,6 +33,10 @@ package final class RoutingState: Sendable {
         return RoutingNews(map: nil, views: view.map { [$0] } ?? [])
     }
 
+    package var mapVersion: UInt64? {
+        self.table.withLock { $0.map?.version }
+    }
+
     package func view(of shard: String) -> View? {
         self.table.withLock { $0.views[shard] }
     }

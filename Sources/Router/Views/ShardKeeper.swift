@@ -207,7 +207,7 @@ package final class ShardKeeper: Sendable {
     // MARK: - Map and view
 
     private func routine(_ state: inout State) throws(StorageError) {
-        if let map = try state.session.readShardMap() {
+        if let map = try state.session.readShardMap(newerThan: self.routing.mapVersion) {
             self.routing.adopt(map)
         }
         let view = try state.session.readView()
@@ -264,7 +264,8 @@ package final class ShardKeeper: Sendable {
 
     private func sendOutbox(_ state: inout State) throws(StorageError) {
         state.hasNewEntries = false
-        guard state.outbox.room > 0 else { return }
+        // Mostly there is nothing, and the list of slots is long.
+        guard state.outbox.room > 0, try state.session.hasOutbox() else { return }
         let slots = self.routing.ownSlots(in: self.shard)
         guard !slots.isEmpty else { return }
         let rows = try state.session.readOutbox(slots: slots, after: 0, limit: OutboxProgress.underWayMax)

@@ -85,6 +85,11 @@ extension ShardSession {
     /// Entries of one read.
     package static let outboxRowsMax = 1000
 
+    /// Whether there are entries of any slot that are not done yet.
+    package func hasOutbox() throws(StorageError) -> Bool {
+        try self.read("SELECT 1 FROM outbox LIMIT 1", []) { $0.rowCount > 0 }
+    }
+
     /// Entries that are not done yet, in the order of their ids.
     ///
     /// Ids are drawn before their transactions commit, so a lower one can appear after a higher one was read: a reader that

@@ -4,9 +4,12 @@ import Placement
 import Postgres
 
 extension ShardSession {
-    /// The shard map as this shard has it.
-    package func readShardMap() throws(StorageError) -> ShardMap? {
-        try self.read("SELECT version, shards, assignment FROM shard_map", []) {
+    /// The shard map as this shard has it; nil when it has none, or none that is newer than the known version.
+    package func readShardMap(newerThan known: UInt64? = nil) throws(StorageError) -> ShardMap? {
+        try self.read(
+            "SELECT version, shards, assignment FROM shard_map WHERE version > $1",
+            [.int8(known.map { Int64(clamping: $0) } ?? -1)]
+        ) {
             (result) throws(PostgresError) -> ShardMap? in
             guard var row = result.first else { return nil }
             let version = try UInt64(clamping: row.int8())
