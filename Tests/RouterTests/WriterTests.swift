@@ -97,6 +97,27 @@ struct WriterTests {
         #expect(!self.writer.hasUnsettled)
     }
 
+    @Test("What is found stored is delivered once more, but not to who joined after it")
+    mutating func foundIsNotForNewcomers() {
+        let state = Storage.ConversationState(
+            conversation: conversation(head: 4),
+            members: [Member(user: user(1), role: .owner), Member(user: user(2), role: .member, joinedSeq: 3)],
+            membersVersion: 2
+        )
+        _ = self.writer.begin([self.work(1, submit(1)), self.work(2, submit(2))], self.circumstances())
+        _ = self.writer.resume(.loaded([state]), self.circumstances())
+        _ = self.writer.resume(.appended(.duplicateClientMessageID), self.circumstances())
+        let (old, new) = (
+            Message(submit(1), seq: 3, createdAt: start), Message(submit(2), seq: 4, createdAt: start)
+        )
+        let found = self.writer.resume(
+            .lookedBack([MessageKey(old): old, MessageKey(new): new]),
+            self.circumstances()
+        )
+        let told = found.effects.parcels.map { $0.recipients(among: [user(1), user(2)]) }
+        #expect(told == [[user(1)], [user(1), user(2)]])
+    }
+
     @Test("Until its time is up; then the answer is that nobody knows")
     mutating func unknownUntilTheEnd() {
         _ = self.load([self.work(1, submit(1))])
@@ -167,10 +188,13 @@ extension [Writer.Effect] {
         self.compactMap { if case .failed(_, let failure) = $0 { failure.code } else { nil } }
     }
 
-    fileprivate var delivered: [UInt64] {
-        self.flatMap { effect -> [UInt64] in
-            guard case .deliver(let parcels) = effect else { return [] }
-            return parcels.compactMap { if case .message(let message) = $0.content { message.seq } else { nil } }
+    fileprivate var parcels: [Parcel] {
+        self.flatMap { effect -> [Parcel] in
+            if case .deliver(let parcels) = effect { parcels } else { [] }
         }
+    }
+
+    fileprivate var delivered: [UInt64] {
+        self.parcels.compactMap { if case .message(let message) = $0.content { message.seq } else { nil } }
     }
 }

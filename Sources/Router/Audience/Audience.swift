@@ -24,6 +24,8 @@ package struct Parcel: Sendable {
     package var members: MemberList
     /// Users who are told though they are not members any more.
     package var formerMembers: [UserID]
+    /// Members who joined after what is told of, and are not told: it is told once more, of an earlier time.
+    package var laterMembers: Set<UserID> = []
     /// That of the change in the router's ``ChangeLog``; 0 when it has none.
     package var position: UInt64 = 0
 
@@ -43,6 +45,7 @@ package struct Parcel: Sendable {
 extension Parcel {
     /// Who of these members is told.
     func recipients(among users: [UserID]) -> [UserID] {
+        let users = self.laterMembers.isEmpty ? users : users.filter { !self.laterMembers.contains($0) }
         guard case .receipts(let entries, let isPrivate) = self.content else { return users }
         if isPrivate {
             let concerned = Set(entries.map(\.user))

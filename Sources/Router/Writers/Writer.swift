@@ -305,7 +305,8 @@ extension Writer {
     }
 
     /// Whoever stored a message that is found may have died, or lost the connection, before delivering it: it is delivered
-    /// again as it is stored, since a repeat may differ. Devices that have its number already ignore it.
+    /// again as it is stored, since a repeat may differ. Devices that have its number already ignore it; whoever joined
+    /// after it may not see it.
     private mutating func lookedBack(
         _ found: [MessageKey: Message],
         _ round: Round,
@@ -321,7 +322,9 @@ extension Writer {
                 at: StoredPlace(seq: message.seq, createdAt: message.createdAt)
             )
             guard let members = self.sequencer[key.conversation]?.members else { continue }
-            parcels.append(Parcel(conversation: key.conversation, content: .message(message), members: members))
+            var parcel = Parcel(conversation: key.conversation, content: .message(message), members: members)
+            parcel.laterMembers = Set(members.all.filter { $0.joinedSeq >= message.seq }.map(\.user))
+            parcels.append(parcel)
         }
         self.deliver(parcels, &turn)
         var round = round

@@ -70,6 +70,8 @@ package final class SimulatedDevice: SimulatedNode {
     package private(set) var gapsUntold = 0
     /// Messages of others that came once more, live or by a sync.
     package private(set) var repeats = 0
+    /// What came with a page over REST: the same message may be on its way over the link, once.
+    private var paged: [ConversationID: Set<UInt64>] = [:]
     /// What was answered to receipts: the largest, by conversation.
     package var acknowledgedReceipts: [ConversationID: Watermarks] = [:]
     package var receiptsWentBack = 0
@@ -338,6 +340,7 @@ package final class SimulatedDevice: SimulatedNode {
         case .known:
             // Its own ones it knows from the answers, and a sync brings them too.
             guard arrival != .own, message.senderID != self.user else { break }
+            guard self.paged[conversation]?.remove(message.seq) == nil else { break }
             self.repeats += 1
             self.world.note("\(self.name) gets \(message.body)=\(message.seq) again, \(arrival)")
         case .overflow:
@@ -433,6 +436,7 @@ package final class SimulatedDevice: SimulatedNode {
                     $0.pageReceived(page.messages.map { DeliveredMessage($0) }, hasMore: page.hasMore)
                 })
             else { return }
+            self.paged[conversation, default: []].formUnion(page.messages.map(\.seq))
             for arrived in outcome.deliver { self.handOver(arrived.message) }
             self.carryOut(outcome.action, conversation)
         case .failure(let failure) where failure.code == .notFound:
