@@ -53,6 +53,7 @@ struct ReportTests {
         #expect(summary.alone == 1 && summary.combined == 1)
         #expect(summary.acknowledgement.longest == 45, "from 300 to 345")
         #expect(summary.anyAcknowledgement == 225, "from 120 to 345")
+        #expect(summary.acknowledgementAfter == 25, "from 320 to 345")
         #expect(summary.healing == 180)
         #expect(summary.verdict == "held")
     }

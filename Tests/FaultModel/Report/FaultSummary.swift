@@ -27,6 +27,8 @@ package struct FaultSummary: Sendable, Equatable {
     package var combined: Int
     package var acknowledgement: Spread
     package var anyAcknowledgement: Microseconds
+    /// From a fault being undone to the last acknowledgement that was waited for since before that, the longest.
+    package var acknowledgementAfter: Microseconds
     package var delivery: Spread
     package var anyDelivery: Microseconds
     /// The longest time in which a device showed somebody wrongly.
@@ -42,6 +44,12 @@ package struct FaultSummary: Sendable, Equatable {
         let windows = Self.windows(record)
         let acknowledgement = LongestWait.longest(waits.acknowledgement, in: windows)
         let anyAcknowledgement = LongestWait.longest(waits.anyAcknowledgement, in: windows)
+        let acknowledgementAfter = zip(record.injections, windows).map { injection, window in
+            let reaching = waits.acknowledgement.filter { wait in
+                wait.from < injection.undoneAt && wait.until > injection.undoneAt
+            }
+            return reaching.map { min($0.until, window.until) - injection.undoneAt }.max() ?? 0
+        }
         let delivery = LongestWait.longest(waits.delivery, in: windows)
         let anyDelivery = LongestWait.longest(waits.anyDelivery, in: windows)
         let presence = LongestWait.longest(waits.presence, in: windows)
@@ -62,6 +70,7 @@ package struct FaultSummary: Sendable, Equatable {
                 combined: own.count - alone.count,
                 acknowledgement: first,
                 anyAcknowledgement: counted.map { anyAcknowledgement[$0] }.max() ?? 0,
+                acknowledgementAfter: counted.map { acknowledgementAfter[$0] }.max() ?? 0,
                 delivery: second,
                 anyDelivery: counted.map { anyDelivery[$0] }.max() ?? 0,
                 presence: counted.map { presence[$0] }.max() ?? 0,

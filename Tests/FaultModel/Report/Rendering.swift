@@ -28,9 +28,8 @@ package enum Rendering {
     /// The table at the end of a run.
     package static func table(_ summaries: [FaultSummary]) -> String {
         let header = [
-            "fault", "times", "ack p50", "p99", "max", "no ack", "delivery p50", "p99", "max", "no delivery",
-            "presence",
-            "healing", "verdict",
+            "fault", "times", "ack p50", "p99", "max", "after", "no ack", "delivery p50", "p99", "max",
+            "no delivery", "presence", "healing", "verdict",
         ]
         return Self.table(
             [header]
@@ -41,6 +40,7 @@ package enum Rendering {
                         Self.seconds(summary.acknowledgement.median),
                         Self.seconds(summary.acknowledgement.percentile99),
                         Self.seconds(summary.acknowledgement.longest),
+                        Self.seconds(summary.acknowledgementAfter),
                         Self.seconds(summary.anyAcknowledgement),
                         Self.seconds(summary.delivery.median),
                         Self.seconds(summary.delivery.percentile99),
@@ -57,7 +57,8 @@ package enum Rendering {
     package static let legend = """
         Seconds. times: injections alone + together with another fault; the figures are of those alone, where there are any.
         ack: the longest time any sender waited for the acknowledgement of a message, from the injection to 5 s after it was
-        undone; p50, p99 and max over injections. no ack: the longest time in which nobody at all got one.
+        undone; p50, p99 and max over injections. after: how long after it was undone (a server promoted, a process started) the
+        last of those acknowledgements came. no ack: the longest time in which nobody at all got one.
         delivery: the longest time from an acknowledgement to the arrival at a device that is always there. no delivery: the
         longest time in which nothing arrived live anywhere. presence: the longest time in which such a device showed
         somebody as connected who was not, or the other way round; whoever leaves is shown for a second more. healing: from
