@@ -26,7 +26,16 @@ extension TrunklineSession {
     }
 
     /// Whether something that was missed is asked for.
-    package var isCatchingUp: Bool { self.pagesUnderWay > 0 || self.syncUnderWay != nil || self.needsSync }
+    package var isCatchingUp: Bool {
+        self.pagesUnderWay > 0 || self.pagesPausing > 0 || self.syncUnderWay != nil || self.needsSync
+    }
+
+    /// Tells when nothing is asked for any more that was missed before this connection.
+    func noteCaughtUp() {
+        guard self.isBehind, self.isOpen, !self.isCatchingUp else { return }
+        self.isBehind = false
+        self.emit(.caughtUp)
+    }
 
     /// Asks over REST for what is missing at the end.
     package func catchUp(_ conversation: ConversationID) {
@@ -107,7 +116,9 @@ extension TrunklineSession {
             self.fetch(conversation, after: after)
         case .pause:
             let pause = self.settings.retry.pause(attempt: 2, using: &self.generator)
+            self.pagesPausing += 1
             self.eventLoop.assumeIsolated().scheduleTask(in: pause) {
+                self.pagesPausing -= 1
                 guard !self.hasEnded, let action = self.cursors[conversation]?.pauseEnded() else { return }
                 self.carryOut(action, conversation)
             }
@@ -154,10 +165,11 @@ extension TrunklineSession {
         case .success(let page): self.pageReceived(conversation, page)
         case .failure(let error): self.fetchFailed(conversation, TrunklineError(requestFailure: error))
         }
-        guard self.pagesUnderWay < self.settings.pagesUnderWayMax, !self.pageQueue.isEmpty else { return }
-        let next = self.pageQueue.removeFirst()
-        guard let position = self.position(in: next) else { return }
-        self.fetch(next, after: position)
+        if self.pagesUnderWay < self.settings.pagesUnderWayMax, !self.pageQueue.isEmpty {
+            let next = self.pageQueue.removeFirst()
+            if let position = self.position(in: next) { self.fetch(next, after: position) }
+        }
+        self.noteCaughtUp()
     }
 
     private func pageReceived(_ conversation: ConversationID, _ page: MessagesResponse) {
@@ -180,6 +192,7 @@ extension TrunklineSession {
             self.cursors[conversation]?.fetchAbandoned()
             return
         }
+        self.emit(.delayed(error))
         guard let action = self.cursors[conversation]?.pageFailed() else { return }
         self.carryOut(action, conversation)
     }

@@ -38,6 +38,12 @@ package final class TrunklineSession {
     package enum Event: Sendable {
         /// Connected, to the edge with this index.
         case connected(edge: Int)
+        /// Everything that came before this connection was handed over: once after each `connected`, unless the
+        /// connection is lost before.
+        case caughtUp
+        /// Something that the session does by itself was refused for now, or failed, and is done again after a pause: to
+        /// begin on this connection, to ask for what was missed.
+        case delayed(TrunklineError)
         /// Not connected any more, or not yet; it is tried again after the pause.
         case disconnected(TrunklineError, pause: TimeAmount)
         case message(DeliveredMessage, ArrivedMessage.Arrival)
@@ -106,6 +112,8 @@ package final class TrunklineSession {
     var renewal = TokenRenewal()
     var cursors: [ConversationID: ConversationCursor] = [:]
     var pagesUnderWay = 0
+    /// Conversations that ask for their page again after a pause.
+    var pagesPausing = 0
     /// Conversations that wait for a page to be asked for, each at most once.
     var pageQueue: [ConversationID] = []
     var receipts = ReceiptTracker()
@@ -114,6 +122,8 @@ package final class TrunklineSession {
     var syncUnderWay: UInt64?
     /// Something may have been missed that no sync was asked for yet.
     var needsSync = false
+    /// Of what was missed before this connection something is not there yet.
+    var isBehind = false
     /// Of the conversations whose receipts a sync brought: how new those were.
     var states: [ConversationID: UInt64] = [:]
     /// From the last sync, or a ping since: with it the next one is cheap.
@@ -168,6 +178,18 @@ package final class TrunklineSession {
     /// Ends the session. Own messages without an answer are given up.
     package func close() {
         self.end(TrunklineError(.sessionEnded, "This client closed the session."))
+    }
+
+    /// Cuts the connection, or the attempt at one, as a network would: without a close frame. It goes on as after any
+    /// loss. Without a connection nothing happens.
+    package func drop() {
+        self.eventLoop.preconditionInEventLoop()
+        switch self.phase {
+        case .opening(let socket), .open(let socket):
+            socket.abandon(.connectionLost, "This client cut the connection.")
+        case .idle, .waiting, .refreshing, .ended:
+            break
+        }
     }
 
     private func connect() {
@@ -280,6 +302,7 @@ package final class TrunklineSession {
         case .idle, .waiting, .refreshing, .ended: return
         }
         switch event {
+        case .turnGiven(let error): self.emit(.delayed(error))
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
@@ -303,6 +326,7 @@ package final class TrunklineSession {
         self.failures = 0
         self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
+        self.isBehind = true
         self.emit(.connected(edge: self.edge))
         self.syncAll(isNewConnection: true)
         self.sendWaiting()
@@ -313,6 +337,7 @@ package final class TrunklineSession {
 
     private func closed(_ closure: SocketClosure) {
         if case .open = self.phase { self.statistics.disconnections += 1 }
+        self.isBehind = false
         self.outbox.disconnected()
         self.receipts.disconnected()
         switch closure.advice {

@@ -329,6 +329,7 @@ package final class TrunklineSocket {
             self.onEvent(.authenticated(fields))
         case .error(.number(command), let failure) where self.waits(for: failure):
             self.waitForTurn(channel, .milliseconds(Int64(failure.retryAfterMilliseconds ?? 0)))
+            self.onEvent(.turnGiven(TrunklineError(failure)))
         case .error(_, let failure):
             self.finish(SocketClosure(refused: TrunklineError(failure)), code: .normalClosure)
         default:
