@@ -48,6 +48,7 @@ struct LossAndReturnTests {
             var settings = TrunklineSession.Settings()
             settings.reconnect = BackOff(first: .milliseconds(5), longest: .milliseconds(50))
             settings.retry = BackOff(first: .milliseconds(5), longest: .milliseconds(10))
+            settings.gapPatience = .milliseconds(1)
             settings.acknowledgesDelivery = false
             let eventLoop = group.next()
             let sessionSettings = settings
@@ -112,6 +113,28 @@ struct LossAndReturnTests {
                     .delayed("overloaded", milliseconds: 10), .message(1), .message(2), .message(3), .caughtUp,
                 ]
             )
+        }
+    }
+
+    @Test("a gap that opens while a sync is under way waits for it and costs no page")
+    func gapDuringSync() async throws {
+        let later = Failure(.overloaded, "Later.", retryAfterMilliseconds: 1)
+        try await self.withSession(history: 20, { $0.syncRefusals = Array(repeating: later, count: 10_000) }) {
+            cluster,
+            session,
+            entries in
+            try await eventually("it is connected") { entries.all.contains(.connected(edge: 0)) }
+            #expect(try await session.ask { $0.send(Fixtures.request("own")) })
+            try await eventually("the own message is ahead of what was missed") {
+                try await session.ask { $0.cursorStatistics.gaps == 1 }
+            }
+            let before = cluster.syncs.count
+            try await eventually("more time passed than a gap is given") { cluster.syncs.count > before + 20 }
+            cluster.change { $0.syncRefusals = [] }
+            try await eventually("it is caught up") { entries.all.contains(.caughtUp) }
+            let messages = entries.all.filter { if case .message = $0 { true } else { false } }
+            #expect(messages == (1...21).map { .message($0) })
+            #expect(try await session.ask { $0.statistics.pagesFetched } == 0)
         }
     }
 

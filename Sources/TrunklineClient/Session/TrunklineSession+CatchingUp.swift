@@ -101,11 +101,16 @@ extension TrunklineSession {
     private func checkGaps() {
         guard self.isOpen else { return }
         let now = NIODeadline.now()
-        for (conversation, deadline) in self.gaps where deadline <= now {
+        // A sync brings what is missing. While an edge is busy bringing everybody up to date, a page for each gap would be
+        // a second load of the same; one that takes too long is not waited for.
+        let isSyncing = self.syncUnderWay != nil || self.needsSync
+        let patience = isSyncing ? self.settings.answerTimeout : .zero
+        for (conversation, deadline) in self.gaps where deadline + patience <= now {
             self.gaps[conversation] = nil
             if self.cursors[conversation]?.hasGap == true { self.catchUp(conversation) }
         }
-        if let next = self.gaps.values.min() { self.scheduleGapCheck(in: max(next - now, .milliseconds(1))) }
+        let pause = isSyncing ? self.settings.gapPatience : .milliseconds(1)
+        if let next = self.gaps.values.min() { self.scheduleGapCheck(in: max(next - now, pause)) }
     }
 
     // MARK: - Pages
