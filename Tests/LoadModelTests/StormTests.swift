@@ -193,11 +193,12 @@ struct StormTests {
         for part in ["5000", "3000", "rate_limited: 1, to wait 1.2 s", "150.0", "storm: held. 5000 sessions lost"] {
             #expect(held.contains(part), "\(part)")
         }
-        tracker.told(18, .init("not_connected"))
+        tracker.told(18, .init("not_connected", message: "Refused. " + String(repeating: "x", count: 400)))
+        tracker.told(19, .init("unavailable"))
         report.returns = tracker.summary
         report.verdict = .stormFailed
         let failed = SummaryTable.text(of: report)
-        for part in ["error not_connected: 1", "storm: FAILED", "1 errors other than rate_limited were seen"] {
+        for part in ["error not_connected: 1", "Refused. xxx", "storm: FAILED", "2 errors other than rate_limited"] {
             #expect(failed.contains(part), "\(part)")
         }
         #expect([held, failed].joined(separator: "\n").split(separator: "\n").allSatisfy { $0.count <= 100 })

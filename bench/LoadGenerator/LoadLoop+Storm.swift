@@ -38,6 +38,6 @@ extension LoadLoop {
 
 extension ReturnTracker.Refusal {
     init(_ error: TrunklineError) {
-        self.init(error.name, retryAfterMilliseconds: error.retryAfterMilliseconds)
+        self.init(error.name, retryAfterMilliseconds: error.retryAfterMilliseconds, message: error.message)
     }
 }

@@ -23,6 +23,9 @@ extension SummaryTable {
         }
         for (name, count) in returns.errors.sorted(by: { $0.key < $1.key }) {
             self.lines.append("  error \(name): \(count)")
+            if let message = returns.firstMessages[name], !message.isEmpty {
+                self.lines.append("    \(message.prefix(Self.messageCharactersMax))")
+            }
         }
         self.lines.append("")
     }
@@ -55,6 +58,9 @@ extension SummaryTable {
                 + "nothing but rate_limited seen"
         )
     }
+
+    /// Of what came with an error; the JSON file has more.
+    private static let messageCharactersMax = 90
 
     private static func seconds(_ milliseconds: Int) -> String {
         Self.number(Double(milliseconds) / 1000, digits: 1)

@@ -19,6 +19,9 @@ package struct ReturnFigures: Sendable, Codable, Equatable {
     package var retryAfterMillisecondsMax = 0
     /// Everything else that was refused or failed, by name.
     package var errors: [String: Int] = [:]
+    /// For each of them, what came with one of the first, cut off.
+    package var firstMessages: [String: String] = [:]
+    package static let messageCharactersMax = 300
 
     package init() {}
 
@@ -34,6 +37,7 @@ package struct ReturnFigures: Sendable, Codable, Equatable {
         left.retryAfterMillisecondsTotal += right.retryAfterMillisecondsTotal
         left.retryAfterMillisecondsMax = max(left.retryAfterMillisecondsMax, right.retryAfterMillisecondsMax)
         left.errors.merge(right.errors, uniquingKeysWith: +)
+        left.firstMessages.merge(right.firstMessages) { first, _ in first }
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -45,5 +49,6 @@ package struct ReturnFigures: Sendable, Codable, Equatable {
         case retryAfterMillisecondsTotal = "retry_after_total_ms"
         case retryAfterMillisecondsMax = "retry_after_max_ms"
         case errors = "errors_by_name"
+        case firstMessages = "first_messages"
     }
 }

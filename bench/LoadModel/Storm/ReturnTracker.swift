@@ -10,9 +10,12 @@ package struct ReturnTracker: Sendable {
         /// As in ``RunCounts/failed``.
         package var name: String
         package var retryAfterMilliseconds: UInt32?
+        /// What was said with it.
+        package var message: String
 
-        package init(_ name: String, retryAfterMilliseconds: UInt32? = nil) {
+        package init(_ name: String, retryAfterMilliseconds: UInt32? = nil, message: String = "") {
             self.name = name
+            self.message = message
             self.retryAfterMilliseconds = retryAfterMilliseconds
         }
 
@@ -68,6 +71,10 @@ package struct ReturnTracker: Sendable {
     package mutating func told(_ user: Int, _ refusal: Refusal) {
         guard refusal.name == Refusal.rateLimited else {
             self.figures.errors[refusal.name, default: 0] += 1
+            if self.figures.firstMessages[refusal.name] == nil {
+                let message = refusal.message.prefix(ReturnFigures.messageCharactersMax)
+                self.figures.firstMessages[refusal.name] = String(message)
+            }
             return
         }
         self.toldToWait.insert(user)
