@@ -138,6 +138,44 @@ struct LossAndReturnTests {
         }
     }
 
+    @Test("an edge that takes longer than an attempt may is given more time with each")
+    func slowEdge() async throws {
+        try await Fixtures.withEventLoops { group in
+            let edge = try await StubEdge.start(on: group) { command, connection in
+                guard case .authenticate = command.command else { return }
+                group.next().scheduleTask(in: .milliseconds(900)) {
+                    connection.send(.authenticated(command.id, Fixtures.authenticated()))
+                }
+            }
+            let http = TrunklineHTTP(edges: [edge.address], eventLoops: group, settings: TrunklineHTTP.Settings())
+            let entries = Collected<Entry>()
+            var settings = TrunklineSession.Settings()
+            settings.socket.openTimeout = .milliseconds(300)
+            settings.reconnect = BackOff(first: .milliseconds(5), longest: .milliseconds(50))
+            let eventLoop = group.next()
+            let sessionSettings = settings
+            let session = try await OnLoop.make(on: eventLoop) {
+                let session = TrunklineSession(
+                    credentials: SessionCredentials(Fixtures.tokens(), now: .now()),
+                    http: http,
+                    edge: 0,
+                    eventLoop: eventLoop,
+                    settings: sessionSettings
+                ) { event in
+                    if let entry = Self.entry(event) { entries.add(entry) }
+                }
+                session.start()
+                return session
+            }
+            try await eventually("it is connected") { entries.all.contains(.connected(edge: 0)) }
+            let failures = entries.all.filter { $0 == .disconnected("timed_out") }
+            #expect(failures.count >= 2, "300 ms and 600 ms are not enough")
+            try await session.ask { $0.close() }
+            await http.shutDown()
+            await edge.stop()
+        }
+    }
+
     @Test("an attempt to connect can be dropped as well; without a connection nothing happens")
     func dropped() async throws {
         try await self.withSession {

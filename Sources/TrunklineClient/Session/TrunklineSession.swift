@@ -14,6 +14,8 @@ package import NIOCore
 /// Belongs to one event loop: every method is called there, every event arrives there.
 package final class TrunklineSession {
     package struct Settings: Sendable {
+        /// After attempts in a row that took longer than ``TrunklineSocket/Settings/openTimeout`` the next one may take
+        /// twice as long, four times, and at most eight times.
         package var socket = TrunklineSocket.Settings()
         /// Own messages without a final answer; ``TrunklineSession/send(_:)`` refuses more.
         package var outboxMessagesMax = 10_000
@@ -106,6 +108,9 @@ package final class TrunklineSession {
     package private(set) var edge: Int
     var phase = Phase.idle
     private var failures = 0
+    /// Attempts in a row that took too long, up to ``doublingsMax``.
+    private var slowAttempts = 0
+    private static let doublingsMax = 3
     private var tick: RepeatedTask?
     private var refreshUnderWay: EventLoopFuture<Void>?
     var outbox: Outbox
@@ -211,10 +216,14 @@ package final class TrunklineSession {
     private func openSocket() {
         // The socket's events name the socket, so that those of one that was left do not count.
         var own: TrunklineSocket?
+        var settings = self.settings.socket
+        // What is given up shortly before its answer was work for nothing. Many clients that all do so keep an edge, once
+        // it is behind, from ever catching up.
+        for _ in 0..<self.slowAttempts { settings.openTimeout = settings.openTimeout + settings.openTimeout }
         let socket = TrunklineSocket(
             edge: self.http.edges[self.edge],
             eventLoop: self.eventLoop,
-            settings: self.settings.socket
+            settings: settings
         ) { [weak self] event in
             if let self, let socket = own { self.received(event, from: socket) }
             if case .closed = event { own = nil }
@@ -324,6 +333,7 @@ package final class TrunklineSession {
     private func opened(_ socket: TrunklineSocket) {
         self.phase = .open(socket)
         self.failures = 0
+        self.slowAttempts = 0
         self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
         self.isBehind = true
@@ -336,7 +346,11 @@ package final class TrunklineSession {
     }
 
     private func closed(_ closure: SocketClosure) {
-        if case .open = self.phase { self.statistics.disconnections += 1 }
+        if case .open = self.phase {
+            self.statistics.disconnections += 1
+        } else if closure.error.code == .timedOut {
+            self.slowAttempts = min(self.slowAttempts + 1, Self.doublingsMax)
+        }
         self.isBehind = false
         self.outbox.disconnected()
         self.receipts.disconnected()
