@@ -174,7 +174,7 @@ struct AdmissionHTTPTests {
         }
     }
 
-    @Test("A connection too many that says nothing is not waited for as long as others")
+    @Test("A connection too many that says nothing is not waited for as long as others, and is told when to come again")
     func silentConnections() async throws {
         let rates = Self.rates { $0.connectionsPerAddress = Rate(1, per: .hour, burst: 1) }
         try await HTTPTestEdge.with(rates: rates) { settings in
@@ -185,6 +185,7 @@ struct AdmissionHTTPTests {
             // Which of them is accepted first is up to the event loops.
             try await eventually("one is closed") { sockets.contains { $0.isClosed } }
             #expect(sockets.count { $0.isClosed } == 1)
+            if let refused = sockets.first(where: { $0.isClosed }) { _ = try Self.check(try await refused.answer()) }
             for socket in sockets { try await socket.close() }
         }
     }

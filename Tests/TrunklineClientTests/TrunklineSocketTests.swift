@@ -293,6 +293,23 @@ struct TrunklineSocketTests {
         }
     }
 
+    @Test("a connection that ends before the edge agreed to anything is lost, and nobody broke the protocol")
+    func lostUpgrade() async throws {
+        try await Fixtures.withEventLoops { group in
+            let edge = try await StubEdge.start(
+                on: group,
+                upgrades: false,
+                onRequest: { _ in StubEdge.Answer(status: 200, body: [], isLost: true) }
+            )
+            let events = Events()
+            _ = try await self.connect(to: edge.address, on: group, events)
+            let closure = try await self.closure(events)
+            #expect(closure.advice == .reconnect)
+            #expect(closure.error.code == .connectionLost)
+            await edge.stop()
+        }
+    }
+
     @Test("a fresh token is shown on the open connection, one at a time")
     func prolonging() async throws {
         try await Fixtures.withEventLoops { group in

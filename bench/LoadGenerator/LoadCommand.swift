@@ -19,9 +19,16 @@ struct LoadCommand: ParsableCommand {
             with the history that the cluster shows over REST. Edges and routers may die meanwhile: sessions move to \
             a living edge, send again what has no answer, and catch up.
 
+            The scenario storm cuts all connections at once in the middle of the measured time, and tells how long the \
+            sessions took to be back (authenticated, and brought up to date), what they were told meanwhile, and how \
+            much memory the nodes took. Connections that are lost for another reason, such as an edge that was killed \
+            by hand, count the same in every scenario.
+
             Exit codes: 0 the audit held. 1 the audit found violations. 2 the command line is wrong. 3 users, \
             conversations or connections could not be made. 4 the audit held, but more messages failed for good than \
-            --allow-failures, or the rate was not reached.
+            --allow-failures, or the rate was not reached. 5 the audit held, but the storm was not weathered: not \
+            everybody was back within --storm-limit, an error other than rate_limited was seen, or a node took more \
+            memory than --memory-limit.
 
             Example: trunkline-load --edge http://127.0.0.1:8201 --edge http://127.0.0.1:8202 --scenario direct \
             --users 40 --rate 500 --duration 10s
@@ -42,17 +49,20 @@ struct LoadCommand: ParsableCommand {
 
     @Option(
         help:
-            "direct: pairs of users, the two on different edges. group: groups in which everybody sends. (default: direct)",
+            "direct: pairs of users, the two on different edges. group: groups in which everybody sends. storm: as direct, and all connections are cut at once. (default: direct)",
         transform: { text in
             guard let scenario = Topology.Scenario(rawValue: text) else {
-                throw ValidationError("The scenario is direct or group, not \(text).")
+                throw ValidationError("The scenario is direct, group or storm, not \(text).")
             }
             return scenario
         }
     )
     var scenario = Topology.Scenario.direct
 
-    @Option(help: "Users. Without it: 40 for direct; for group as many as the groups have places, at most 200.")
+    @Option(
+        help:
+            "Users. Without it: 40 for direct, 5000 for storm; for group as many as the groups have places, at most 200."
+    )
     var users: Int?
 
     @Option(help: ArgumentHelp("Members of each group.", valueName: "n"))
@@ -65,10 +75,13 @@ struct LoadCommand: ParsableCommand {
     var rate = 200.0
 
     @Option(
-        help: ArgumentHelp("Measured time, such as 10s, 500ms or 2m. (default: 10s)", valueName: "time"),
+        help: ArgumentHelp(
+            "Measured time, such as 10s, 500ms or 2m. (default: 10s, for storm 30s)",
+            valueName: "time"
+        ),
         transform: Self.span
     )
-    var duration = TimeSpan(nanoseconds: 10_000_000_000)
+    var duration: TimeSpan?
 
     @Option(
         help: ArgumentHelp("Time before it at the same rate; audited, not measured. (default: 2s)", valueName: "time"),
@@ -115,6 +128,38 @@ struct LoadCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Threads that send and receive.", valueName: "n"))
     var eventLoops = 2
 
+    @Option(
+        help: ArgumentHelp(
+            "Of storm: how long a session may take to be back before the exit code is 5. (default: 15s)",
+            valueName: "time"
+        ),
+        transform: Self.span
+    )
+    var stormLimit = TimeSpan(nanoseconds: 15_000_000_000)
+
+    @Option(
+        name: .customLong("metrics"),
+        help: ArgumentHelp(
+            "Of storm: a node beside the edges, such as a router, whose memory is watched; once for each.",
+            valueName: "url"
+        ),
+        transform: { text in
+            guard let node = EdgeAddress(text) else {
+                throw ValidationError("A node is given as http://HOST:PORT, not as \(text).")
+            }
+            return node
+        }
+    )
+    var watchedNodes: [EdgeAddress] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Of storm: resident memory of each watched node before the exit code is 5. Without it, it is only told.",
+            valueName: "MiB"
+        )
+    )
+    var memoryLimit: Int?
+
     @Option(name: .customLong("json"), help: ArgumentHelp("Write everything to this file.", valueName: "file"))
     var jsonFile: String?
 
@@ -138,7 +183,7 @@ struct LoadCommand: ParsableCommand {
         }
         try require(!self.edges.isEmpty, "At least one --edge http://HOST:PORT is needed.")
         try require(self.rate > 0 && self.rate <= 1e6, "--rate is above 0 and at most 1000000.")
-        try require(self.duration.nanoseconds > 0, "--duration is above 0.")
+        try require(self.measuredTime.nanoseconds > 0, "--duration is above 0.")
         let bodyMax = Limits.messageBodyBytesMax
         try require((1...bodyMax).contains(self.bodyBytes), "--body-bytes is 1 to \(bodyMax).")
         try require((1...Self.eventLoopsMax).contains(self.eventLoops), "--event-loops is 1 to \(Self.eventLoopsMax).")
@@ -147,12 +192,19 @@ struct LoadCommand: ParsableCommand {
         let users = self.userCount
         try require((2...Self.usersMax).contains(users), "--users is 2 to \(Self.usersMax).")
         switch self.scenario {
-        case .direct:
-            try require(users.isMultiple(of: 2), "--users is even: in the scenario direct they come in pairs.")
+        case .direct, .storm:
+            try require(users.isMultiple(of: 2), "--users is even: in this scenario they come in pairs.")
         case .group:
             let sizeMax = min(users, Limits.conversationMembersMax)
             try require((2...sizeMax).contains(self.groupSize), "--group-size is 2 to \(sizeMax).")
             try require((1...100_000).contains(self.groups), "--groups is 1 to 100000.")
+        }
+        if self.scenario == .storm {
+            try require(self.stormLimit.nanoseconds > 0, "--storm-limit is above 0.")
+            try require(self.memoryLimit.map { (1...1 << 20).contains($0) } ?? true, "--memory-limit is 1 to 1048576.")
+        } else {
+            let isPlain = self.watchedNodes.isEmpty && self.memoryLimit == nil
+            try require(isPlain, "--metrics and --memory-limit go with --scenario storm.")
         }
         if let runID = self.runID {
             let allowed = "abcdefghijklmnopqrstuvwxyz0123456789-".utf8
@@ -168,17 +220,32 @@ struct LoadCommand: ParsableCommand {
         if let users = self.users { return users }
         return switch self.scenario {
         case .direct: 40
+        case .storm: 5000
         case .group:
             max(self.groupSize, min(200, self.groups.multipliedReportingOverflow(by: self.groupSize).partialValue))
         }
+    }
+
+    var measuredTime: TimeSpan {
+        self.duration ?? TimeSpan(nanoseconds: self.scenario == .storm ? 30_000_000_000 : 10_000_000_000)
+    }
+
+    /// When the storm comes, in nanoseconds after the start: in the middle of the measured time.
+    var stormAt: Int64? {
+        self.scenario == .storm ? self.warmup.nanoseconds + self.measuredTime.nanoseconds / 2 : nil
     }
 
     /// Nil when there would be nothing to send, or too much.
     var plan: MessagePlan? {
         let topology =
             switch self.scenario {
-            case .direct:
-                Topology.direct(userCount: self.userCount, edgeCount: self.edges.count, loopCount: self.eventLoops)
+            case .direct, .storm:
+                Topology.direct(
+                    self.scenario,
+                    userCount: self.userCount,
+                    edgeCount: self.edges.count,
+                    loopCount: self.eventLoops
+                )
             case .group:
                 Topology.groups(
                     groupCount: self.groups,
@@ -192,7 +259,7 @@ struct LoadCommand: ParsableCommand {
             topology: topology,
             messagesPerSecond: self.rate,
             warmUpNanoseconds: self.warmup.nanoseconds,
-            durationNanoseconds: self.duration.nanoseconds,
+            durationNanoseconds: self.measuredTime.nanoseconds,
             seed: self.seed
         )
     }

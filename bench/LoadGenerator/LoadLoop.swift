@@ -24,37 +24,42 @@ final class LoadLoop {
         var population: Population
         var http: TrunklineHTTP
         var sessionSettings: TrunklineSession.Settings
+        /// When all connections are cut, in nanoseconds after the start; nil for never.
+        var stormAt: Int64?
     }
 
     private let number: Int
-    private let eventLoop: any EventLoop
-    private let shared: Shared
-    private var plan: MessagePlan { self.shared.plan }
+    let eventLoop: any EventLoop
+    let shared: Shared
+    var plan: MessagePlan { self.shared.plan }
 
-    private var sessions: [Int: TrunklineSession] = [:]
+    var sessions: [Int: TrunklineSession] = [:]
     private var usersToOpen: [Int]
     private var opening: Set<Int> = []
-    private var connectedOnce: Set<Int> = []
-    private var isClosing = false
+    var connectedOnce: Set<Int> = []
+    var isClosing = false
     private(set) var fatalError: TrunklineError?
 
-    private var startedAt = NIODeadline.now()
+    var startedAt = NIODeadline.now()
     private var nextMessage = 0
-    private var lastSendLateness: Int64 = 0
+    var lastSendLateness: Int64 = 0
 
-    private var counts = RunCounts()
-    private var failures: [UInt32: String] = [:]
-    private var sessionFigures = RunReport.Sessions()
-    private var acknowledgementLatency = LatencyRecorder()
-    private var deliveryLatency = LatencyRecorder()
-    private var lateness = LatencyRecorder()
-    private var recentAcknowledgements = LatencyRecorder()
-    private var recentDeliveries = LatencyRecorder()
-    private var acknowledgementTimes = EventTimeline()
-    private var deliveryTimes = EventTimeline()
-    private var acknowledgements: [[ConversationAudit.Acknowledgement]]
-    private var logs: [DeviceLog] = []
-    private var logPlaces: [LogKey: Int] = [:]
+    var counts = RunCounts()
+    var failures: [UInt32: String] = [:]
+    var sessionFigures = RunReport.Sessions()
+    var acknowledgementLatency = LatencyRecorder()
+    var deliveryLatency = LatencyRecorder()
+    var lateness = LatencyRecorder()
+    var recentAcknowledgements = LatencyRecorder()
+    var recentDeliveries = LatencyRecorder()
+    var acknowledgementTimes = EventTimeline()
+    var deliveryTimes = EventTimeline()
+    var acknowledgements: [[ConversationAudit.Acknowledgement]]
+    /// Losses and returns since the start of the sending.
+    var returns = ReturnTracker()
+    private(set) var hasStarted = false
+    var logs: [DeviceLog] = []
+    var logPlaces: [LogKey: Int] = [:]
 
     struct LogKey: Hashable, Sendable {
         var user: Int
@@ -112,6 +117,7 @@ final class LoadLoop {
     var credentials: [Int: SessionCredentials] { self.sessions.mapValues(\.credentials) }
 
     private func received(_ event: TrunklineSession.Event, _ user: Int) {
+        if self.hasStarted, !self.isClosing { self.trackReturn(event, user) }
         switch event {
         case .message(let message, let arrival):
             self.receivedMessage(message, arrival, user)
@@ -128,7 +134,8 @@ final class LoadLoop {
             guard !self.isClosing else { return }
             self.sessionFigures.ended += 1
             if self.opening.remove(user) != nil, self.fatalError == nil { self.fatalError = error }
-        case .disconnected, .refused, .skipped, .receipt, .receiptFailed, .presence, .typing, .other:
+        case .caughtUp, .delayed, .disconnected, .refused, .skipped, .receipt, .receiptFailed, .presence, .typing,
+            .other:
             break
         }
     }
@@ -137,7 +144,10 @@ final class LoadLoop {
 
     func start(at time: NIODeadline) {
         self.startedAt = time
+        self.hasStarted = true
         self.schedule(at: time)
+        guard let stormAt = self.shared.stormAt else { return }
+        self.eventLoop.assumeIsolated().scheduleTask(deadline: time + .nanoseconds(stormAt)) { self.cutAll() }
     }
 
     var hasSentAll: Bool { self.nextMessage == self.plan.count }
@@ -223,101 +233,6 @@ final class LoadLoop {
         let latency = elapsed - self.plan.time(of: number)
         self.recentDeliveries.record(nanoseconds: latency)
         if self.plan.isMeasured(number) { self.deliveryLatency.record(nanoseconds: latency) }
-    }
-
-    // MARK: - What others ask
-
-    struct Snapshot: Sendable {
-        var counts: RunCounts
-        var failures: Int
-        var unanswered: Int
-        var open: Int
-        var recentAcknowledgements: LatencyRecorder
-        var recentDeliveries: LatencyRecorder
-    }
-
-    /// Where it stands, with the latencies since the last time it was asked.
-    func snapshot() -> Snapshot {
-        defer {
-            self.recentAcknowledgements = LatencyRecorder()
-            self.recentDeliveries = LatencyRecorder()
-        }
-        return Snapshot(
-            counts: self.counts,
-            failures: self.failures.count,
-            unanswered: self.unansweredCount,
-            open: self.openCount,
-            recentAcknowledgements: self.recentAcknowledgements,
-            recentDeliveries: self.recentDeliveries
-        )
-    }
-
-    /// The largest number acknowledged in each conversation.
-    func heads() -> [UInt64] {
-        self.acknowledgements.map { $0.reduce(0) { max($0, $1.seq) } }
-    }
-
-    /// Devices and conversations that have not come as far as they have to.
-    ///
-    /// - Parameter asks: Whether to ask for what is missing.
-    func incomplete(_ heads: [UInt64], asks: Bool) -> Int {
-        var incomplete = 0
-        for (user, session) in self.sessions {
-            for number in self.plan.topology.conversations[user] {
-                let conversation = self.shared.population.conversations[number]
-                guard let position = session.position(in: conversation), position < heads[number] else { continue }
-                incomplete += 1
-                if asks { session.catchUp(conversation) }
-            }
-        }
-        if asks { self.sessionFigures.completedByFinalCatchUp += incomplete }
-        return incomplete
-    }
-
-    struct Outcome: Sendable {
-        var counts: RunCounts
-        var sessions: RunReport.Sessions
-        var acknowledgementLatency: LatencyRecorder
-        var deliveryLatency: LatencyRecorder
-        var lateness: LatencyRecorder
-        var lastSendLateness: Int64
-        var acknowledgementTimes: EventTimeline
-        var deliveryTimes: EventTimeline
-        var acknowledgements: [[ConversationAudit.Acknowledgement]]
-        var logs: [LogKey: DeviceLog]
-    }
-
-    /// Everything, after the sessions were closed.
-    func outcome() -> Outcome {
-        var counts = self.counts
-        for code in self.failures.values { counts.failed[code, default: 0] += 1 }
-        var figures = self.sessionFigures
-        figures.connected = self.connectedOnce.count
-        for session in self.sessions.values {
-            let statistics = session.statistics
-            figures.disconnections += statistics.disconnections
-            figures.repeatedSends += statistics.repeatedSends
-            figures.retryableErrors.merge(statistics.retryableErrors, uniquingKeysWith: +)
-            figures.resyncs += statistics.resyncs
-            figures.pagesFetched += statistics.pagesFetched
-            figures.pagesFailed += statistics.pagesFailed
-            let cursors = session.cursorStatistics
-            figures.gaps += cursors.gaps
-            figures.liveDuplicates += cursors.liveDuplicates
-            figures.liveOutOfOrder += cursors.liveOutOfOrder
-        }
-        return Outcome(
-            counts: counts,
-            sessions: figures,
-            acknowledgementLatency: self.acknowledgementLatency,
-            deliveryLatency: self.deliveryLatency,
-            lateness: self.lateness,
-            lastSendLateness: self.lastSendLateness,
-            acknowledgementTimes: self.acknowledgementTimes,
-            deliveryTimes: self.deliveryTimes,
-            acknowledgements: self.acknowledgements,
-            logs: self.logPlaces.mapValues { self.logs[$0] }
-        )
     }
 }
 

@@ -32,14 +32,19 @@ struct LoadRun {
         var settings = TrunklineHTTP.Settings()
         settings.connectionsPerEdgeMax = max(8, self.command.setupConcurrency)
         let http = TrunklineHTTP(edges: self.command.edges, eventLoops: group, settings: settings)
+        let memory = MemoryWatch(
+            self.command.scenario == .storm ? self.command.edges + self.command.watchedNodes : [],
+            eventLoops: group
+        )
         let verdict: Verdict
         do {
-            verdict = try await self.run(plan, http, group)
+            verdict = try await self.run(plan, http, memory, group)
         } catch {
             self.fail("It could not be set up: \(error)")
             verdict = .setupFailed
         }
         await http.shutDown()
+        await memory.shutDown()
         try? await group.shutdownGracefully()
         return verdict
     }
@@ -51,11 +56,13 @@ struct LoadRun {
     private func run(
         _ plan: MessagePlan,
         _ http: TrunklineHTTP,
+        _ memory: MemoryWatch,
         _ group: MultiThreadedEventLoopGroup
     ) async throws -> Verdict {
         var report = RunReport()
         let runID = self.command.runID ?? String(UInt64.random(in: 0..<2_821_109_907_456), radix: 36)
         self.describe(plan, runID, &report)
+        await memory.sample { .start }
         let begin = NIODeadline.now()
         let population = try await Population.make(
             plan.topology,
@@ -64,48 +71,75 @@ struct LoadRun {
             http: http,
             progress: self.progress
         )
-        // The ids carry the times of the plan, which begins a moment later.
-        let identity = MessageIdentity(startedAt: WallClock.now(), run: UInt64.random(in: .min ... .max))
-        var sessionSettings = TrunklineSession.Settings()
-        // A run measures messages; receipts would be a second load beside the one of the plan.
-        sessionSettings.acknowledgesDelivery = false
-        sessionSettings.sendTimeLimit = .nanoseconds(self.command.sendTimeLimit.nanoseconds)
-        let shared = LoadLoop.Shared(
-            plan: plan,
-            identity: identity,
-            bodies: BodyText(bytes: self.command.bodyBytes, seed: self.command.seed),
-            population: population,
-            http: http,
-            sessionSettings: sessionSettings
-        )
+        let shared = self.shared(plan, population, http)
         var loops: [LoopHandle] = []
         for (number, eventLoop) in group.makeIterator().enumerated() {
             loops.append(try await LoopHandle.make(number: number, eventLoop: eventLoop, shared: shared))
         }
+        do {
+            try await self.measure(shared, loops, memory, since: begin, &report)
+        } catch {
+            // Sessions tell their loop what they see until they are closed.
+            for loop in loops { try? await loop.ask { $0.closeSessions() } }
+            throw error
+        }
+        return self.publish(report)
+    }
+
+    private func measure(
+        _ shared: LoadLoop.Shared,
+        _ loops: [LoopHandle],
+        _ memory: MemoryWatch,
+        since begin: NIODeadline,
+        _ report: inout RunReport
+    ) async throws {
+        let plan = shared.plan
         try await self.connect(loops, plan)
         report.setupSeconds = Self.seconds(since: begin)
         self.progress.note(
             "setup: \(plan.topology.userCount) users, \(plan.topology.members.count) conversations, "
                 + "\(plan.topology.userCount) WebSockets in \(Self.text(report.setupSeconds)) s"
         )
-        let sendingBegin = NIODeadline.now()
-        try await self.send(loops, plan)
-        report.sendingSeconds = Self.seconds(since: sendingBegin)
-        let drainBegin = NIODeadline.now()
-        try await self.drain(loops)
-        report.drainSeconds = Self.seconds(since: drainBegin)
+        let start = NIODeadline.now() + .milliseconds(100)
+        let stormAt = self.command.stormAt.map { start + .nanoseconds($0) } ?? .distantFuture
+        try await memory.watch({ .now() < stormAt ? .before : .storm }) {
+            try await self.send(loops, start: start)
+            report.sendingSeconds = Self.seconds(since: start)
+            let drainBegin = NIODeadline.now()
+            try await self.drain(loops)
+            report.drainSeconds = Self.seconds(since: drainBegin)
+        }
+        report.memory = memory.result
         let auditBegin = NIODeadline.now()
         let finish = RunFinish(plan: plan, shared: shared, progress: self.progress)
         let lateness = try await finish.collect(loops, into: &report)
         report.auditSeconds = Self.seconds(since: auditBegin)
         report.verdict = Verdict(
             audit: report.audit,
+            stormFindings: report.storm?.findings(report.returns, report.memory) ?? [],
             failures: report.counts.failedInAll,
             failuresAllowed: self.command.allowFailures,
             lateness: lateness,
             plannedNanoseconds: plan.warmUpNanoseconds + plan.durationNanoseconds
         )
-        return self.publish(report)
+    }
+
+    private func shared(_ plan: MessagePlan, _ population: Population, _ http: TrunklineHTTP) -> LoadLoop.Shared {
+        // The ids carry the times of the plan, which begins a moment later.
+        let identity = MessageIdentity(startedAt: WallClock.now(), run: UInt64.random(in: .min ... .max))
+        var sessionSettings = TrunklineSession.Settings()
+        // A run measures messages; receipts would be a second load beside the one of the plan.
+        sessionSettings.acknowledgesDelivery = false
+        sessionSettings.sendTimeLimit = .nanoseconds(self.command.sendTimeLimit.nanoseconds)
+        return LoadLoop.Shared(
+            plan: plan,
+            identity: identity,
+            bodies: BodyText(bytes: self.command.bodyBytes, seed: self.command.seed),
+            population: population,
+            http: http,
+            sessionSettings: sessionSettings,
+            stormAt: self.command.stormAt
+        )
     }
 
     private func describe(_ plan: MessagePlan, _ runID: String, _ report: inout RunReport) {
@@ -118,12 +152,18 @@ struct LoadRun {
         report.settings.conversations = plan.topology.members.count
         report.settings.groupSize = plan.topology.members.map(\.count).max() ?? 0
         report.settings.messagesPerSecond = plan.messagesPerSecond
-        report.settings.durationSeconds = self.command.duration.seconds
+        report.settings.durationSeconds = self.command.measuredTime.seconds
         report.settings.warmUpSeconds = self.command.warmup.seconds
         report.settings.bodyBytes = self.command.bodyBytes
         report.settings.seed = self.command.seed
         report.settings.eventLoops = self.command.eventLoops
         report.settings.allowedFailures = self.command.allowFailures
+        if self.command.scenario == .storm {
+            report.storm = StormRule(
+                limitSeconds: self.command.stormLimit.seconds,
+                memoryMebibytesMax: self.command.memoryLimit
+            )
+        }
     }
 
     private func publish(_ report: RunReport) -> Verdict {
@@ -165,8 +205,7 @@ struct LoadRun {
         }
     }
 
-    private func send(_ loops: [LoopHandle], _ plan: MessagePlan) async throws {
-        let start = NIODeadline.now() + .milliseconds(100)
+    private func send(_ loops: [LoopHandle], start: NIODeadline) async throws {
         for loop in loops { try await loop.ask { $0.start(at: start) } }
         var next = start + .seconds(1)
         while true {
@@ -188,6 +227,7 @@ struct LoadRun {
         var acknowledged = LatencyRecorder()
         var delivered = LatencyRecorder()
         var (failed, unanswered, open) = (0, 0, 0)
+        var (lost, away) = (0, 0)
         for loop in loops {
             let snapshot = try await loop.ask { $0.snapshot() }
             counts += snapshot.counts
@@ -196,33 +236,39 @@ struct LoadRun {
             failed += snapshot.failures
             unanswered += snapshot.unanswered
             open += snapshot.open
+            lost += snapshot.lost
+            away += snapshot.away
         }
+        let returns = lost > 0 ? "  lost \(lost)  back \(lost - away)" : ""
         self.progress.tell(
             "\(Self.text(seconds)) s  offered \(counts.offered)  acknowledged \(counts.acknowledged) "
                 + "(p99 \(Self.text(acknowledged.summary.p99)) ms)  delivered \(counts.delivered) "
-                + "(p99 \(Self.text(delivered.summary.p99)) ms)  unanswered \(unanswered)  failed \(failed)  sessions \(open)"
+                + "(p99 \(Self.text(delivered.summary.p99)) ms)  unanswered \(unanswered)  failed \(failed)  sessions \(open)\(returns)"
         )
     }
 
-    /// Waits for the answers, then until every device has what was acknowledged.
+    /// Waits for the answers and for sessions that are away, then until every device has what was acknowledged.
     private func drain(_ loops: [LoopHandle]) async throws {
         let deadline = NIODeadline.now() + .nanoseconds(self.command.drain.nanoseconds)
         var lastProgress = NIODeadline.now()
         var lastIncomplete = Int.max
         while .now() < deadline {
-            var unanswered = 0
+            var (unanswered, away) = (0, 0)
             var heads: [UInt64] = []
             for loop in loops {
-                let state = try await loop.ask { (unanswered: $0.unansweredCount, heads: $0.heads()) }
+                let state = try await loop.ask {
+                    (unanswered: $0.unansweredCount, away: $0.returns.awayCount, heads: $0.heads())
+                }
                 unanswered += state.unanswered
+                away += state.away
                 heads = heads.isEmpty ? state.heads : zip(heads, state.heads).map { max($0, $1) }
             }
             let target = heads
             var incomplete = 0
             for loop in loops { incomplete += try await loop.ask { $0.incomplete(target, asks: false) } }
-            if unanswered == 0, incomplete == 0 { return }
-            if unanswered + incomplete != lastIncomplete {
-                lastIncomplete = unanswered + incomplete
+            if unanswered == 0, incomplete == 0, away == 0 { return }
+            if unanswered + incomplete + away != lastIncomplete {
+                lastIncomplete = unanswered + incomplete + away
                 lastProgress = .now()
             } else if .now() - lastProgress >= Self.patience {
                 lastProgress = .now()
@@ -230,6 +276,7 @@ struct LoadRun {
             }
             self.progress.show(
                 "drain: \(unanswered) messages unanswered, \(incomplete) conversations of devices incomplete"
+                    + (away > 0 ? ", \(away) sessions away" : "")
             )
             try await Task.sleep(for: .milliseconds(200))
         }

@@ -35,9 +35,9 @@ struct Population: Sendable {
             let conversations = try await concurrently(topology.members.count, limit: concurrency) { number in
                 let members = topology.members[number]
                 let request = CreateConversationRequest(
-                    kind: topology.scenario == .direct ? .direct : .group,
+                    kind: topology.scenario.isDirect ? .direct : .group,
                     memberIDs: members.dropFirst().map { credentials[$0].user },
-                    title: topology.scenario == .direct ? nil : "Load \(runID) \(number)"
+                    title: topology.scenario.isDirect ? nil : "Load \(runID) \(number)"
                 )
                 return try await http.createConversation(
                     request,

@@ -38,15 +38,18 @@ struct RunFinish {
         var lateness = LatencyRecorder()
         var acknowledgementTimes = EventTimeline()
         var deliveryTimes = EventTimeline()
+        var returns = ReturnTracker()
         for outcome in outcomes {
             report.counts += outcome.counts
             report.sessions += outcome.sessions
+            returns.merge(outcome.returns)
             acknowledgementLatency.merge(outcome.acknowledgementLatency)
             deliveryLatency.merge(outcome.deliveryLatency)
             lateness.merge(outcome.lateness)
             acknowledgementTimes.merge(outcome.acknowledgementTimes)
             deliveryTimes.merge(outcome.deliveryTimes)
         }
+        report.returns = returns.summary
         report.acknowledgementLatency = acknowledgementLatency.summary
         report.deliveryLatency = deliveryLatency.summary
         report.generatorLateness = lateness.summary

@@ -10,8 +10,9 @@ internal import NIOHTTP1
 /// speaks something else than HTTP gets the reason. A request for a WebSocket that cannot be granted is answered here,
 /// and `Upgrade` is taken out of every other request that will not be upgraded: NIO's upgrade handler, which comes
 /// next, loses the head of a request when no upgrader takes it. A connection that was one too many is told so as the
-/// answer to its first request, and is not waited for as long as others. Sits after the decoder; whoever configures what the
-/// connection becomes removes it. Confined to the channel's event loop.
+/// answer to its first request; it is not waited for as long as others, and when the time is up it is told all the same:
+/// a client on a slow link has asked by the time that it reads this, and has to know when to come again. Sits after the
+/// decoder; whoever configures what the connection becomes removes it. Confined to the channel's event loop.
 final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -39,9 +40,18 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         self.deadline = context.eventLoop.scheduleTask(in: self.timeout) {
-            bound.value.close(promise: nil)
+            let (handler, context) = bound.value
+            handler.timeIsUp(context)
+        }
+    }
+
+    private func timeIsUp(_ context: ChannelHandlerContext) {
+        if case .waiting = self.state, let refusal = self.door.refusal {
+            self.answer(context, ProblemAnswer(refusal))
+        } else {
+            context.close(promise: nil)
         }
     }
 

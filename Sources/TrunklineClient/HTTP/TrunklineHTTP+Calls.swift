@@ -131,6 +131,19 @@ extension TrunklineHTTP {
         return self.perform(call, ReceiptsResponse.self, edge: edge, on: eventLoop)
     }
 
+    // MARK: - Operation
+
+    /// What a node tells of itself, in the text format of Prometheus. Routers answer it as edges do.
+    package func metrics(edge: Int) async throws(TrunklineError) -> String {
+        let call = Call(method: .GET, path: "/metrics", token: nil, body: nil, scope: .always)
+        do {
+            let bytes = try await self.bytes(call, edge: edge, on: self.eventLoops.next()).get()
+            return String(decoding: bytes.readableBytesView, as: UTF8.self)
+        } catch {
+            throw TrunklineError(requestFailure: error)
+        }
+    }
+
     // MARK: - Parts
 
     private static func call(_ path: String, _ body: some Encodable) throws(TrunklineError) -> Call {

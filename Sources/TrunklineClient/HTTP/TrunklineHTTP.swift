@@ -32,7 +32,7 @@ package struct TrunklineHTTP: Sendable {
     package let edges: [EdgeAddress]
     package let settings: Settings
     private let client: HTTPClient
-    private let eventLoops: any EventLoopGroup
+    let eventLoops: any EventLoopGroup
 
     /// - Parameters:
     ///   - edges: At least one.
@@ -84,9 +84,7 @@ package struct TrunklineHTTP: Sendable {
         edge: Int,
         on eventLoop: any EventLoop
     ) -> EventLoopFuture<Answer> {
-        eventLoop.flatSubmit {
-            self.attempt(1, call, edge: edge, startedAt: .now(), on: eventLoop)
-        }.flatMapThrowing { (bytes: ByteBuffer) in
+        self.bytes(call, edge: edge, on: eventLoop).flatMapThrowing { (bytes: ByteBuffer) in
             do throws(Failure) {
                 return try JSONBody.decode(Answer.self, from: bytes.readableBytesView)
             } catch {
@@ -95,6 +93,13 @@ package struct TrunklineHTTP: Sendable {
                     "The answer to \(call.path) was not understood: \(error.message)"
                 )
             }
+        }
+    }
+
+    /// As ``perform(_:_:edge:on:)``, for answers that are no JSON.
+    func bytes(_ call: Call, edge: Int, on eventLoop: any EventLoop) -> EventLoopFuture<ByteBuffer> {
+        eventLoop.flatSubmit {
+            self.attempt(1, call, edge: edge, startedAt: .now(), on: eventLoop)
         }
     }
 

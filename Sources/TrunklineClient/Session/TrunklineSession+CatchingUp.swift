@@ -26,7 +26,16 @@ extension TrunklineSession {
     }
 
     /// Whether something that was missed is asked for.
-    package var isCatchingUp: Bool { self.pagesUnderWay > 0 || self.syncUnderWay != nil || self.needsSync }
+    package var isCatchingUp: Bool {
+        self.pagesUnderWay > 0 || self.pagesPausing > 0 || self.syncUnderWay != nil || self.needsSync
+    }
+
+    /// Tells when nothing is asked for any more that was missed before this connection.
+    func noteCaughtUp() {
+        guard self.isBehind, self.isOpen, !self.isCatchingUp else { return }
+        self.isBehind = false
+        self.emit(.caughtUp)
+    }
 
     /// Asks over REST for what is missing at the end.
     package func catchUp(_ conversation: ConversationID) {
@@ -92,11 +101,16 @@ extension TrunklineSession {
     private func checkGaps() {
         guard self.isOpen else { return }
         let now = NIODeadline.now()
-        for (conversation, deadline) in self.gaps where deadline <= now {
+        // A sync brings what is missing. While an edge is busy bringing everybody up to date, a page for each gap would be
+        // a second load of the same; one that takes too long is not waited for.
+        let isSyncing = self.syncUnderWay != nil || self.needsSync
+        let patience = isSyncing ? self.settings.answerTimeout : .zero
+        for (conversation, deadline) in self.gaps where deadline + patience <= now {
             self.gaps[conversation] = nil
             if self.cursors[conversation]?.hasGap == true { self.catchUp(conversation) }
         }
-        if let next = self.gaps.values.min() { self.scheduleGapCheck(in: max(next - now, .milliseconds(1))) }
+        let pause = isSyncing ? self.settings.gapPatience : .milliseconds(1)
+        if let next = self.gaps.values.min() { self.scheduleGapCheck(in: max(next - now, pause)) }
     }
 
     // MARK: - Pages
@@ -107,7 +121,9 @@ extension TrunklineSession {
             self.fetch(conversation, after: after)
         case .pause:
             let pause = self.settings.retry.pause(attempt: 2, using: &self.generator)
+            self.pagesPausing += 1
             self.eventLoop.assumeIsolated().scheduleTask(in: pause) {
+                self.pagesPausing -= 1
                 guard !self.hasEnded, let action = self.cursors[conversation]?.pauseEnded() else { return }
                 self.carryOut(action, conversation)
             }
@@ -154,10 +170,11 @@ extension TrunklineSession {
         case .success(let page): self.pageReceived(conversation, page)
         case .failure(let error): self.fetchFailed(conversation, TrunklineError(requestFailure: error))
         }
-        guard self.pagesUnderWay < self.settings.pagesUnderWayMax, !self.pageQueue.isEmpty else { return }
-        let next = self.pageQueue.removeFirst()
-        guard let position = self.position(in: next) else { return }
-        self.fetch(next, after: position)
+        if self.pagesUnderWay < self.settings.pagesUnderWayMax, !self.pageQueue.isEmpty {
+            let next = self.pageQueue.removeFirst()
+            if let position = self.position(in: next) { self.fetch(next, after: position) }
+        }
+        self.noteCaughtUp()
     }
 
     private func pageReceived(_ conversation: ConversationID, _ page: MessagesResponse) {
@@ -180,6 +197,7 @@ extension TrunklineSession {
             self.cursors[conversation]?.fetchAbandoned()
             return
         }
+        self.emit(.delayed(error))
         guard let action = self.cursors[conversation]?.pageFailed() else { return }
         self.carryOut(action, conversation)
     }

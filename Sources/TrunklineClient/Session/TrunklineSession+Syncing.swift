@@ -76,8 +76,14 @@ extension TrunklineSession {
             self.refreshReceipts(conversation)
         }
         self.emit(.other(.synced(.number(command), fields)))
-        guard fields.unavailable.isEmpty else { return self.scheduleSync(attempt: 4) }
-        self.syncIfNeeded()
+        if fields.unavailable.isEmpty {
+            self.syncIfNeeded()
+        } else {
+            self.scheduleSync(attempt: 4)
+            let count = fields.unavailable.count
+            self.emit(.delayed(TrunklineError(.server(.unavailable), "A sync left out \(count) conversations.")))
+        }
+        self.noteCaughtUp()
     }
 
     /// Returns whether the refusal was one of a sync.
@@ -87,10 +93,12 @@ extension TrunklineSession {
         self.resume = nil
         if error.isRetryable {
             self.scheduleSync(attempt: 2)
+            self.emit(.delayed(error))
         } else {
             // An edge of an earlier version does not know the command.
             for conversation in Array(self.cursors.keys) { self.catchUp(conversation) }
         }
+        self.noteCaughtUp()
         return true
     }
 }

@@ -14,6 +14,8 @@ package import NIOCore
 /// Belongs to one event loop: every method is called there, every event arrives there.
 package final class TrunklineSession {
     package struct Settings: Sendable {
+        /// After attempts in a row that took longer than ``TrunklineSocket/Settings/openTimeout`` the next one may take
+        /// twice as long, four times, and at most eight times.
         package var socket = TrunklineSocket.Settings()
         /// Own messages without a final answer; ``TrunklineSession/send(_:)`` refuses more.
         package var outboxMessagesMax = 10_000
@@ -38,6 +40,12 @@ package final class TrunklineSession {
     package enum Event: Sendable {
         /// Connected, to the edge with this index.
         case connected(edge: Int)
+        /// Everything that came before this connection was handed over: once after each `connected`, unless the
+        /// connection is lost before.
+        case caughtUp
+        /// Something that the session does by itself was refused for now, or failed, and is done again after a pause: to
+        /// begin on this connection, to ask for what was missed.
+        case delayed(TrunklineError)
         /// Not connected any more, or not yet; it is tried again after the pause.
         case disconnected(TrunklineError, pause: TimeAmount)
         case message(DeliveredMessage, ArrivedMessage.Arrival)
@@ -100,12 +108,17 @@ package final class TrunklineSession {
     package private(set) var edge: Int
     var phase = Phase.idle
     private var failures = 0
+    /// Attempts in a row that took too long, up to ``doublingsMax``.
+    private var slowAttempts = 0
+    private static let doublingsMax = 3
     private var tick: RepeatedTask?
     private var refreshUnderWay: EventLoopFuture<Void>?
     var outbox: Outbox
     var renewal = TokenRenewal()
     var cursors: [ConversationID: ConversationCursor] = [:]
     var pagesUnderWay = 0
+    /// Conversations that ask for their page again after a pause.
+    var pagesPausing = 0
     /// Conversations that wait for a page to be asked for, each at most once.
     var pageQueue: [ConversationID] = []
     var receipts = ReceiptTracker()
@@ -114,6 +127,8 @@ package final class TrunklineSession {
     var syncUnderWay: UInt64?
     /// Something may have been missed that no sync was asked for yet.
     var needsSync = false
+    /// Of what was missed before this connection something is not there yet.
+    var isBehind = false
     /// Of the conversations whose receipts a sync brought: how new those were.
     var states: [ConversationID: UInt64] = [:]
     /// From the last sync, or a ping since: with it the next one is cheap.
@@ -170,6 +185,18 @@ package final class TrunklineSession {
         self.end(TrunklineError(.sessionEnded, "This client closed the session."))
     }
 
+    /// Cuts the connection, or the attempt at one, as a network would: without a close frame. It goes on as after any
+    /// loss. Without a connection nothing happens.
+    package func drop() {
+        self.eventLoop.preconditionInEventLoop()
+        switch self.phase {
+        case .opening(let socket), .open(let socket):
+            socket.abandon(.connectionLost, "This client cut the connection.")
+        case .idle, .waiting, .refreshing, .ended:
+            break
+        }
+    }
+
     private func connect() {
         guard !self.hasEnded else { return }
         if self.credentials.needsRefresh(now: .now()) {
@@ -189,10 +216,14 @@ package final class TrunklineSession {
     private func openSocket() {
         // The socket's events name the socket, so that those of one that was left do not count.
         var own: TrunklineSocket?
+        var settings = self.settings.socket
+        // What is given up shortly before its answer was work for nothing. Many clients that all do so keep an edge, once
+        // it is behind, from ever catching up.
+        for _ in 0..<self.slowAttempts { settings.openTimeout = settings.openTimeout + settings.openTimeout }
         let socket = TrunklineSocket(
             edge: self.http.edges[self.edge],
             eventLoop: self.eventLoop,
-            settings: self.settings.socket
+            settings: settings
         ) { [weak self] event in
             if let self, let socket = own { self.received(event, from: socket) }
             if case .closed = event { own = nil }
@@ -280,6 +311,7 @@ package final class TrunklineSession {
         case .idle, .waiting, .refreshing, .ended: return
         }
         switch event {
+        case .turnGiven(let error): self.emit(.delayed(error))
         case .authenticated: self.opened(socket)
         case .message(let message): self.receivedLive(message)
         case .sent(let command, let fields): self.receivedAnswer(command, fields)
@@ -301,8 +333,10 @@ package final class TrunklineSession {
     private func opened(_ socket: TrunklineSocket) {
         self.phase = .open(socket)
         self.failures = 0
+        self.slowAttempts = 0
         self.renewal.shown(endsAt: self.credentials.accessTokenEndsAt, now: .now())
         self.statistics.connections += 1
+        self.isBehind = true
         self.emit(.connected(edge: self.edge))
         self.syncAll(isNewConnection: true)
         self.sendWaiting()
@@ -312,7 +346,12 @@ package final class TrunklineSession {
     }
 
     private func closed(_ closure: SocketClosure) {
-        if case .open = self.phase { self.statistics.disconnections += 1 }
+        if case .open = self.phase {
+            self.statistics.disconnections += 1
+        } else if closure.error.code == .timedOut {
+            self.slowAttempts = min(self.slowAttempts + 1, Self.doublingsMax)
+        }
+        self.isBehind = false
         self.outbox.disconnected()
         self.receipts.disconnected()
         switch closure.advice {

@@ -26,7 +26,10 @@ extension TrunklineSocket {
     }
 
     package enum Event: Sendable {
-        /// The first event, unless it is ``closed(_:)``.
+        /// The edge has too many that begin and gave this client a turn: it authenticates again after the pause that the
+        /// error says, on the same connection.
+        case turnGiven(TrunklineError)
+        /// The first event but for ``turnGiven(_:)``, unless it is ``closed(_:)``.
         case authenticated(Authenticated)
         /// The answer to ``send(_:)`` with that id.
         case sent(UInt64, MessageSent)

@@ -98,7 +98,7 @@ package final class TrunklineSocket {
                     bound.value.connected(channel)
                     let upgraded = try upgrade.configure(channel, edge: edge)
                     upgraded.whenFailure { error in
-                        bound.value.fail(.protocolViolation, "The edge did not agree to a WebSocket: \(error)")
+                        bound.value.upgradeFailed(error)
                         channel.close(promise: nil)
                     }
                 }
@@ -159,6 +159,16 @@ package final class TrunklineSocket {
         var error = TrunklineError(status: Int(head.status.code), body: ByteBuffer(), headers: head.headers)
         error.message = "The edge opened no WebSocket: HTTP \(head.status.code)."
         self.end(SocketClosure(lost: error))
+    }
+
+    /// There was no answer, or none that NIO's handler takes for one.
+    private func upgradeFailed(_ error: any Error) {
+        switch error {
+        case is ChannelError, is IOError, HTTPParserError.invalidEOFState:
+            self.fail(.connectionLost, "The connection ended before the edge agreed to a WebSocket: \(error)")
+        default:
+            self.fail(.protocolViolation, "The edge did not agree to a WebSocket: \(error)")
+        }
     }
 
     /// Shows a fresh token of the same device, so that the session outlives the one that it began with.
@@ -329,6 +339,7 @@ package final class TrunklineSocket {
             self.onEvent(.authenticated(fields))
         case .error(.number(command), let failure) where self.waits(for: failure):
             self.waitForTurn(channel, .milliseconds(Int64(failure.retryAfterMilliseconds ?? 0)))
+            self.onEvent(.turnGiven(TrunklineError(failure)))
         case .error(_, let failure):
             self.finish(SocketClosure(refused: TrunklineError(failure)), code: .normalClosure)
         default:

@@ -189,7 +189,7 @@ final class SessionDevice {
             for user in users { self.saw(user) }
         case .receipt(let conversation, let user, let watermarks):
             self.told(watermarks, of: user, in: conversation)
-        case .skipped, .receiptFailed, .typing, .other:
+        case .caughtUp, .delayed, .skipped, .receiptFailed, .typing, .other:
             break
         }
     }

@@ -30,6 +30,10 @@ final class StubCluster: Sendable {
         var knowsNoSync = false
         /// A device that misses more is told so.
         var syncMessagesMax: UInt64 = 1000
+        /// What the next `authenticate` commands are answered with.
+        var turns: [Failure] = []
+        /// What the next `sync` commands are answered with.
+        var syncRefusals: [Failure] = []
         /// What the next `watch_presence` commands are answered with.
         var watchRefusals: [Failure] = []
     }
@@ -52,6 +56,12 @@ final class StubCluster: Sendable {
     /// As another device of the user would.
     func setWatermarks(_ watermarks: Watermarks) {
         self.state.withLock { $0.watermarks = watermarks }
+    }
+
+    /// Messages of others that are there already.
+    func fill(_ count: Int) {
+        let history = (0..<count).map { Fixtures.message(UInt64($0) + 1, "old \($0)") }
+        self.state.withLock { $0.history = history }
     }
 
     /// The tokens that were shown, in order.
@@ -79,10 +89,12 @@ final class StubCluster: Sendable {
     private func received(_ command: CommandMessage, _ connection: StubConnection) {
         switch command.command {
         case .authenticate(let fields):
-            let code = self.state.withLock { state in
+            let (code, turn) = self.state.withLock { state in
                 state.tokens.append(fields.token)
-                return state.faults.closesFor[fields.token]
+                let turn = state.faults.turns.isEmpty ? nil : state.faults.turns.removeFirst()
+                return (state.faults.closesFor[fields.token], turn)
             }
+            if let turn { return connection.send(.error(command.id, turn)) }
             if let code {
                 connection.close(code)
                 return
@@ -144,10 +156,12 @@ final class StubCluster: Sendable {
     }
 
     private func sync(_ request: SyncRequest, _ id: CommandID, _ connection: StubConnection) {
-        let (faults, history, watermarks) = self.state.withLock { state in
+        let (faults, history, watermarks, refusal) = self.state.withLock { state in
             state.syncs.append(request)
-            return (state.faults, state.history, state.watermarks)
+            let refusal = state.faults.syncRefusals.isEmpty ? nil : state.faults.syncRefusals.removeFirst()
+            return (state.faults, state.history, state.watermarks, refusal)
         }
+        if let refusal { return connection.send(.error(id, refusal)) }
         guard !faults.isSilent, !request.hasMore else { return }
         guard !faults.knowsNoSync else {
             return connection.send(.error(id, Failure(.unknownType, "What is `sync`?")))

@@ -5,6 +5,16 @@ package struct Topology: Sendable {
     package enum Scenario: String, Sendable, Codable, CaseIterable {
         case direct
         case group
+        /// As direct; then all connections are lost at once.
+        case storm
+
+        /// Whether users come in pairs.
+        package var isDirect: Bool {
+            switch self {
+            case .direct, .storm: true
+            case .group: false
+            }
+        }
     }
 
     package let scenario: Scenario
@@ -19,9 +29,14 @@ package struct Topology: Sendable {
     /// Pairs: users 0 and 1, 2 and 3, and so on.
     ///
     /// - Parameter userCount: Even and at least 2.
-    package static func direct(userCount: Int, edgeCount: Int, loopCount: Int) -> Topology {
+    package static func direct(
+        _ scenario: Scenario = .direct,
+        userCount: Int,
+        edgeCount: Int,
+        loopCount: Int
+    ) -> Topology {
         let members = (0..<(userCount / 2)).map { [2 * $0, 2 * $0 + 1] }
-        return Topology(.direct, userCount, edgeCount, loopCount, members)
+        return Topology(scenario, userCount, edgeCount, loopCount, members)
     }
 
     /// Groups of `groupSize` users each, dealt out in turn, so that every user is in as many groups as any other, give

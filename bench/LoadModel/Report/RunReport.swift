@@ -117,13 +117,18 @@ package struct RunReport: Sendable, Codable {
     package var generatorLateness = LatencySummary()
     package var pauses = Pauses()
     package var sessions = Sessions()
+    package var returns = ReturnFigures()
+    /// Of the nodes that were watched.
+    package var memory: [NodeMemory] = []
+    /// In the scenario of that name.
+    package var storm: StormRule?
     package var audit = AuditResult()
     package var verdict = Verdict.held
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey {
-        case run, machine, settings, counts, pauses, sessions, audit, verdict
+        case run, machine, settings, counts, pauses, sessions, returns, memory, storm, audit, verdict
         case startedAt = "started_at"
         case setupSeconds = "setup_seconds"
         case sendingSeconds = "sending_seconds"

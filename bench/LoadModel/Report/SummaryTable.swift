@@ -5,8 +5,8 @@ package struct SummaryTable {
     /// Violations that are shown; the JSON file has more.
     package static let violationsShownMax = 20
 
-    private let report: RunReport
-    private var lines: [String] = []
+    let report: RunReport
+    var lines: [String] = []
 
     package static func text(of report: RunReport) -> String {
         var table = SummaryTable(report: report)
@@ -23,6 +23,9 @@ package struct SummaryTable {
         self.writeCounts()
         self.writeLatencies()
         self.writeSessions()
+        self.writeReturns()
+        self.writeMemory()
+        self.writeStorm()
         self.writeAudit()
     }
 
@@ -131,7 +134,7 @@ package struct SummaryTable {
         }
     }
 
-    private mutating func latency(_ name: String, _ summary: LatencySummary) {
+    mutating func latency(_ name: String, _ summary: LatencySummary) {
         guard summary.count > 0 else {
             self.row("  \(name)", Array(repeating: "-", count: 5))
             return
@@ -142,7 +145,7 @@ package struct SummaryTable {
         )
     }
 
-    private mutating func row(_ name: String, _ cells: [String]) {
+    mutating func row(_ name: String, _ cells: [String]) {
         let first = name + String(repeating: " ", count: max(0, 16 - name.count))
         let rest = cells.map { String(repeating: " ", count: max(1, 14 - $0.count)) + $0 }.joined()
         self.lines.append(first + rest)

@@ -12,6 +12,8 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
     case setupFailed = 3
     /// The audit held, and more messages failed than were allowed, or they could not be sent at the planned rate.
     case belowPlan = 4
+    /// The audit held, and the storm was not as ``StormRule`` wants it.
+    case stormFailed = 5
 
     /// How late the last messages may be sent before the rate counts as not reached: a hundredth of the time, and at
     /// least half a second.
@@ -22,8 +24,10 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
     /// - Parameters:
     ///   - failures: Messages that failed for good.
     ///   - lateness: Nanoseconds by which the sending of the last message was late.
+    ///   - stormFindings: Of ``StormRule/findings(_:_:)``.
     package init(
         audit: AuditResult,
+        stormFindings: [String] = [],
         failures: Int,
         failuresAllowed: Int,
         lateness: Int64,
@@ -31,6 +35,8 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
     ) {
         if !audit.held {
             self = .violated
+        } else if !stormFindings.isEmpty {
+            self = .stormFailed
         } else if failures > failuresAllowed || lateness > Self.latenessAllowed(plannedNanoseconds: plannedNanoseconds)
         {
             self = .belowPlan
@@ -59,6 +65,7 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
         case .usage: "usage"
         case .setupFailed: "setup_failed"
         case .belowPlan: "below_plan"
+        case .stormFailed: "storm_failed"
         }
     }
 }
