@@ -110,6 +110,7 @@ package struct Simulation {
             conversations: self.conversations,
             isCalm: self.plan.steps.isEmpty
         ).violations()
+        defer { self.end() }
         return Outcome(
             seed: self.world.seed,
             violations: violations,
@@ -120,6 +121,13 @@ package struct Simulation {
             history: self.world.history.text,
             checksum: self.world.history.checksum
         )
+    }
+
+    /// What nodes, links and events hold of each other goes: thousands of worlds are made in one process.
+    private func end() {
+        self.world.scheduler.close()
+        let nodes: [SimulatedNode] = self.devices + self.cluster.edges + self.cluster.routers
+        for node in nodes { node.crash() }
     }
 
     private var isSettled: Bool {

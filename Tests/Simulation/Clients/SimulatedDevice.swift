@@ -94,6 +94,11 @@ package final class SimulatedDevice: SimulatedNode {
         self.tick()
     }
 
+    override func crashed() {
+        self.phase = .away
+        self.edge = nil
+    }
+
     package var unanswered: Int { self.outbox.count }
     package var isOpen: Bool { if case .open = self.phase { true } else { false } }
 

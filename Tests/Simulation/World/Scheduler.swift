@@ -21,6 +21,7 @@ package final class Scheduler {
 
     private var heap = Heap<Entry>()
     private var nextOrder: UInt64 = 0
+    private var isClosed = false
     /// Nanoseconds since the world began.
     package private(set) var now: UInt64 = 0
     package private(set) var eventCount = 0
@@ -28,8 +29,15 @@ package final class Scheduler {
     package init() {}
 
     package func schedule(after delay: UInt64, _ run: @escaping () -> Void) {
+        guard !self.isClosed else { return }
         self.heap.insert(Entry(time: self.now + delay, order: self.nextOrder, run: run))
         self.nextOrder += 1
+    }
+
+    /// Nothing happens any more, and what would have is let go.
+    package func close() {
+        self.isClosed = true
+        self.heap = Heap()
     }
 
     /// Lets happen what is due until then. `stop` is asked after each event.
