@@ -39,23 +39,42 @@ struct PureStorageTests {
     @Test("waits between attempts double up to the bound, and start over after success")
     func backoff() {
         var backoff = ReconnectBackoff(waitMin: .milliseconds(50), waitMax: .milliseconds(300))
-        let now = ContinuousClock.now
-        #expect(backoff.wait(now: now) == nil)
-        var waits: [Duration] = []
-        for _ in 0..<5 {
-            backoff.attemptFailed(now: now, random: 1)
-            waits.append(backoff.wait(now: now) ?? .zero)
+        let limit = Duration.seconds(5)
+        var now = ContinuousClock.now
+        /// Fails once and says how long the next attempt has to wait.
+        func fail(_ random: Double = 1) -> Duration? {
+            guard case .attempt(let round) = backoff.begin(now: now, limit: limit) else { return nil }
+            backoff.attemptFailed(round: round, now: now, random: random)
+            guard case .wait(let time) = backoff.begin(now: now, limit: limit) else { return nil }
+            now += time
+            return time
         }
-        #expect(waits == [50, 100, 200, 300, 300].map { .milliseconds($0) })
-        #expect(backoff.wait(now: now + .milliseconds(300)) == nil)
-        backoff.attemptFailed(now: now, random: 0)
-        #expect(backoff.wait(now: now) == .milliseconds(150))
-        for _ in 0..<200 { backoff.attemptFailed(now: now, random: 1) }
-        #expect(backoff.wait(now: now) == .milliseconds(300))
+        #expect((0..<5).map { _ in fail() } == [50, 100, 200, 300, 300].map { .milliseconds($0) })
+        #expect(fail(0) == .milliseconds(150))
+        for _ in 0..<200 { _ = fail() }
+        #expect(fail() == .milliseconds(300))
         backoff.attemptSucceeded()
-        #expect(backoff.wait(now: now) == nil)
-        backoff.attemptFailed(now: now, random: 1)
-        #expect(backoff.wait(now: now) == .milliseconds(50))
+        #expect(fail() == .milliseconds(50))
+    }
+
+    @Test("After a failure one session tries for all; those that try at the same time fail once")
+    func reconnectingTogether() {
+        var backoff = ReconnectBackoff(waitMin: .milliseconds(50), waitMax: .milliseconds(300))
+        let (now, limit) = (ContinuousClock.now, Duration.seconds(5))
+        let first = backoff.begin(now: now, limit: limit)
+        #expect(first == .attempt(round: 0) && backoff.begin(now: now, limit: limit) == first)
+        backoff.attemptFailed(round: 0, now: now, random: 1)
+        backoff.attemptFailed(round: 0, now: now, random: 1)
+        #expect(backoff.begin(now: now, limit: limit) == .wait(.milliseconds(50)))
+        let later = now + .milliseconds(50)
+        #expect(backoff.begin(now: later, limit: limit) == .attempt(round: 1))
+        #expect(backoff.begin(now: later, limit: limit) == .wait(limit))
+        // One that never says how it ended is not waited for.
+        #expect(backoff.begin(now: later + limit, limit: limit) == .attempt(round: 1))
+        // It ends well, and one that began before fails afterwards: the shard can be reached all the same.
+        backoff.attemptSucceeded()
+        backoff.attemptFailed(round: 1, now: later + limit, random: 1)
+        #expect(backoff.begin(now: later + limit, limit: limit) == .attempt(round: 2))
     }
 
     @Test("partitions are named and bounded by week")

@@ -6,8 +6,9 @@ import Postgres
 /// All that a node does in one shard's database, over one connection.
 ///
 /// It belongs to one thread, which waits in it; no event loop and no thread of Swift's pool may call it. It connects
-/// when it is first used and again after the connection was lost, with growing waits in between, during which every call
-/// fails at once with ``StorageError/Code/unavailable``. A new connection is used only after the database named
+/// when it is first used and again after the connection was lost. While the shard cannot be reached, attempts are made with
+/// growing waits in between, by one session for all that share a configuration, and every other call fails at once with
+/// ``StorageError/Code/unavailable``. A new connection is used only after the database named
 /// the same cluster and shard as the configuration.
 ///
 /// Every call ends within ``Configuration/statementTimeout`` (plus, when it has to connect,
@@ -26,10 +27,13 @@ package final class ShardSession {
         /// How long a transaction of this session may stand still before the server ends it. A router that freezes
         /// in the middle of one holds up the next view for at most this long.
         package var idleInTransactionTimeout: Duration
-        package var reconnectWaitMin: Duration
-        package var reconnectWaitMax: Duration
         package var logger: Logger
+        /// Shared by all copies.
+        let reachability: ShardReachability
 
+        /// - Parameters:
+        ///   - reconnectWaitMin: between the first attempts to reach a shard that is away.
+        ///   - reconnectWaitMax: the longest wait; what a fail-over takes longer than the promotion.
         package init(
             cluster: String,
             shard: ShardDescriptor,
@@ -38,7 +42,7 @@ package final class ShardSession {
             statementTimeout: Duration = .seconds(5),
             idleInTransactionTimeout: Duration = .seconds(1),
             reconnectWaitMin: Duration = .milliseconds(50),
-            reconnectWaitMax: Duration = .seconds(2),
+            reconnectWaitMax: Duration = .milliseconds(500),
             logger: Logger
         ) {
             self.cluster = cluster
@@ -47,16 +51,13 @@ package final class ShardSession {
             self.connectTimeout = connectTimeout
             self.statementTimeout = statementTimeout
             self.idleInTransactionTimeout = idleInTransactionTimeout
-            self.reconnectWaitMin = reconnectWaitMin
-            self.reconnectWaitMax = reconnectWaitMax
             self.logger = logger
+            self.reachability = ShardReachability(waitMin: reconnectWaitMin, waitMax: reconnectWaitMax)
         }
     }
 
     package let configuration: Configuration
     private let connection: PostgresConnection
-    private var backoff: ReconnectBackoff
-    private var lastFailure = StorageError(.unavailable, "no connection yet")
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -68,10 +69,6 @@ package final class ShardSession {
                 idleInTransactionTimeout: configuration.idleInTransactionTimeout
             )
         )
-        self.backoff = ReconnectBackoff(
-            waitMin: configuration.reconnectWaitMin,
-            waitMax: configuration.reconnectWaitMax
-        )
     }
 
     package var shardName: String {
@@ -82,27 +79,27 @@ package final class ShardSession {
     package func connect() throws(StorageError) {
         self.connection.checkIdle()
         guard !self.connection.isConnected else { return }
-        if let wait = self.backoff.wait(now: ContinuousClock.now) {
-            throw StorageError(
-                self.lastFailure.code,
-                "shard \(self.shardName): \(self.lastFailure.message); next attempt in \(wait)"
-            )
+        let reachability = self.configuration.reachability
+        let round: Int
+        switch reachability.begin(limit: self.configuration.connectTimeout) {
+        case .attempt(let number):
+            round = number
+        case .wait(let time, let reason):
+            throw StorageError(reason.code, "shard \(self.shardName): \(reason.message); next attempt in \(time)")
         }
         do throws(StorageError) {
             try self.establish()
         } catch {
             self.connection.close()
-            self.backoff.attemptFailed(now: ContinuousClock.now, random: Double.random(in: 0...1))
-            if self.lastFailure != error {
+            if reachability.attemptFailed(round: round, error) {
                 self.configuration.logger.warning(
                     "shard cannot be used",
                     metadata: ["shard": "\(self.shardName)", "reason": "\(error)"]
                 )
             }
-            self.lastFailure = error
             throw StorageError(error.code, "shard \(self.shardName): \(error.message)")
         }
-        self.backoff.attemptSucceeded()
+        reachability.attemptSucceeded()
         self.configuration.logger.debug("shard connected", metadata: ["shard": "\(self.shardName)"])
     }
 
