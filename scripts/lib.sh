@@ -130,11 +130,11 @@ ROOT
 
 # --- Building ---------------------------------------------------------------------------------------------------------
 
-# Builds products of the package for tests: without optimisation, beside what `swift build --build-tests` leaves.
+# Builds products of the package, the configuration first: debug is what `swift build --build-tests` leaves too.
 build_programs() {
     local product
-    for product in "$@"; do
-        swift build --package-path "$repository" --product "$product"
+    for product in "${@:2}"; do
+        swift build --package-path "$repository" --configuration "$1" --product "$product"
     done
 }
 

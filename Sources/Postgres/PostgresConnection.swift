@@ -47,11 +47,13 @@ package final class PostgresConnection {
     package static let preparedStatementsMax = 256
 
     package let configuration: Configuration
+    private let hosts: HostList
     private var handle: OpaquePointer?
     private var preparedStatements: [String: String] = [:]
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
+        self.hosts = HostList(connectionString: configuration.connectionString)
     }
 
     deinit {
@@ -79,9 +81,12 @@ package final class PostgresConnection {
     // MARK: - Connecting
 
     /// Connects and sets what every session needs; does nothing when connected.
-    package func connect(deadline: ContinuousClock.Instant) throws(PostgresError) {
+    ///
+    /// - Parameter host: of several in the connection string, which is tried first, counted around. Who tries again after a
+    ///   failure does so with the next one.
+    package func connect(firstHost host: Int = 0, deadline: ContinuousClock.Instant) throws(PostgresError) {
         guard self.handle == nil else { return }
-        let handle = try self.startConnecting()
+        let handle = try self.startConnecting(firstHost: host)
         self.handle = handle
         do throws(PostgresError) {
             try self.finishConnecting(handle, deadline: deadline)
@@ -109,16 +114,18 @@ package final class PostgresConnection {
         }
     }
 
-    private func startConnecting() throws(PostgresError) -> OpaquePointer {
+    private func startConnecting(firstHost: Int) throws(PostgresError) -> OpaquePointer {
         let network = String(self.configuration.networkTimeout.milliseconds)
         // libpq lets a later keyword win, and expands the string where `dbname` stands: what is before it
         // are defaults that the string may override, what comes after is not for the string to say.
-        let parameters = [
+        let defaults = [
             ("keepalives", "1"), ("keepalives_idle", "10"), ("keepalives_interval", "3"), ("keepalives_count", "3"),
             ("tcp_user_timeout", network),
-            ("dbname", self.configuration.connectionString),
-            ("client_encoding", "UTF8"), ("application_name", self.configuration.applicationName),
         ]
+        let settled = [("client_encoding", "UTF8"), ("application_name", self.configuration.applicationName)]
+        let parameters =
+            defaults + [("dbname", self.configuration.connectionString)]
+            + self.hosts.parameters(beginningWith: firstHost) + settled
         let keywords = parameters.map { strdup($0.0) }
         let values = parameters.map { strdup($0.1) }
         defer {

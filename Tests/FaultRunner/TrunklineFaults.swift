@@ -100,6 +100,9 @@ struct TrunklineFaults: AsyncParsableCommand {
         command +=
             self.minutes.rounded() == self.minutes ? " --minutes \(Int(self.minutes))" : " --minutes \(self.minutes)"
         if let only = self.only { command += " --only \(only)" }
+        #if !DEBUG
+            command += " --release"
+        #endif
         return command
     }
 

@@ -60,6 +60,24 @@ struct PostgresFailureTests {
         #expect(try connection.execute("SELECT 1", deadline: .soon).rowCount == 1)
     }
 
+    @Test("the first host accepts and then says nothing: an attempt that begins with the next one succeeds")
+    func muteHost() throws {
+        let mute = try SilentListener(accepting: true)
+        let port = try PostgresServer.shared().port
+        for string in [
+            "host=127.0.0.1,127.0.0.1 port=\(mute.port),\(port) user=postgres dbname=postgres",
+            "postgresql://postgres@127.0.0.1:\(mute.port),127.0.0.1:\(port)/postgres",
+        ] {
+            let connection = self.connection(string)
+            #expect {
+                try connection.connect(deadline: .now + .milliseconds(300))
+            } throws: { ($0 as? PostgresError)?.code == .cannotConnect }
+            // Counted around.
+            try connection.connect(firstHost: 3, deadline: .soon)
+            #expect(try connection.execute("SELECT 1", deadline: .soon).rowCount == 1)
+        }
+    }
+
     @Test("a server that accepts and then says nothing: the deadline holds")
     func connectDeadline() throws {
         let mute = try SilentListener(accepting: true)

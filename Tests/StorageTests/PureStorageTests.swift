@@ -43,8 +43,8 @@ struct PureStorageTests {
         var now = ContinuousClock.now
         /// Fails once and says how long the next attempt has to wait.
         func fail(_ random: Double = 1) -> Duration? {
-            guard case .attempt(let round) = backoff.begin(now: now, limit: limit) else { return nil }
-            backoff.attemptFailed(round: round, now: now, random: random)
+            guard case .attempt(let attempt) = backoff.begin(now: now, limit: limit) else { return nil }
+            backoff.attemptFailed(attempt, now: now, random: random)
             guard case .wait(let time) = backoff.begin(now: now, limit: limit) else { return nil }
             now += time
             return time
@@ -57,24 +57,27 @@ struct PureStorageTests {
         #expect(fail() == .milliseconds(50))
     }
 
-    @Test("After a failure one session tries for all; those that try at the same time fail once")
+    @Test("After a failure one session tries for all, from the next host on; those that try at the same time fail once")
     func reconnectingTogether() {
+        typealias Attempt = ReconnectBackoff.Attempt
         var backoff = ReconnectBackoff(waitMin: .milliseconds(50), waitMax: .milliseconds(300))
         let (now, limit) = (ContinuousClock.now, Duration.seconds(5))
-        let first = backoff.begin(now: now, limit: limit)
-        #expect(first == .attempt(round: 0) && backoff.begin(now: now, limit: limit) == first)
-        backoff.attemptFailed(round: 0, now: now, random: 1)
-        backoff.attemptFailed(round: 0, now: now, random: 1)
+        let first = Attempt(round: 0, host: 0)
+        #expect(backoff.begin(now: now, limit: limit) == .attempt(first))
+        #expect(backoff.begin(now: now, limit: limit) == .attempt(first))
+        backoff.attemptFailed(first, now: now, random: 1)
+        backoff.attemptFailed(first, now: now, random: 1)
         #expect(backoff.begin(now: now, limit: limit) == .wait(.milliseconds(50)))
         let later = now + .milliseconds(50)
-        #expect(backoff.begin(now: later, limit: limit) == .attempt(round: 1))
+        let second = Attempt(round: 1, host: 1)
+        #expect(backoff.begin(now: later, limit: limit) == .attempt(second))
         #expect(backoff.begin(now: later, limit: limit) == .wait(limit))
         // One that never says how it ended is not waited for.
-        #expect(backoff.begin(now: later + limit, limit: limit) == .attempt(round: 1))
-        // It ends well, and one that began before fails afterwards: the shard can be reached all the same.
+        #expect(backoff.begin(now: later + limit, limit: limit) == .attempt(second))
+        // It ends well, and one that began before fails afterwards: the shard can be reached all the same, at that host.
         backoff.attemptSucceeded()
-        backoff.attemptFailed(round: 1, now: later + limit, random: 1)
-        #expect(backoff.begin(now: later + limit, limit: limit) == .attempt(round: 2))
+        backoff.attemptFailed(second, now: later + limit, random: 1)
+        #expect(backoff.begin(now: later + limit, limit: limit) == .attempt(Attempt(round: 2, host: 1)))
     }
 
     @Test("partitions are named and bounded by week")

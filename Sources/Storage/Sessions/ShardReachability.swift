@@ -12,7 +12,7 @@ final class ShardReachability: Sendable {
     }
 
     enum Turn {
-        case attempt(round: Int)
+        case attempt(ReconnectBackoff.Attempt)
         /// It is too early; why the last attempt failed.
         case wait(Duration, StorageError)
     }
@@ -27,16 +27,16 @@ final class ShardReachability: Sendable {
     func begin(limit: Duration) -> Turn {
         self.state.withLock { state in
             switch state.backoff.begin(now: .now, limit: limit) {
-            case .attempt(let round): .attempt(round: round)
+            case .attempt(let attempt): .attempt(attempt)
             case .wait(let time): .wait(time, state.lastFailure)
             }
         }
     }
 
     /// Returns whether the reason is another one than before.
-    func attemptFailed(round: Int, _ error: StorageError) -> Bool {
+    func attemptFailed(_ attempt: ReconnectBackoff.Attempt, _ error: StorageError) -> Bool {
         self.state.withLock { state in
-            state.backoff.attemptFailed(round: round, now: .now, random: Double.random(in: 0...1))
+            state.backoff.attemptFailed(attempt, now: .now, random: Double.random(in: 0...1))
             defer { state.lastFailure = error }
             return state.lastFailure != error
         }

@@ -80,18 +80,18 @@ package final class ShardSession {
         self.connection.checkIdle()
         guard !self.connection.isConnected else { return }
         let reachability = self.configuration.reachability
-        let round: Int
+        let attempt: ReconnectBackoff.Attempt
         switch reachability.begin(limit: self.configuration.connectTimeout) {
-        case .attempt(let number):
-            round = number
+        case .attempt(let granted):
+            attempt = granted
         case .wait(let time, let reason):
             throw StorageError(reason.code, "shard \(self.shardName): \(reason.message); next attempt in \(time)")
         }
         do throws(StorageError) {
-            try self.establish()
+            try self.establish(firstHost: attempt.host)
         } catch {
             self.connection.close()
-            if reachability.attemptFailed(round: round, error) {
+            if reachability.attemptFailed(attempt, error) {
                 self.configuration.logger.warning(
                     "shard cannot be used",
                     metadata: ["shard": "\(self.shardName)", "reason": "\(error)"]
@@ -107,10 +107,10 @@ package final class ShardSession {
         self.connection.close()
     }
 
-    private func establish() throws(StorageError) {
+    private func establish(firstHost: Int) throws(StorageError) {
         let deadline = ContinuousClock.now + self.configuration.connectTimeout
         do throws(PostgresError) {
-            try self.connection.connect(deadline: deadline)
+            try self.connection.connect(firstHost: firstHost, deadline: deadline)
         } catch {
             throw StorageError(error, effect: .none)
         }
