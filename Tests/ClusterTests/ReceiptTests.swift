@@ -154,7 +154,9 @@ extension ClusterTests {
                 func progress(_ count: Int) async throws {
                     let before = all.map(\.answered)
                     try await eventually("every reader got \(count) more answers", within: .seconds(60)) {
-                        zip(all, before).allSatisfy { $0.answered >= $1 + count }
+                        // One that failed gets no more answers, and its reason says more than that.
+                        if let error = all.lazy.compactMap(\.failure).first { throw error }
+                        return zip(all, before).allSatisfy { $0.answered >= $1 + count }
                     }
                 }
                 try await progress(3)
@@ -178,6 +180,7 @@ private final class Reader: Sendable {
         var answered: Int64 = 0
         var count = 0
         var isStopped = false
+        var failure: (any Error)?
     }
 
     private let cluster: TestCluster
@@ -205,12 +208,22 @@ private final class Reader: Sendable {
     }
 
     var answered: Int { self.state.withLock { $0.count } }
+    var failure: (any Error)? { self.state.withLock { $0.failure } }
 
     func stop() {
         self.state.withLock { $0.isStopped = true }
     }
 
     func run() async throws {
+        do {
+            try await self.readOn()
+        } catch {
+            self.state.withLock { $0.failure = error }
+            throw error
+        }
+    }
+
+    private func readOn() async throws {
         let adas = try await self.ada.connect(port: self.watchingPort)
         let bobs = try await self.bob.connect(port: self.port)
         var last: Int64 = 0

@@ -30,7 +30,7 @@ package final class TCPConnection: Sendable {
             }
         }
         guard isConnected else {
-            close(self.descriptor)
+            // `deinit` closes it, as everything is set by now: closed here too, it could be another thread's by then.
             throw Failure(description: "nothing listens on port \(port): errno \(errno)")
         }
     }
