@@ -109,17 +109,16 @@ final class DeliveryDispatcher: Sendable {
     }
 
     private func withhold(_ events: inout [LiveEvent]) {
-        let former = self.former.withLock { former in
-            if !former.isEmpty { former.forget(now: .now()) }
-            return former
-        }
-        guard !former.isEmpty else { return }
-        for index in events.indices where events[index].seq > 0 {
-            let event = events[index]
-            let allowed = former.allowed(event.recipients, event.conversation, seq: event.seq)
-            guard allowed.count < event.recipients.count else { continue }
-            self.metrics.deliveriesWithheld.increment(by: UInt64(event.recipients.count - allowed.count))
-            events[index].recipients = allowed
+        self.former.withLock { former in
+            guard !former.isEmpty else { return }
+            former.forget(now: .now())
+            for index in events.indices where events[index].seq > 0 {
+                let event = events[index]
+                let allowed = former.allowed(event.recipients, event.conversation, seq: event.seq)
+                guard allowed.count < event.recipients.count else { continue }
+                self.metrics.deliveriesWithheld.increment(by: UInt64(event.recipients.count - allowed.count))
+                events[index].recipients = allowed
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 
 internal import Messaging
 internal import NIOCore
-internal import Wire
 
 /// Up to which message nothing of a conversation goes to those who were put out of it. Pure.
 ///
@@ -19,14 +18,14 @@ struct FormerMembers {
     static let usersMax = 1_000_000
 
     private struct Notice {
-        var conversation: ConversationID
         var users: Set<UserID>
         var through: UInt64
-        var until: NIODeadline
     }
 
-    /// In the order of their coming.
-    private var notices: [Notice] = []
+    /// Of each conversation in the order of their coming.
+    private var notices: [ConversationID: [Notice]] = [:]
+    /// All notices in the order of their coming.
+    private var order: [(conversation: ConversationID, until: NIODeadline)] = []
     private var userCount = 0
     private let usersMax: Int
 
@@ -38,20 +37,17 @@ struct FormerMembers {
 
     /// An owner says that these users are out, and up to which `seq`.
     mutating func left(_ conversation: ConversationID, _ users: [UserID], through seq: UInt64, now: NIODeadline) {
-        let notice = Notice(
-            conversation: conversation,
-            users: Set(users),
-            through: seq,
-            until: now + Self.lifetime
-        )
-        self.notices.append(notice)
+        guard !users.isEmpty else { return }
+        let notice = Notice(users: Set(users), through: seq)
+        self.notices[conversation, default: []].append(notice)
+        self.order.append((conversation, now + Self.lifetime))
         self.userCount += notice.users.count
         self.forget(now: now)
     }
 
     /// Those of the recipients of a message who may have it.
     func allowed(_ recipients: [UserID], _ conversation: ConversationID, seq: UInt64) -> [UserID] {
-        let concerned = self.notices.filter { $0.conversation == conversation && $0.through >= seq }
+        let concerned = self.notices[conversation]?.filter { $0.through >= seq } ?? []
         guard !concerned.isEmpty else { return recipients }
         return recipients.filter { user in !concerned.contains { $0.users.contains(user) } }
     }
@@ -59,10 +55,14 @@ struct FormerMembers {
     /// Forgets what is old, and what there is no room for.
     mutating func forget(now: NIODeadline) {
         var count = 0
-        while count < self.notices.count, self.userCount > self.usersMax || self.notices[count].until <= now {
-            self.userCount -= self.notices[count].users.count
+        while count < self.order.count, self.userCount > self.usersMax || self.order[count].until <= now {
+            let conversation = self.order[count].conversation
+            if var own = self.notices.removeValue(forKey: conversation), !own.isEmpty {
+                self.userCount -= own.removeFirst().users.count
+                if !own.isEmpty { self.notices[conversation] = own }
+            }
             count += 1
         }
-        self.notices.removeFirst(count)
+        self.order.removeFirst(count)
     }
 }

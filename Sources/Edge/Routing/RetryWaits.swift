@@ -44,6 +44,7 @@ package final class RetryWaits: Sendable {
                     self.take(number)?()
                 }
             }
+            // The time itself: whichever of the two ends first ends the wait.
             group.addTask { try? await Task.sleep(for: .milliseconds(milliseconds)) }
             await group.next()
             group.cancelAll()
