@@ -48,6 +48,20 @@ struct ConversationAuditTests {
         #expect(result.storedWithoutAcknowledgement == 0)
     }
 
+    @Test("what a device has not got that is not connected at the end is no violation, and is counted")
+    func absent() {
+        var audit = self.intact()
+        audit.logs[1] = self.log(self.entries(0..<6))
+        #expect(self.run(audit).countByKind == ["undelivered": 4])
+        audit.absent = [1]
+        let result = self.run(audit)
+        #expect(result.held)
+        #expect(result.deliveriesToAbsent == 4)
+        #expect(result.expectedDeliveries == 24)
+        audit.absent = [2]
+        #expect(!self.run(audit).held)
+    }
+
     @Test("messages are put in any order by the answers, and answers may come twice")
     func acknowledgementsInAnyOrder() {
         var audit = self.intact()

@@ -26,6 +26,10 @@ struct ReportTests {
         #expect(self.verdict(held: true, failures: 3, allowed: 3) == .held)
         #expect(self.verdict(held: true, lateness: 1_000_000_000) == .held)
         #expect(self.verdict(held: true, lateness: 1_000_000_001) == .belowPlan)
+        var audit = AuditResult()
+        audit.deliveriesToAbsent = 1
+        let absent = Verdict(audit: audit, failures: 0, failuresAllowed: 0, lateness: 0, plannedNanoseconds: 1)
+        #expect(absent == .belowPlan)
         #expect(Verdict.allCases.map(\.rawValue) == [0, 1, 2, 3, 4, 5])
     }
 

@@ -108,7 +108,7 @@ struct StormTests {
 
     @Test("a storm is held when all were back in time and nothing but rate_limited was seen")
     func rule() {
-        let rule = StormRule(limitSeconds: 15)
+        let rule = StormRule(limitSeconds: 15, memoryMebibytesMax: 100)
         var tracker = self.tracker(0..<5, backAfter: 14)
         tracker.told(1, self.waiting(9000))
         #expect(rule.findings(tracker.summary, []).isEmpty)
@@ -122,14 +122,12 @@ struct StormTests {
 
     @Test("a node may not take more memory than the rule says, nor keep it to itself")
     func memory() {
-        var rule = StormRule(limitSeconds: 15)
+        let rule = StormRule(limitSeconds: 15, memoryMebibytesMax: 100)
         let returns = self.tracker(0..<1, backAfter: 1).summary
         var node = NodeMemory(node: "127.0.0.1:8201")
         node.note(90 << 20, .start)
         node.note(nil, .start)
         node.note(95 << 20, .before)
-        #expect(rule.findings(returns, [node]).isEmpty)
-        rule.memoryMebibytesMax = 100
         #expect(rule.findings(returns, [node]).count == 1, "it told nothing in the storm")
         for mebibytes in [98, 100, 97] { node.note(mebibytes << 20, .storm) }
         #expect(rule.findings(returns, [node]).isEmpty)
@@ -138,6 +136,9 @@ struct StormTests {
         #expect([node.atStart, node.before, node.peak].map { ($0 ?? 0) >> 20 } == [90, 95, 100])
         #expect(node.samples == 6)
         #expect(node.missed == 1)
+        #expect(StormRule.memoryMebibytesMax(sessions: 0) == 64)
+        #expect(StormRule.memoryMebibytesMax(sessions: 1) == 65)
+        #expect(StormRule.memoryMebibytesMax(sessions: 5000) == 143)
     }
 
     @Test("the value of a metric is the one of the whole name")

@@ -26,7 +26,7 @@ struct LoadCommand: ParsableCommand {
 
             Exit codes: 0 the audit held. 1 the audit found violations. 2 the command line is wrong. 3 users, \
             conversations or connections could not be made. 4 the audit held, but more messages failed for good than \
-            --allow-failures, or the rate was not reached. 5 the audit held, but the storm was not weathered: not \
+            --allow-failures, or the rate was not reached, or sessions stayed away. 5 the audit held, but the storm was not weathered: not \
             everybody was back within --storm-limit, an error other than rate_limited was seen, or a node took more \
             memory than --memory-limit.
 
@@ -154,7 +154,7 @@ struct LoadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Of storm: resident memory of each watched node before the exit code is 5. Without it, it is only told.",
+            "Of storm: resident memory of each watched node before the exit code is 5. (default: 64 and 1 for each 64 users)",
             valueName: "MiB"
         )
     )

@@ -162,6 +162,7 @@ struct LoadRun {
             report.storm = StormRule(
                 limitSeconds: self.command.stormLimit.seconds,
                 memoryMebibytesMax: self.command.memoryLimit
+                    ?? StormRule.memoryMebibytesMax(sessions: plan.topology.userCount)
             )
         }
     }

@@ -92,6 +92,7 @@ struct RunFinish {
     ) -> AuditResult {
         var result = AuditResult()
         let plan = self.plan
+        let absent = outcomes.reduce(into: Set<Int>()) { $0.formUnion($1.returns.away) }
         for (number, members) in plan.topology.members.enumerated() {
             var logs: [Int: DeviceLog] = [:]
             for user in members {
@@ -101,6 +102,7 @@ struct RunFinish {
             let audit = ConversationAudit(
                 conversation: number,
                 members: members,
+                absent: absent,
                 acknowledgements: outcomes.flatMap { $0.acknowledgements[number] },
                 history: histories[number],
                 logs: logs

@@ -26,7 +26,7 @@ package final class TrunklineSession {
         /// Without an answer to an own message for this long the connection is taken for broken.
         package var answerTimeout = TimeAmount.seconds(15)
         /// Without a byte from the edge for this long it is asked for one, after twice as long it is taken for dead.
-        package var silence = TimeAmount.seconds(5)
+        package var silence = TimeAmount.seconds(15)
         /// Pages that are asked for at once.
         package var pagesUnderWayMax = 4
         /// Whether the cluster is told by itself that messages were handed over.

@@ -8,6 +8,8 @@ package struct AuditResult: Sendable, Codable, Equatable {
     package var conversations = 0
     package var acknowledged = 0
     package var expectedDeliveries = 0
+    /// Of those, the ones to devices that were not connected at the end: nobody can say whether they would have come.
+    package var deliveriesToAbsent = 0
     package var historyMessages = 0
     package var storedWithoutAcknowledgement = 0
     package private(set) var violations: [Violation] = []
@@ -35,6 +37,7 @@ package struct AuditResult: Sendable, Codable, Equatable {
         case conversations
         case acknowledged
         case expectedDeliveries = "expected_deliveries"
+        case deliveriesToAbsent = "deliveries_to_absent"
         case historyMessages = "history_messages"
         case storedWithoutAcknowledgement = "stored_without_acknowledgement"
         case violations

@@ -34,16 +34,20 @@ package struct ConversationAudit: Sendable {
     package var logs: [Int: DeviceLog]
     /// Users whose devices are to have everything.
     package var members: [Int]
+    /// Those of them that are not connected at the end, and so cannot have everything.
+    package var absent: Set<Int>
 
     package init(
         conversation: Int,
         members: [Int],
+        absent: Set<Int> = [],
         acknowledgements: [Acknowledgement],
         history: [StoredMessage]?,
         logs: [Int: DeviceLog]
     ) {
         self.conversation = conversation
         self.members = members
+        self.absent = absent
         self.acknowledgements = acknowledgements
         self.history = history
         self.logs = logs
@@ -174,6 +178,10 @@ package struct ConversationAudit: Sendable {
             result.expectedDeliveries += 1
             let wasSeen = seq >= 1 && seq <= UInt64(log.messages.count) && log.messages[Int(seq) - 1] == message
             guard !wasSeen else { continue }
+            guard !self.absent.contains(user) else {
+                result.deliveriesToAbsent += 1
+                continue
+            }
             result.note(
                 self.violation(.undelivered, seq, user: user, "message \(message) was acknowledged and never arrived")
             )

@@ -114,6 +114,11 @@ package struct SummaryTable {
                 "audit: held. \(audit.acknowledged) acknowledged messages in \(audit.conversations) conversations, "
                     + "each at every receiver once, in order"
             )
+            if audit.deliveriesToAbsent > 0 {
+                self.lines.append(
+                    "  but for \(audit.deliveriesToAbsent) deliveries to devices that were not connected at the end"
+                )
+            }
         } else {
             self.lines.append("audit: FAILED, \(audit.violationCount) violations")
             for (kind, count) in audit.countByKind.sorted(by: { $0.key < $1.key }) {
@@ -130,7 +135,9 @@ package struct SummaryTable {
             if left > 0 { self.lines.append("  and \(left) more") }
         }
         if self.report.verdict == .belowPlan {
-            self.lines.append("below plan: messages failed for good, or could not be sent at the rate asked for")
+            self.lines.append(
+                "below plan: messages failed for good, the rate was not reached, or sessions stayed away"
+            )
         }
     }
 

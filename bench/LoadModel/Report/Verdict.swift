@@ -10,7 +10,8 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
     case usage = 2
     /// Users, conversations or connections could not be made.
     case setupFailed = 3
-    /// The audit held, and more messages failed than were allowed, or they could not be sent at the planned rate.
+    /// The audit held, and more messages failed than were allowed, or they could not be sent at the planned rate, or
+    /// sessions were not connected at the end, so that nobody can say what they would have got.
     case belowPlan = 4
     /// The audit held, and the storm was not as ``StormRule`` wants it.
     case stormFailed = 5
@@ -37,7 +38,8 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
             self = .violated
         } else if !stormFindings.isEmpty {
             self = .stormFailed
-        } else if failures > failuresAllowed || lateness > Self.latenessAllowed(plannedNanoseconds: plannedNanoseconds)
+        } else if failures > failuresAllowed || audit.deliveriesToAbsent > 0
+            || lateness > Self.latenessAllowed(plannedNanoseconds: plannedNanoseconds)
         {
             self = .belowPlan
         } else {

@@ -36,6 +36,8 @@ package struct ReturnTracker: Sendable {
     /// Sessions that are away now.
     package var awayCount: Int { self.awaySince.count }
     package var lostCount: Int { self.figures.lost }
+    /// Whose sessions they are.
+    package var away: Set<Int> { Set(self.awaySince.keys) }
 
     /// The generator cuts the connection; ``lost(_:_:at:)`` follows.
     package mutating func drops(_ user: Int) {

@@ -4,12 +4,18 @@
 package struct StormRule: Sendable, Codable, Equatable {
     /// How long a session may take to be back.
     package var limitSeconds: Double
-    /// Resident memory of each watched node from the storm on; nil for no bound.
-    package var memoryMebibytesMax: Int?
+    /// Resident memory of each watched node from the storm on.
+    package var memoryMebibytesMax: Int
 
-    package init(limitSeconds: Double, memoryMebibytesMax: Int? = nil) {
+    package init(limitSeconds: Double, memoryMebibytesMax: Int) {
         self.limitSeconds = limitSeconds
         self.memoryMebibytesMax = memoryMebibytesMax
+    }
+
+    /// What a node may take when nothing else is said: 64 MiB for itself and 16 KiB for each session of the run, as if
+    /// all of them came to this node. An edge at rest takes a quarter of that.
+    package static func memoryMebibytesMax(sessions: Int) -> Int {
+        64 + (sessions * 16 + 1023) / 1024
     }
 
     /// What was not so, each in a sentence; none when the storm was held.
@@ -34,7 +40,7 @@ package struct StormRule: Sendable, Codable, Equatable {
     }
 
     private func findings(_ memory: [NodeMemory]) -> [String] {
-        guard let mebibytesMax = self.memoryMebibytesMax else { return [] }
+        let mebibytesMax = self.memoryMebibytesMax
         return memory.compactMap { node in
             guard let peak = node.peak else { return "\(node.node) did not tell its memory" }
             guard peak > mebibytesMax << 20 else { return nil }
