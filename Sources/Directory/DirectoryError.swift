@@ -22,6 +22,8 @@ package struct DirectoryError: Error, Hashable, Sendable, CustomStringConvertibl
         case tooManyDevices = 7
         /// The cluster has as many nodes as the bound allows.
         case tooManyNodes = 8
+        /// The device has a newer session.
+        case newerSession = 9
     }
 
     package var code: Code
@@ -50,6 +52,7 @@ package struct DirectoryError: Error, Hashable, Sendable, CustomStringConvertibl
             switch text.prefix(while: { $0 != " " }) {
             case "TOOMANYDEVICES": .tooManyDevices
             case "TOOMANYNODES": .tooManyNodes
+            case "NEWERSESSION": .newerSession
             default: .refused
             }
         self.init(code, "Redis refused: \(text.prefix(200))")

@@ -8,6 +8,7 @@ import Messaging
 /// |---|---|---|
 /// | `trunkline:CLUSTER:user:USERID` | hash | device id → `EDGE\|INCARNATION\|SESSION` |
 /// | `trunkline:CLUSTER:complete:EDGE` | string | `INCARNATION\|RUN_ID`: all sessions of that edge are registered |
+/// | `trunkline:CLUSTER:refill:EDGE` | string | names the refill of that edge's entries that is under way |
 /// | `trunkline:CLUSTER:node:NAME` | string | `INCARNATION` and a JSON object: the lease of a node |
 /// | `trunkline:CLUSTER:nodes` | set | names of nodes that may have a lease |
 struct DirectoryKeys: Sendable {
@@ -22,6 +23,8 @@ struct DirectoryKeys: Sendable {
     func user(_ user: UserID) -> String { "\(self.prefix)user:\(user)" }
 
     func complete(_ edge: String) -> String { "\(self.prefix)complete:\(edge)" }
+
+    func refill(_ edge: String) -> String { "\(self.prefix)refill:\(edge)" }
 
     func node(_ name: String) -> String { "\(self.prefix)node:\(name)" }
 }

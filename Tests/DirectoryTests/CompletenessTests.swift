@@ -22,9 +22,9 @@ struct CompletenessTests {
         let one = TestEdge("edge-1").life
         let two = TestEdge("edge-2").life
         #expect(try await self.complete(fixture, "edge-1", "edge-2") == [])
-        try await fixture.registry.setComplete(two, serverRunID: fixture.registry.serverRunID)
+        try await fixture.registry.refill(two, [])
         #expect(try await self.complete(fixture, "edge-1", "edge-2") == [two])
-        try await fixture.registry.setComplete(one, serverRunID: fixture.registry.serverRunID)
+        try await fixture.registry.refill(one, [])
         #expect(try await self.complete(fixture, "edge-1", "edge-2") == [one, two])
         #expect(try await self.complete(fixture, "edge-1") == [one])
         #expect(try await fixture.registry.isComplete(one))
@@ -34,7 +34,7 @@ struct CompletenessTests {
         #expect(try await fixture.registry.renewComplete(next) == false)
         #expect(try await fixture.registry.clearComplete(next) == false)
         #expect(try await self.complete(fixture, "edge-1") == [one])
-        try await fixture.registry.setComplete(next, serverRunID: fixture.registry.serverRunID)
+        try await fixture.registry.refill(next, [])
         #expect(try await self.complete(fixture, "edge-1") == [next])
         #expect(try await fixture.registry.clearComplete(one) == false)
         #expect(try await fixture.registry.clearComplete(next))
@@ -82,13 +82,39 @@ struct CompletenessTests {
         await fixture.connection.shutdown()
     }
 
-    @Test("A refill during which Redis restarts does not make the edge complete")
-    func restartDuringRefill() async throws {
+    @Test(
+        "A refill during which Redis is restarted or emptied does not make the edge complete",
+        arguments: [true, false]
+    )
+    func emptiedDuringRefill(restarts: Bool) async throws {
         let fixture = try await DirectoryFixture()
         let edge = TestEdge("edge-1")
-        let before = fixture.registry.serverRunID
-        try await fixture.restartServer()
-        try await fixture.registry.setComplete(edge.life, serverRunID: before)
+        let registration = SessionRegistration(user: self.user, device: self.device, location: edge.session())
+        let refill = try await fixture.registry.beginRefill(of: edge.life)
+        try await fixture.registry.registerAll([registration])
+        if restarts {
+            try await fixture.restartServer()
+        } else {
+            try fixture.server.flushAll()
+        }
+        await #expect(throws: DirectoryError.self) { try await fixture.registry.endRefill(refill) }
+        #expect(try await self.complete(fixture, "edge-1") == [])
+        try await fixture.registry.refill(edge.life, [registration])
+        #expect(try await self.complete(fixture, "edge-1") == [edge.life])
+        await fixture.connection.shutdown()
+    }
+
+    @Test("A refill that takes too long, and one that another has taken the place of, set no marker")
+    func outdatedRefill() async throws {
+        var lifetimes = SessionRegistry.Lifetimes()
+        lifetimes.refill = .milliseconds(1)
+        let fixture = try await DirectoryFixture(lifetimes: lifetimes)
+        let edge = TestEdge("edge-1").life
+        let late = try await fixture.registry.beginRefill(of: edge)
+        try await eventually("the end of its time") {
+            try await fixture.send("EXISTS", "trunkline:\(DirectoryFixture.cluster):refill:edge-1") == .integer(0)
+        }
+        await #expect(throws: DirectoryError.self) { try await fixture.registry.endRefill(late) }
         #expect(try await self.complete(fixture, "edge-1") == [])
         await fixture.connection.shutdown()
     }
@@ -98,7 +124,7 @@ struct CompletenessTests {
         let fixture = try await DirectoryFixture()
         let edge = TestEdge("edge-1").life
         let key = "trunkline:\(DirectoryFixture.cluster):complete:edge-1"
-        try await fixture.registry.setComplete(edge, serverRunID: fixture.registry.serverRunID)
+        try await fixture.registry.refill(edge, [])
         let life = try #require(try await fixture.send("PTTL", key)?.integer)
         #expect(life > 0 && life <= 10_000)
         _ = try await fixture.send("PERSIST", key)

@@ -112,6 +112,27 @@ struct SessionsOpeningTests {
         #expect(try await client.frames().last?.closeCode == CloseCode.invalidToken.rawValue)
     }
 
+    @Test(
+        "A session whose registration took so long that the device is elsewhere by now leaves it there, and may come again"
+    )
+    func outdatedRegistration() async throws {
+        let fixture = SessionsFixture()
+        fixture.directory.state.withLock { $0.error = DirectoryError(.newerSession, "as scripted") }
+        let client = try await fixture.connect()
+        try await self.authenticate(client)
+        var frames: [SessionsClient.Frame] = []
+        try await eventually("the refusal") {
+            frames += try await client.frames()
+            return frames.count == 2
+        }
+        #expect(frames[1].closeCode == CloseCode.overloaded.rawValue)
+        #expect(CloseCode.overloaded.mayReconnect)
+        #expect(fixture.log.count("clear marker") == 0, "the registry is right")
+        #expect(fixture.links.attachments.isEmpty)
+        try await client.close()
+        #expect(fixture.index.current(self.user, self.device) == nil)
+    }
+
     @Test("Without Redis the session begins all the same, and the marker is taken away")
     func withoutRedis() async throws {
         let fixture = SessionsFixture()

@@ -15,6 +15,8 @@ package struct SessionRegistry: Sendable {
         /// Of a completeness marker, from its last renewal. An edge that cannot reach Redis any more stops being
         /// taken for complete after this time.
         package var marker: Duration = .seconds(10)
+        /// For a refill: when it takes longer, it has failed.
+        package var refill: Duration = .seconds(60)
 
         package init() {}
     }
@@ -35,7 +37,7 @@ package struct SessionRegistry: Sendable {
     /// Registers the session of a device in place of whichever was registered before.
     ///
     /// - Returns: The location that was replaced; nil when there was none, or none that could be understood.
-    /// - Throws: `.tooManyDevices` at ``DirectoryLimits/devicesPerUserMax``. After `.outcomeUnknown` the entry may be
+    /// - Throws: `.newerSession` when the device has gone elsewhere while this was on its way. `.tooManyDevices` at ``DirectoryLimits/devicesPerUserMax``. After `.outcomeUnknown` the entry may be
     ///   there or not.
     @discardableResult
     package func register(
@@ -45,10 +47,16 @@ package struct SessionRegistry: Sendable {
     ) async throws(DirectoryError) -> SessionLocation? {
         try Self.checkName(location.edge)
         let registration = SessionRegistration(user: user, device: device, location: location)
-        let call = self.registrationCall(registration)
+        var call = self.registrationCall(registration)
+        let now = WallClock.now()
+        let age = now - min(now, location.session.timestamp ?? now)
+        call.arguments.append(String(age + Self.registrationMillisecondsMax))
         let reply = try await self.connection.carryOut(SessionScripts.register, [call]).first
         return reply?.bytes.flatMap { SessionLocation(stored: $0) }
     }
+
+    /// How long a registration may be on its way to Redis.
+    private static let registrationMillisecondsMax: UInt64 = 5000
 
     /// Removes the entry of a device, but only if it is this one still.
     ///
@@ -112,41 +120,54 @@ package struct SessionRegistry: Sendable {
         _ life: EdgeLife,
         _ registrations: [SessionRegistration]
     ) async throws(DirectoryError) -> [SessionRegistration] {
-        // Taken before: if the server restarts meanwhile, the marker names the life that is over and does not count.
-        let serverRunID = self.connection.state.serverRunID
+        let refill = try await self.beginRefill(of: life)
         let newer = try await self.registerAll(registrations)
-        try await self.setComplete(life, serverRunID: serverRunID)
+        try await self.endRefill(refill)
         return newer
     }
 
-    // MARK: - Completeness
+    /// A refill that is under way.
+    package struct Refill: Sendable {
+        fileprivate var life: EdgeLife
+        fileprivate var name: String
+        /// If the server restarts meanwhile, the marker names the life that is over and does not count.
+        fileprivate var serverRunID: String
+    }
 
-    /// The Redis server's own name for its present life: to be read before the registrations that a marker vouches for.
-    package var serverRunID: String { self.connection.state.serverRunID }
-
-    /// Says that all sessions of an edge are in the registry. In place of an earlier life's marker, if there is one.
-    ///
-    /// - Parameter serverRunID: ``serverRunID`` as it was before the first of those sessions was registered.
-    package func setComplete(_ life: EdgeLife, serverRunID: String) async throws(DirectoryError) {
+    /// To be called before the first registration that the marker is to vouch for.
+    package func beginRefill(of life: EdgeLife) async throws(DirectoryError) -> Refill {
         try Self.checkName(life.edge)
-        let marker = CompletenessMarker(incarnation: life.incarnation, serverRunID: serverRunID)
+        let name = "\(life.incarnation)|\(UInt64.random(in: .min ... .max))"
+        let refill = Refill(life: life, name: name, serverRunID: self.connection.state.serverRunID)
         let reply = try await self.connection.carryOut([
-            RedisCommand(
-                "SET",
-                self.keys.complete(life.edge),
-                marker.stored,
-                "PX",
-                self.lifetimes.marker.redisMilliseconds
-            )
+            RedisCommand("SET", self.keys.refill(life.edge), name, "PX", self.lifetimes.refill.redisMilliseconds)
         ]).first
         if let text = reply?.errorText { throw DirectoryError(refusal: text) }
+        return refill
     }
+
+    /// Sets the completeness marker, in place of an earlier life's if there is one.
+    ///
+    /// - Throws: `.refused` when Redis was emptied since the refill began, and with it what was registered.
+    package func endRefill(_ refill: Refill) async throws(DirectoryError) {
+        let marker = CompletenessMarker(incarnation: refill.life.incarnation, serverRunID: refill.serverRunID)
+        let reply = try await self.connection.carryOut(
+            SessionScripts.setMarkerAfterRefill,
+            keys: [self.keys.complete(refill.life.edge), self.keys.refill(refill.life.edge)],
+            arguments: [marker.stored, self.lifetimes.marker.redisMilliseconds, refill.name]
+        )
+        guard reply.integer == 1 else {
+            throw DirectoryError(.refused, "Redis was emptied while the sessions were registered, or it took too long.")
+        }
+    }
+
+    // MARK: - Completeness
 
     /// Prolongs the marker of an edge if it still stands.
     ///
     /// - Returns: False when it does not: it was never set, it expired, or Redis was emptied or restarted.
     package func renewComplete(_ life: EdgeLife) async throws(DirectoryError) -> Bool {
-        let marker = CompletenessMarker(incarnation: life.incarnation, serverRunID: self.serverRunID)
+        let marker = CompletenessMarker(incarnation: life.incarnation, serverRunID: self.connection.state.serverRunID)
         let reply = try await self.connection.carryOut(
             SessionScripts.prolongMarker,
             keys: [self.keys.complete(life.edge)],
@@ -159,7 +180,7 @@ package struct SessionRegistry: Sendable {
     package func isComplete(_ life: EdgeLife) async throws(DirectoryError) -> Bool {
         let reply = try await self.connection.carryOut([RedisCommand("GET", self.keys.complete(life.edge))]).first
         if let text = reply?.errorText { throw DirectoryError(refusal: text) }
-        let marker = CompletenessMarker(incarnation: life.incarnation, serverRunID: self.serverRunID)
+        let marker = CompletenessMarker(incarnation: life.incarnation, serverRunID: self.connection.state.serverRunID)
         return reply?.text == marker.stored
     }
 

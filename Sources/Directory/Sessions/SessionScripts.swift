@@ -4,10 +4,23 @@ import Redis
 
 /// What has to happen to the registry in one step. `KEYS[1]` is a user's hash, or an edge's marker.
 enum SessionScripts {
-    /// `ARGV`: device, location, life of the hash in milliseconds, most devices. Answers with the location before.
+    /// `ARGV`: device, location, life of the hash in milliseconds, most devices, lead. Answers with the location before.
+    ///
+    /// Refuses when the device has a newer session, by up to the lead in milliseconds: this registration took so long that
+    /// the device has gone elsewhere meanwhile. One that seems newer by more than that can only have got its id from a clock
+    /// that is ahead. The first 48 bits of a session id are milliseconds (UUIDv7).
     static let register = RedisScript(
         """
         local held = redis.call('HGET', KEYS[1], ARGV[1])
+        if held and #held > 74 and string.sub(held, -37, -37) == '|' and string.sub(held, -74, -74) == '|' then
+            local own, other = string.sub(ARGV[2], -36), string.sub(held, -36)
+            local sameEdge = string.sub(held, 1, -75) == string.sub(ARGV[2], 1, -75)
+            local sameLife = string.sub(held, -73, -38) == string.sub(ARGV[2], -73, -38)
+            local function time(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) or 0 end
+            if other > own and (sameLife or not sameEdge) and time(other) - time(own) <= tonumber(ARGV[5]) then
+                return redis.error_reply('NEWERSESSION the device has a newer session')
+            end
+        end
         if not held and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then
             return redis.error_reply('TOOMANYDEVICES the user has too many registered devices')
         end
@@ -56,6 +69,19 @@ enum SessionScripts {
             return redis.call('PEXPIRE', KEYS[1], ARGV[2])
         end
         return 0
+        """
+    )
+
+    /// `KEYS[2]` says which refill is under way. `ARGV`: marker, life in milliseconds, the refill. Sets the marker if that
+    /// refill is under way still: when Redis was emptied meanwhile it is not. Answers 1 or 0.
+    static let setMarkerAfterRefill = RedisScript(
+        """
+        if redis.call('GET', KEYS[2]) ~= ARGV[3] then
+            return 0
+        end
+        redis.call('DEL', KEYS[2])
+        redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        return 1
         """
     )
 

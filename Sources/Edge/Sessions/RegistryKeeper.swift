@@ -51,13 +51,19 @@ final class RegistryKeeper: Sendable {
         /// There is no entry, and as far as Redis can be reached no marker either.
         case failed
         case tooManyDevices
+        /// The entry is that of a newer session.
+        case outdated
     }
 
     func register(_ user: UserID, _ device: DeviceID, _ session: SessionID) async -> Registration {
         do {
             return .registered(replaced: try await self.directory.register(user, device, self.location(session)))
         } catch {
-            if (error as? DirectoryError)?.code == .tooManyDevices { return .tooManyDevices }
+            switch (error as? DirectoryError)?.code {
+            case .tooManyDevices: return .tooManyDevices
+            case .newerSession: return .outdated
+            default: break
+            }
             self.metrics.registrationsFailed.increment()
             await self.carryOut(self.change { $0.registrationFailed() })
             return .failed

@@ -94,6 +94,15 @@ final class SessionOpener: SessionOpening {
         case .tooManyDevices:
             let failure = Failure(.conflict, "You have too many devices with a session; end one of them first.")
             return .refused(failure, .tooManyDevices)
+        case .outdated:
+            guard self.index.current(user, device)?.session == session else { return .superseded }
+            // That one goes on. A client that is still here, and means this one, connects again.
+            let failure = Failure(
+                .unavailable,
+                "This session took so long to begin that the device has another one by now; connect again.",
+                retryAfterMilliseconds: Failure.standardRetryMilliseconds
+            )
+            return .refused(failure, .overloaded)
         }
         // Time has passed: the device may have a newer session here, or this one may be gone.
         guard let current = self.index.current(user, device) else {
