@@ -102,6 +102,22 @@ struct ReceiptMergerTests {
         #expect(self.merger.count == 0)
     }
 
+    @Test("Several numbers that no message has: each request ends one of them at least, and none goes again unchanged")
+    mutating func severalBeyond() {
+        _ = self.add([
+            self.receipt(1, 1, 1), self.receipt(2, 1, 1000), self.receipt(3, 1, 900, 900), self.receipt(4, 1, 3),
+        ])
+        let merged = self.end(self.answer([entry(1, 1)]))
+        #expect(merged.request?.body.entries == [entry(1, 1000, 900)])
+        let first = self.end(self.answer([entry(1, 1)]))
+        #expect(first.finished.map(\.ticket) == [2] && first.request?.body.entries == [entry(1, 900, 900)])
+        let second = self.end(self.answer([entry(1, 1)]))
+        #expect(second.finished.map(\.ticket) == [3] && second.request?.body.entries == [entry(1, 3)])
+        let last = self.end(self.answer([entry(1, 3)]))
+        #expect(last.finished.map(\.ticket) == [4] && code(last.finished[0].result) == nil)
+        #expect(self.merger.count == 0)
+    }
+
     @Test("An answer that cannot be read ends the receipts of its request")
     mutating func unreadable() {
         _ = self.add([self.receipt(1, 1, 3)])

@@ -46,6 +46,31 @@ struct RoutingRouterClientTests {
         #expect(try await self.resolve(self.client()) == ResolvedUsername(user: UserID(value: 1)))
     }
 
+    @Test(
+        "A refusal after an attempt that may have arrived does not say that nothing was done",
+        arguments: [true, false]
+    )
+    func refusedAfterLoss(mayHaveArrived: Bool) async throws {
+        self.routing.adopt(SessionsFixture.news(routers: ["router-1"], epoch: 1))
+        let attempts = Mutex(0)
+        self.answer { request in
+            if attempts.withLock({ count in
+                defer { count += 1 }; return count
+            }) == 0 {
+                request.lose(.linkLost, mayHaveArrived: mayHaveArrived)
+            } else {
+                request.fail(Failure(.unavailable, "away", retryAfterMilliseconds: 70))
+            }
+        }
+        do throws(Failure) {
+            _ = try await self.resolve(self.client())
+            Issue.record("no failure")
+        } catch {
+            #expect(error.code == (mayHaveArrived ? .outcomeUnknown : .unavailable))
+            #expect(error.retryAfterMilliseconds == 70)
+        }
+    }
+
     @Test("After moved, the news are adopted and the new owner is asked")
     func moved() async throws {
         self.routing.adopt(SessionsFixture.news(routers: ["router-1"], epoch: 1))

@@ -21,6 +21,32 @@ struct OutboxProgressTests {
         #expect(progress.room == OutboxProgress.underWayMax)
     }
 
+    @Test("More entries for a shard that is away than may be under way do not keep back those behind them")
+    func stuckEntries() {
+        var progress = OutboxProgress()
+        let stuck = Int64(OutboxProgress.underWayMax) * 2 + 7
+        var open = Array(1...stuck + 3)
+        for _ in 0..<8 {
+            let read = progress.next(id: { $0 }) { after, limit in Array(open.filter { $0 > after }.prefix(limit)) }
+            for entry in read where progress.begin(entry) {
+                if entry <= stuck {
+                    progress.failed(entry)
+                } else {
+                    _ = progress.finished([entry])
+                    open.removeAll { $0 == entry }
+                }
+            }
+        }
+        #expect(open.count == Int(stuck), "those behind are through")
+        // What could not be sent is tried again: nothing is passed over for good.
+        var tried: Set<Int64> = []
+        for _ in 0..<4 {
+            let read = progress.next(id: { $0 }) { after, limit in Array(open.filter { $0 > after }.prefix(limit)) }
+            tried.formUnion(read)
+        }
+        #expect(tried == Set(open))
+    }
+
     @Test("Who waits is released when all entries are through, whatever their order")
     func waiters() {
         var progress = OutboxProgress()

@@ -93,6 +93,17 @@ struct ConversationCursorTests {
         #expect(cursor.pauseEnded() == .fetch(after: 8))
     }
 
+    @Test("after a page that was refused for good the next message that waits asks for what is missing once more")
+    func abandoned() {
+        var cursor = ConversationCursor(after: 0)
+        #expect(cursor.receivedLive(self.message(2)) == .wait(opensGap: true))
+        _ = cursor.catchUp()
+        cursor.fetchAbandoned()
+        #expect(cursor.receivedLive(self.message(5)) == .wait(opensGap: true))
+        #expect(cursor.receivedLive(self.message(6)) == .wait(opensGap: false))
+        #expect(cursor.catchUp() == .fetch(after: 0))
+    }
+
     @Test("what a page leaves out does not exist")
     func skipped() {
         var cursor = ConversationCursor(after: 0)

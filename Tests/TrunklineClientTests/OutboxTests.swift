@@ -45,6 +45,32 @@ struct OutboxTests {
         #expect(outbox.isEmpty)
     }
 
+    @Test(
+        "a message of which an earlier attempt has no answer is not given up with an error that says nothing was done"
+    )
+    func mayBeStored() throws {
+        var outbox = self.outbox(["a", "b"])
+        _ = self.sendAll(&outbox, from: 1)
+        outbox.disconnected()
+        _ = self.sendAll(&outbox, from: 3)
+        let late = Self.start + .seconds(31)
+        let away = TrunklineError(.server(.unavailable), "away")
+        guard case .giveUp(_, let error) = outbox.refused(3, away, pause: .milliseconds(1), now: late) else {
+            throw away
+        }
+        #expect(error.code == .server(.outcomeUnknown) && !error.hadNoEffect)
+        let expired = try #require(outbox.expire(now: late).first)
+        #expect(expired.final(away).code == .server(.outcomeUnknown))
+        #expect(expired.final(TrunklineError(.server(.notFound), "")).code == .server(.notFound))
+
+        var fresh = self.outbox(["c"])
+        _ = self.sendAll(&fresh, from: 1)
+        guard case .giveUp(_, let plain) = fresh.refused(1, away, pause: .milliseconds(1), now: late) else {
+            throw away
+        }
+        #expect(plain.code == .server(.unavailable))
+    }
+
     @Test("after one is refused by a limit nothing is sent until the time that was told, and then all in order")
     func held() {
         var outbox = self.outbox(["a", "b", "c", "d"])

@@ -147,10 +147,11 @@ package struct ReceiptMerger {
             }
             if watermarks.covers(receipt.watermarks) {
                 result.finished.append((receipt.ticket, .success(watermarks)))
-            } else if lane.sent[receipt.user] == receipt.watermarks {
+            } else if lane.sent[receipt.user]?.delivered == receipt.watermarks.delivered {
                 result.finished.append((receipt.ticket, .failure(.beyondNewestMessage)))
             } else {
-                // It was merged with one of another device that names no message: that one has its answer now.
+                // It was merged with one that names no message, for which nothing was taken of either: the largest number
+                // of all does that, and has its answer now. So each request ends one receipt at least.
                 again.append(receipt)
             }
         }

@@ -59,6 +59,22 @@ extension Failure {
 
     static let notUnderstood = Failure(.internal, "A router answered something that this edge does not understand.")
 
+    /// This failure as the answer to a request of which an earlier attempt may have been carried out: that nothing was done
+    /// cannot be said then.
+    package func after(mayHaveArrived: Bool) -> Failure {
+        switch self.code {
+        case .rateLimited, .overloaded, .unavailable:
+            guard mayHaveArrived else { return self }
+            return Failure(
+                .outcomeUnknown,
+                "An earlier attempt may have been carried out; the last one was refused: \(self.message)",
+                retryAfterMilliseconds: self.retryAfterMilliseconds ?? Self.standardRetryMilliseconds
+            )
+        default:
+            return self
+        }
+    }
+
     /// What a client is told when the time for a request is up.
     package static func outOfTime(mayHaveArrived: Bool) -> Failure {
         mayHaveArrived

@@ -96,7 +96,7 @@ package final class RouterClient: RouterCalls {
             case .answered(let answer):
                 return try Self.decode(answer)
             case .failed(let failure):
-                throw failure
+                throw failure.after(mayHaveArrived: mayHaveArrived)
             case .expired(let arrived):
                 throw .outOfTime(mayHaveArrived: mayHaveArrived || arrived)
             case .retry(let arrived):

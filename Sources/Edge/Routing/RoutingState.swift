@@ -8,10 +8,12 @@ package import Wire
 package final class RoutingState: Sendable {
     private let table = Mutex(RoutingTable())
     private let changes = Atomic<UInt64>(0)
+    /// Held from reading the owners to telling them, so that an older set is not told after a newer one.
+    private let telling = Mutex(())
     private let onChange: @Sendable (_ owners: Set<RouterLife>) -> Void
 
     /// - Parameter onChange: called with the routers that the views name after something newer was taken, on the thread that
-    ///   brought it.
+    ///   brought it; one call at a time. It must not call ``adopt(_:)``.
     package init(onChange: @escaping @Sendable (_ owners: Set<RouterLife>) -> Void = { _ in }) {
         self.onChange = onChange
     }
@@ -30,7 +32,7 @@ package final class RoutingState: Sendable {
             if isNewer { self.changes.wrappingAdd(1, ordering: .relaxed) }
             return isNewer
         }
-        if isNewer { self.onChange(self.owners) }
+        if isNewer { self.telling.withLock { _ in self.onChange(self.owners) } }
         return isNewer
     }
 

@@ -106,7 +106,7 @@ package struct SubmitPipeline {
                 end = .failed(.notUnderstood)
             }
         case .failed(let failure):
-            end = .failed(failure)
+            end = .failed(failure.after(mayHaveArrived: queue.mayHaveArrived(ticket)))
         case .expired(let mayHaveArrived):
             end = .failed(.outOfTime(mayHaveArrived: mayHaveArrived || queue.mayHaveArrived(ticket)))
         case .retry:

@@ -17,6 +17,8 @@ package struct OutboxProgress: Sendable {
     }
 
     private var underWay: Set<Int64> = []
+    /// The entry that was read last; 0 to begin with the first.
+    private var readUpTo: Int64 = 0
     private var waiters: [Waiter] = []
 
     package init() {}
@@ -24,6 +26,21 @@ package struct OutboxProgress: Sendable {
     /// How many more entries may be sent.
     package var room: Int { max(0, Self.underWayMax - self.underWay.count) }
     package var underWayCount: Int { self.underWay.count }
+
+    /// Reads as many entries as there is room for: those behind the ones that were read last, and after the end the first
+    /// again. So entries for a shard that is away, however many, do not keep back those behind them.
+    package mutating func next<Row, Failure: Error>(
+        id: (Row) -> Int64,
+        read: (_ after: Int64, _ limit: Int) throws(Failure) -> [Row]
+    ) throws(Failure) -> [Row] {
+        let limit = self.room
+        guard limit > 0 else { return [] }
+        var rows = try read(self.readUpTo, limit)
+        if rows.isEmpty, self.readUpTo > 0 { rows = try read(0, limit) }
+        // Less than was asked for: that was the end.
+        self.readUpTo = rows.count < limit ? 0 : rows.last.map(id) ?? 0
+        return rows
+    }
 
     /// Somebody answers a client as soon as these are through, or at the given time.
     package mutating func wait(

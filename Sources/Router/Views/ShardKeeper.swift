@@ -268,8 +268,11 @@ package final class ShardKeeper: Sendable {
         guard state.outbox.room > 0, try state.session.hasOutbox() else { return }
         let slots = self.routing.ownSlots(in: self.shard)
         guard !slots.isEmpty else { return }
-        let rows = try state.session.readOutbox(slots: slots, after: 0, limit: OutboxProgress.underWayMax)
-        for row in rows where state.outbox.room > 0 && state.outbox.begin(row.id) {
+        let session = state.session
+        let rows = try state.outbox.next(id: \.id) { (after, limit) throws(StorageError) in
+            try session.readOutbox(slots: slots, after: after, limit: limit)
+        }
+        for row in rows where state.outbox.begin(row.id) {
             guard let kind = OutboxKind(rawValue: UInt8(clamping: row.entry.kind)) else {
                 self.logger.error("outbox entry of an unknown kind stays", metadata: ["entry": "\(row.id)"])
                 continue

@@ -40,6 +40,8 @@ package struct ConversationCursor: Sendable {
     /// Messages with larger numbers than ``next``, by number.
     private var waiting: [UInt64: ArrivedMessage] = [:]
     private var isFetching = false
+    /// A fetch was given up while something was missing: the next message that waits asks for it anew.
+    private var isAbandoned = false
     /// Something may have been missed since the page under way was asked for.
     private var needsAnotherPage = false
     private var fruitlessPages = 0
@@ -142,7 +144,8 @@ package struct ConversationCursor: Sendable {
             self.needsAnotherPage = true
             return .overflow
         }
-        let opensGap = self.waiting.isEmpty
+        let opensGap = self.waiting.isEmpty || self.isAbandoned
+        self.isAbandoned = false
         if opensGap { self.statistics.gaps += 1 }
         self.waiting[message.seq] = ArrivedMessage(message, arrival)
         return .wait(opensGap: opensGap)
@@ -225,6 +228,7 @@ package struct ConversationCursor: Sendable {
     /// The fetch under way is given up, for good.
     package mutating func fetchAbandoned() {
         self.isFetching = false
+        self.isAbandoned = true
     }
 
     /// Hands over what waits below `seq` and counts what is missing there.

@@ -16,6 +16,8 @@ package struct Outbox: Sendable {
         package var attempts = 0
         /// What the last attempt ended with.
         package var lastError: TrunklineError?
+        /// An attempt ended without an answer that says what became of it.
+        package fileprivate(set) var mayBeStored = false
         fileprivate var state = State.waiting
     }
 
@@ -106,11 +108,12 @@ package struct Outbox: Sendable {
         guard let ticket = self.commands.removeValue(forKey: command), var entry = self.entries[ticket] else {
             return .none
         }
+        if !error.hadNoEffect { entry.mayBeStored = true }
         let wait = error.retryAfterMilliseconds.map { max(pause, .milliseconds(Int64($0))) } ?? pause
         let again = now + wait
         guard error.isRetryable, again < entry.addedAt + self.timeLimit else {
             self.entries[ticket] = nil
-            return .giveUp(entry, error)
+            return .giveUp(entry, entry.final(error))
         }
         if error.code == .server(.rateLimited) { self.heldUntil = max(self.heldUntil ?? again, again) }
         entry.lastError = error
@@ -134,6 +137,7 @@ package struct Outbox: Sendable {
 
     /// The connection is gone: everything that was sent on it waits again.
     package mutating func disconnected() {
+        for ticket in self.commands.values { self.entries[ticket]?.mayBeStored = true }
         self.commands.removeAll(keepingCapacity: true)
         self.requeue { state in
             if case .sent = state { true } else { false }
@@ -144,8 +148,11 @@ package struct Outbox: Sendable {
     package mutating func expire(now: NIODeadline) -> [Entry] {
         let old = self.entries.filter { $0.value.addedAt + self.timeLimit <= now }.keys.sorted()
         return old.compactMap { ticket in
-            guard let entry = self.entries.removeValue(forKey: ticket) else { return nil }
-            if case .sent(let command, _) = entry.state { self.commands[command] = nil }
+            guard var entry = self.entries.removeValue(forKey: ticket) else { return nil }
+            if case .sent(let command, _) = entry.state {
+                self.commands[command] = nil
+                entry.mayBeStored = true
+            }
             return entry
         }
     }
@@ -159,6 +166,7 @@ package struct Outbox: Sendable {
 
     /// Removes and returns everything.
     package mutating func removeAll() -> [Entry] {
+        for ticket in self.commands.values { self.entries[ticket]?.mayBeStored = true }
         let all = self.entries.sorted { $0.key < $1.key }.map(\.value)
         self.entries = [:]
         self.commands = [:]
@@ -187,5 +195,17 @@ package struct Outbox: Sendable {
             self.queue.removeFirst(self.queueHead)
             self.queueHead = 0
         }
+    }
+}
+
+extension Outbox.Entry {
+    /// The error to give the message up with: that waiting would have helped and nothing was done is said only when no
+    /// earlier attempt may have been stored.
+    package func final(_ error: TrunklineError) -> TrunklineError {
+        guard self.mayBeStored, error.isRetryable, error.hadNoEffect else { return error }
+        return TrunklineError(
+            .server(.outcomeUnknown),
+            "An earlier attempt may have been stored; the last one ended with \(error.name): \(error.message)"
+        )
     }
 }

@@ -294,7 +294,7 @@ package final class TrunklineSession {
         }
         for entry in self.outbox.removeAll() {
             let cause = entry.attempts == 0 ? error : entry.lastError ?? TrunklineError(.connectionLost, error.message)
-            self.emit(.failed(entry.request, cause))
+            self.emit(.failed(entry.request, entry.final(cause)))
         }
         self.emit(.ended(error))
     }
@@ -411,7 +411,7 @@ package final class TrunklineSession {
                     entry.attempts == 0 ? .notConnected : .timedOut,
                     "The message had no answer within \(self.settings.sendTimeLimit.nanoseconds / 1_000_000) ms."
                 )
-            self.emit(.failed(entry.request, error))
+            self.emit(.failed(entry.request, entry.final(error)))
         }
         guard case .open(let socket) = self.phase else { return }
         self.renewIfDue(socket, now: now)
