@@ -18,6 +18,7 @@ package final class EdgeMetrics: Sendable {
     let deliveriesSkipped: Counter
     let deliveriesDropped: Counter
     let deliveriesWithheld: Counter
+    let audiencesUnknown: Counter
     let resyncs: Counter
     let recipientsAbsent: Counter
     let sync: SyncMetrics
@@ -78,6 +79,11 @@ package final class EdgeMetrics: Sendable {
         self.deliveriesWithheld = registry.counter(
             "trunkline_edge_deliveries_withheld_total",
             help: "Deliveries to users who had been removed meanwhile; they came late from a former owner."
+        )
+        self.audiencesUnknown = registry.counter(
+            "trunkline_edge_audiences_unknown_total",
+            help:
+                "Times recipients were named by a number that this edge did not know; its sessions are told to resync."
         )
         self.resyncs = registry.counter("trunkline_edge_resyncs_total", help: "Times a session was told to resync.")
         self.sync = SyncMetrics(registry)

@@ -49,7 +49,7 @@ final class MeshInbox: MeshDelegate {
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
         guard let receivers = self.receivers.withLock({ $0 }) else { return }
         receivers.presence.linkDown(peer.name)
-        receivers.dispatcher.readComplete(from: peer.name)
+        receivers.dispatcher.linkDown(peer.name)
         receivers.progress.linkDown(peer)
     }
 
@@ -89,6 +89,7 @@ final class MeshInbox: MeshDelegate {
             switch NotificationKind(rawValue: kind) {
             case .deliver: receivers.dispatcher.deliverReceived(payload, from: peer.name)
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
+            case .audience: receivers.dispatcher.audienceReceived(payload, from: peer.name)
             case .receipts: receivers.dispatcher.receiptsReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
             case .deliveryProgress:

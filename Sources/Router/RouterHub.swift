@@ -33,6 +33,9 @@ package final class RouterHub: Sendable {
     }
 
     private let attached = Mutex<Parts?>(nil)
+    /// Links go up and down on several event loops: held from the change to the telling, so that no audience is told an
+    /// older set of edges after a newer one.
+    private let edgeChanges = Mutex(())
     private let logger: Logger
 
     init(logger: Logger) {
@@ -92,10 +95,9 @@ package final class RouterHub: Sendable {
 extension RouterHub: MeshDelegate {
     package func meshLinkUp(_ peer: PeerIdentity) {
         guard let parts = self.parts else { return }
-        parts.links.up(peer)
+        self.changeLinks(parts, peer) { parts.links.up(peer) }
         switch peer.role {
         case .edge:
-            self.tellEdges(parts)
             // The audiences know of the link by now, so what is recorded after this position comes over it.
             self.notify(.deliveryProgress, parts.journal.beginning.encoded(), edge: peer.name)
             parts.teller.linked(peer.name)
@@ -113,10 +115,9 @@ extension RouterHub: MeshDelegate {
 
     package func meshLinkDown(_ peer: PeerIdentity, reason: String) {
         guard let parts = self.parts else { return }
-        parts.links.down(peer)
+        self.changeLinks(parts, peer) { parts.links.down(peer) }
         switch peer.role {
         case .edge:
-            self.tellEdges(parts)
             parts.presence.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkDown(peer.name)
@@ -124,10 +125,14 @@ extension RouterHub: MeshDelegate {
         }
     }
 
-    private func tellEdges(_ parts: Parts) {
-        let edges = parts.links.edges
-        for dispatcher in parts.dispatchers {
-            dispatcher.linksChanged(edges)
+    private func changeLinks(_ parts: Parts, _ peer: PeerIdentity, _ change: () -> Void) {
+        self.edgeChanges.withLock { _ in
+            change()
+            guard peer.role == .edge else { return }
+            let edges = parts.links.edges
+            for dispatcher in parts.dispatchers {
+                dispatcher.linksChanged(edges)
+            }
         }
     }
 
@@ -196,7 +201,7 @@ extension RouterHub: MeshDelegate {
             case .sessionUnknown:
                 let body = try SessionUnknown(decoding: payload)
                 for dispatcher in parts.dispatchers {
-                    dispatcher.forget(body.users)
+                    dispatcher.forget(body)
                 }
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
@@ -206,8 +211,8 @@ extension RouterHub: MeshDelegate {
             case .typing:
                 guard peer.role == .edge else { return }
                 parts.typing.received(try Typing(decoding: payload))
-            case .deliver, .conversationEvent, .receipts, .sessionDisplaced, .deliveryProgress, .presenceStates,
-                .presenceWanted, .typingTold:
+            case .deliver, .conversationEvent, .receipts, .audience, .sessionDisplaced, .deliveryProgress,
+                .presenceStates, .presenceWanted, .typingTold:
                 break
             }
         } catch {
@@ -249,6 +254,11 @@ extension RouterHub: WriterEffects {
         keeper.outboxGrew(entries, completion: completion)
     }
 
+    package func changesMayBeUntold() {
+        guard let parts = self.parts else { return }
+        parts.journal.untold(to: parts.links.edges.map(\.edge))
+    }
+
     package func viewRefused(shard: String) {
         self.parts?.keepers[shard]?.wake()
     }
@@ -274,12 +284,14 @@ extension RouterHub: AudienceTransport {
         parts.settler.settle(departure, completion: completion)
     }
 
-    package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
-        guard let parts = self.parts else { return }
+    @discardableResult
+    package func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) -> Bool {
+        guard let parts = self.parts else { return false }
         let outcome = parts.mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .durable)
-        guard !outcome.isQueued else { return }
+        guard !outcome.isQueued else { return true }
         parts.links.countUnsent()
         parts.journal.missed(by: edge)
+        return false
     }
 
     package func finished(_ positions: [UInt64]) {

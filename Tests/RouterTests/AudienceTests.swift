@@ -3,6 +3,7 @@
 import Directory
 import Messaging
 import Testing
+import Wire
 
 @testable import Router
 
@@ -29,7 +30,7 @@ private struct Sent: Hashable {
 
 private func sent(_ actions: [Audience.Action]) -> [Sent] {
     actions.compactMap { action in
-        guard case .send(let edge, let parcel, let recipients, let isBroadcast) = action,
+        guard case .send(let edge, let parcel, let recipients, _, let isBroadcast) = action,
             case .message(let message) = parcel.content
         else { return nil }
         return Sent(edge: edge, seq: message.seq, recipients: Set(recipients), isBroadcast: isBroadcast)
@@ -43,9 +44,22 @@ private func lookUp(_ actions: [Audience.Action]) -> (token: UInt64, users: [Use
     return nil
 }
 
+private func told(_ actions: [Audience.Action]) -> [(edge: String, update: AudienceUpdate)] {
+    actions.compactMap { action in
+        guard case .tell(let edge, let update) = action else { return nil }
+        return (edge, update)
+    }
+}
+
+private func sentNumbers(_ actions: [Audience.Action]) -> [String: UInt64] {
+    actions.reduce(into: [:]) { numbers, action in
+        if case .send(let edge, _, _, let number, _) = action { numbers[edge] = number }
+    }
+}
+
 /// As edges do over a new link.
 private func tell(_ audience: inout Audience, _ edges: [EdgeLife]) {
-    for edge in edges { audience.registrationChanged(edge: edge.edge, isRegistered: true) }
+    for edge in edges { audience.registrationChanged(edge: edge.edge, isRegistered: true, takesAudiences: true) }
 }
 
 @Suite("Audience")
@@ -62,7 +76,7 @@ struct AudienceTests {
     @Test("An edge that could not register a session gets everything, though its marker still stands in Redis")
     func unregisteredSession() throws {
         var audience = self.audience()
-        audience.registrationChanged(edge: "edge-2", isRegistered: false)
+        audience.registrationChanged(edge: "edge-2", isRegistered: false, takesAudiences: true)
         let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
         let answer = Audience.Answer.found([user(1): [east]], complete: [east, west])
         let actions = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
@@ -155,7 +169,7 @@ struct AudienceTests {
     func attachDuringLookUp() throws {
         var audience = self.audience()
         let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
-        audience.attachmentChanged(edge: "edge-2", attached: [user(2)], detached: [])
+        _ = audience.attachmentChanged(edge: "edge-2", attached: [user(2)], detached: [])
         let actions = audience.lookedUp(
             conversationID,
             token: token,
@@ -168,8 +182,8 @@ struct AudienceTests {
     @Test("Announcements keep a known audience right without asking again")
     func announcements() throws {
         var audience = try self.resolved()
-        audience.attachmentChanged(edge: "edge-1", attached: [user(2)], detached: [])
-        audience.attachmentChanged(edge: "edge-2", attached: [], detached: [user(2)])
+        _ = audience.attachmentChanged(edge: "edge-1", attached: [user(2)], detached: [])
+        _ = audience.attachmentChanged(edge: "edge-2", attached: [], detached: [user(2)])
         let actions = audience.deliver(parcel(2, self.list), now: start)
         #expect(sent(actions) == [Sent(edge: "edge-1", seq: 2, recipients: [user(1), user(2)])])
     }
@@ -304,12 +318,56 @@ struct AudienceTests {
         #expect(audience.conversationCount <= Audience.conversationsMax)
     }
 
+    @Test("Many recipients are told to an edge once, with the second message, and then only who comes and goes")
+    func numbers() throws {
+        var audience = Audience(numberedFrom: 2)
+        audience.linksChanged([east, west])
+        tell(&audience, [east, west])
+        let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
+        let answer = Audience.Answer.found([user(1): [east], user(2): [east, west]], complete: [east, west])
+        #expect(told(audience.lookedUp(conversationID, token: token, answer: answer, now: start)).isEmpty)
+        let first = audience.deliver(parcel(2, self.list), now: start)
+        let update = try #require(told(first).first)
+        #expect(told(first).count == 1, "one recipient on edge-2 is not worth a number")
+        #expect(update.edge == "edge-1" && update.update.kind == .all && update.update.users.count == 2)
+        #expect(sentNumbers(first) == ["edge-1": update.update.number, "edge-2": 0])
+        #expect(told(audience.deliver(parcel(3, self.list), now: start)).isEmpty)
+        let left = told(audience.attachmentChanged(edge: "edge-1", attached: [], detached: [user(2), user(3)]))
+        #expect(left.map(\.update.kind) == [.detached])
+        #expect(left.first?.update.users == [user(2)])
+        let came = told(audience.attachmentChanged(edge: "edge-1", attached: [user(2), user(1)], detached: []))
+        #expect(came.map(\.update.kind) == [.attached], "user 1 was there")
+        audience.forget(conversations: [conversationID])
+        #expect(lookUp(audience.deliver(parcel(4, self.list), now: start)) != nil)
+    }
+
+    @Test("An edge that does not understand numbers is named every recipient, and so is what not all of them get")
+    func withoutNumbers() throws {
+        var audience = Audience(numberedFrom: 1)
+        audience.linksChanged([east, west])
+        audience.registrationChanged(edge: "edge-1", isRegistered: true, takesAudiences: false)
+        audience.registrationChanged(edge: "edge-2", isRegistered: true, takesAudiences: true)
+        let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
+        let answer = Audience.Answer.found([user(1): [east], user(2): [west]], complete: [east, west])
+        _ = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
+        let actions = audience.deliver(parcel(2, self.list), now: start)
+        #expect(sentNumbers(actions)["edge-1"] == 0)
+        #expect(sentNumbers(actions)["edge-2"] ?? 0 > 0)
+        var again = parcel(1, self.list)
+        again.laterMembers = [user(1)]
+        #expect(sentNumbers(audience.deliver(again, now: start)) == ["edge-2": 0])
+    }
+
     /// Two edges with sessions that come and go. What leaves the router goes exactly to those who have a session at that
     /// moment, whatever the registry said before, and in the order of `seq`.
     @Test("The audience is exact through any course of announcements and look-ups", arguments: 0..<50 as Range<UInt64>)
     func randomCourse(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        var audience = self.audience()
+        var audience = Audience(numberedFrom: seed.isMultiple(of: 2) ? 1 : Audience.numberedFrom)
+        audience.linksChanged([east, west])
+        tell(&audience, [east, west])
+        // What each edge was told, by number.
+        var known: [String: [UInt64: Set<UserID>]] = [:]
         var sessions: [EdgeLife: Set<UserID>] = [:]
         var questions: [(token: UInt64, answer: Audience.Answer)] = []
         var lastSent: UInt64 = 0
@@ -320,7 +378,24 @@ struct AudienceTests {
             }
             return .found(found, complete: [east, west])
         }
+        func takeNews(_ actions: [Audience.Action]) {
+            for action in actions {
+                switch action {
+                case .tell(let edge, let update):
+                    let users = known[edge]?[update.number] ?? []
+                    switch update.kind {
+                    case .all: known[edge, default: [:]][update.number] = Set(update.users)
+                    case .attached: known[edge]?[update.number] = users.union(update.users)
+                    case .detached: known[edge]?[update.number] = users.subtracting(update.users)
+                    }
+                case .send(let edge, _, let recipients, let number, _) where number > 0:
+                    #expect(known[edge]?[number] == Set(recipients), "seed \(seed)")
+                case .send, .lookUp, .settle, .finished: break
+                }
+            }
+        }
         func carryOut(_ actions: [Audience.Action]) {
+            takeNews(actions)
             if let question = lookUp(actions) {
                 questions.append((question.token, registry()))
             }
@@ -342,10 +417,12 @@ struct AudienceTests {
                 } else {
                     sessions[edge]?.remove(person)
                 }
-                audience.attachmentChanged(
-                    edge: edge.edge,
-                    attached: isAttached ? [person] : [],
-                    detached: isAttached ? [] : [person]
+                takeNews(
+                    audience.attachmentChanged(
+                        edge: edge.edge,
+                        attached: isAttached ? [person] : [],
+                        detached: isAttached ? [] : [person]
+                    )
                 )
             }
             carryOut(audience.deliver(parcel(seq, self.list), now: start))

@@ -47,9 +47,10 @@ private final class ScriptedTransport: AudienceTransport {
         }
     }
 
-    func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {
-        guard kind == .deliver, let deliver = try? Deliver(decoding: payload) else { return }
+    func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) -> Bool {
+        guard kind == .deliver, let deliver = try? Deliver(decoding: payload) else { return true }
         self.state.withLock { $0.sent[edge, default: []].append(deliver.message.seq) }
+        return true
     }
 
     func settle(_ departure: Departure, completion: @escaping @Sendable () -> Void) {
@@ -146,6 +147,24 @@ struct ChangeJournalTests {
         #expect(journal.takeProgress(of: "e").kind == .gap)
         #expect(journal.takeProgress(of: "e") == DeliveryProgress(kind: .reached, position: 3))
         #expect(journal.beginning == DeliveryProgress(kind: .begins, position: 3, lastChange: 3))
+    }
+
+    @Test("What may have changed without a record ends what is answered for, and every edge is told of a gap")
+    func untold() {
+        let journal = ChangeJournal(own: Self.own, life: Self.life)
+        let table = Self.table(routers: ["\(Self.own)"])
+        journal.routingChanged(table)
+        let before = journal.counts.position
+        let question = SyncChanges(user: user(1), life: Self.life, since: before)
+        #expect(!journal.answer(question, table: table).hasForgotten)
+        journal.untold(to: ["e"])
+        #expect(journal.answer(question, table: table).hasForgotten)
+        let progress = journal.takeProgress(of: "e")
+        #expect(progress == DeliveryProgress(kind: .gap, position: before + 1))
+        #expect(journal.takeProgress(of: "f") == DeliveryProgress(kind: .reached, position: before + 1))
+        #expect(journal.beginning.lastChange == before + 1)
+        let next = SyncChanges(user: user(1), life: Self.life, since: before + 1)
+        #expect(!journal.answer(next, table: table).hasForgotten)
     }
 
     @Test("Nothing is answered for by a table that the journal has not taken up, nor to a token of another life")

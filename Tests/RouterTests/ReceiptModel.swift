@@ -265,7 +265,7 @@ struct ReceiptModel {
                 self.unanswered.append(receipt)
             case .deliver(let parcels):
                 for parcel in parcels { self.check(parcel) }
-            case .accepted, .outOfOrder, .operated:
+            case .accepted, .outOfOrder, .operated, .untold:
                 Issue.record("a receipt does not come to \(effect)")
             }
         }

@@ -124,6 +124,7 @@ struct WriterTests {
         _ = self.writer.resume(.failed(StorageError(.outcomeUnknown, "cut")), self.circumstances())
         let end = self.writer.begin([], self.circumstances(at: 11))
         #expect(end.effects.failures == [.outcomeUnknown])
+        #expect(end.effects.contains { if case .untold = $0 { true } else { false } }, "it may be stored")
         #expect(!self.writer.hasUnsettled)
     }
 

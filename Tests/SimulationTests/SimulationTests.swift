@@ -42,7 +42,7 @@ struct SimulationTests {
         arguments: [
             (Defect.acknowledgeBeforeCommit, 200, 1), (.skipEpochCheck, 200, 1), (.loseAttachAnnouncement, 400, 1),
             (.forgetChange, 200, 1), (.dropReceipts, 100, 1), (.dropOneInTenThousand, 1000, 8),
-            (.forgetDeduplication, 400, 1), (.deliverAfterRemoval, 100, 1),
+            (.forgetDeduplication, 400, 1), (.deliverAfterRemoval, 100, 1), (.loseAudienceNews, 400, 1),
         ]
     )
     func defectIsFound(_ defect: Defect, seeds: Int, step: Int) async throws {

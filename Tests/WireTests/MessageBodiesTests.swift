@@ -289,13 +289,20 @@ private let samples: [(body: any WireMessage & Equatable, hexadecimal: String)] 
         (
             Attachment(attached: [ada], detached: [bob], isRegistered: true),
             """
-            0a10000000000000000000000000000000011210000000000000000000000000000000021801
+            0a100000000000000000000000000000000112100000000000000000000000000000000218012001
             """
         ),
         (
-            SessionUnknown(users: [bob]),
+            AudienceUpdate(conversation: ConversationID(value: 5), number: 300, kind: .attached, users: [ada, bob]),
             """
-            0a1000000000000000000000000000000002
+            0a100000000000000000000000000000000510ac0218022220000000000000000000000000000000010000000000000000\
+            0000000000000002
+            """
+        ),
+        (
+            SessionUnknown(users: [bob], conversations: [ConversationID(value: 5)]),
+            """
+            0a1000000000000000000000000000000002121000000000000000000000000000000005
             """
         ),
         (
@@ -414,7 +421,7 @@ struct MessageBodiesTests {
     @Test("The list of samples holds every body that the kinds of requests and notifications need")
     func complete() {
         #expect(Set(samples.map { "\(type(of: $0.body))" }).count == samples.count)
-        #expect(samples.count == 49)
+        #expect(samples.count == 50)
     }
 
     @Test("Lengths beyond the buffer, long varints and wrong types are refused")

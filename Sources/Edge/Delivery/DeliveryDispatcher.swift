@@ -18,9 +18,16 @@ final class DeliveryDispatcher: Sendable {
     private let metrics: EdgeMetrics
     private let logger: Logger
     private let presence: PresenceService
-    /// By the name of the router; bounded by the credit that the mesh gives to a peer.
-    private let collected = Mutex<[String: [LiveEvent]]>([:])
+    private let collected = Mutex(Collected())
     private let former = Mutex(FormerMembers())
+
+    private struct Collected {
+        /// By the name of the router; bounded by the credit that the mesh gives to a peer.
+        var events: [String: [LiveEvent]] = [:]
+        var audiences = NumberedAudiences()
+        /// Conversations whose recipients were named by a number that is not known here, by router.
+        var unknown: [String: Set<ConversationID>] = [:]
+    }
 
     init(
         index: SessionIndex,
@@ -40,10 +47,26 @@ final class DeliveryDispatcher: Sendable {
 
     func deliverReceived(_ payload: ByteBuffer, from router: String) {
         do throws(FieldError) {
-            self.collect(LiveEvent(try Deliver(decoding: payload)), from: router)
+            let deliver = try Deliver(decoding: payload)
+            guard deliver.audience > 0 else { return self.collect(LiveEvent(deliver), from: router) }
+            self.collect(numbered: deliver, from: router)
         } catch {
             self.malformed(error, from: router)
         }
+    }
+
+    func audienceReceived(_ payload: ByteBuffer, from router: String) {
+        do throws(FieldError) {
+            let update = try AudienceUpdate(decoding: payload)
+            self.collected.withLock { $0.audiences.take(update, from: router) }
+        } catch {
+            self.malformed(error, from: router)
+        }
+    }
+
+    func linkDown(_ router: String) {
+        self.readComplete(from: router)
+        self.collected.withLock { $0.audiences.forget(router) }
     }
 
     func eventReceived(_ payload: ByteBuffer, from router: String) {
@@ -81,18 +104,23 @@ final class DeliveryDispatcher: Sendable {
     }
 
     func readComplete(from router: String) {
-        var events = self.collected.withLock { $0.removeValue(forKey: router) ?? [] }
+        var (events, unknown) = self.collected.withLock {
+            ($0.events.removeValue(forKey: router) ?? [], $0.unknown.removeValue(forKey: router) ?? [])
+        }
+        self.report(unknown: unknown, to: router)
         guard !events.isEmpty else { return }
         self.withhold(&events)
         self.metrics.eventsReceived.increment(by: UInt64(events.count))
-        let placement = self.index.place(events.map { ($0.recipients, $0.absenceIsNews) })
+        let (lists, places) = Self.recipientLists(events)
+        let placement = self.index.place(lists)
         var byLoop: [Int: [SessionLoop.Delivery]] = [:]
-        for (event, loops) in zip(events, placement.byLoop) {
-            for (loop, recipients) in loops {
+        for (event, place) in zip(events, places) {
+            for (loop, recipients) in placement.byLoop[place] {
                 byLoop[loop, default: []].append(
                     SessionLoop.Delivery(
                         frame: event.frame,
                         recipients: recipients,
+                        audience: event.audience,
                         conversation: event.conversation,
                         seq: event.seq,
                         isReceipts: event.isReceipts,
@@ -118,12 +146,58 @@ final class DeliveryDispatcher: Sendable {
                 guard allowed.count < event.recipients.count else { continue }
                 self.metrics.deliveriesWithheld.increment(by: UInt64(event.recipients.count - allowed.count))
                 events[index].recipients = allowed
+                events[index].audience = nil
             }
         }
     }
 
     private func collect(_ event: LiveEvent, from router: String) {
-        self.collected.withLock { $0[router, default: []].append(event) }
+        self.collected.withLock { $0.events[router, default: []].append(event) }
+    }
+
+    private func collect(numbered deliver: Deliver, from router: String) {
+        let conversation = deliver.message.conversation
+        let audience = self.collected.withLock { collected in
+            let known = collected.audiences.recipients(conversation, number: deliver.audience, from: router)
+            if known == nil { collected.unknown[router, default: []].insert(conversation) }
+            return known
+        }
+        guard let audience else { return }
+        self.collect(LiveEvent(deliver, audience: audience), from: router)
+    }
+
+    /// The different lists of recipients, and for each event the place of its own among them: what one audience is sent in
+    /// one go is looked up once.
+    private static func recipientLists(
+        _ events: [LiveEvent]
+    ) -> (lists: [(recipients: [UserID], absenceIsNews: Bool)], places: [Int]) {
+        var lists: [(recipients: [UserID], absenceIsNews: Bool)] = []
+        var known: [NumberedAudiences.Mark: Int] = [:]
+        let places = events.map { event in
+            if let mark = event.audience, let place = known[mark] { return place }
+            if let mark = event.audience { known[mark] = lists.count }
+            lists.append((event.recipients, event.absenceIsNews))
+            return lists.count - 1
+        }
+        return (lists, places)
+    }
+
+    /// The router tells them anew with the next message. What could not be delivered meanwhile the sessions ask for.
+    private func report(unknown conversations: Set<ConversationID>, to router: String) {
+        guard !conversations.isEmpty else { return }
+        self.metrics.audiencesUnknown.increment(by: UInt64(conversations.count))
+        var rest = conversations.sorted()[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(SessionUnknown.conversationsMax)
+            rest = rest.dropFirst(part.count)
+            self.links.notify(
+                kind: NotificationKind.sessionUnknown.rawValue,
+                payload: SessionUnknown(users: [], conversations: Array(part)).encoded(),
+                to: router,
+                class: .durable
+            )
+        }
+        for loop in self.loops { loop.eventsWereLost() }
     }
 
     /// The router looks them up anew; should this get lost, the next message for them brings it again.

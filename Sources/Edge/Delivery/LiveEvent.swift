@@ -10,6 +10,8 @@ struct LiveEvent: Sendable {
     /// The whole WebSocket frame; the same bytes go to every session.
     var frame: ByteBuffer
     var recipients: [UserID]
+    /// Those recipients, if the router named them by a number; nil when there are others.
+    var audience: NumberedAudiences.Mark?
     /// What it is about.
     var conversation: ConversationID
     /// Of the message; 0 for other events.
@@ -23,9 +25,11 @@ struct LiveEvent: Sendable {
     /// When the message was made; nil for other events.
     var messageCreatedAt: UnixMilliseconds?
 
-    init(_ deliver: Deliver) {
+    /// - Parameter audience: the recipients, where the message names them by a number.
+    init(_ deliver: Deliver, audience: (mark: NumberedAudiences.Mark, users: [UserID])? = nil) {
         self.frame = ServerFrame.text(.newMessage(DeliveredMessage(deliver.message)))
-        self.recipients = deliver.recipients
+        self.recipients = audience?.users ?? deliver.recipients
+        self.audience = audience?.mark
         self.conversation = deliver.message.conversation
         self.seq = deliver.message.seq
         self.excluded = deliver.message.senderDevice

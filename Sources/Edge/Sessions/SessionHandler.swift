@@ -286,6 +286,13 @@ final class SessionHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Notes events of this round, by their places in it; ``writeOffered(_:_:)`` follows.
+    func offer(_ places: [Int]) {
+        guard let last = self.offered.last, let first = places.first else { return self.offered = places }
+        self.offered += places
+        if first < last { self.offered.sort() }
+    }
+
     /// Writes the offered events, those that there is room for. Returns how many were.
     func writeOffered(_ frames: inout JoinedFrames, _ deliveries: [SessionLoop.Delivery]) -> Int {
         let places = self.offered

@@ -22,6 +22,8 @@ final class SessionLoop: Sendable {
     struct Delivery: Sendable {
         var frame: ByteBuffer
         var recipients: [UserID]
+        /// Deliveries with the same mark have the same recipients.
+        var audience: NumberedAudiences.Mark?
         var conversation: ConversationID
         /// Of the message; 0 for other events.
         var seq: UInt64
@@ -98,6 +100,11 @@ final class SessionLoop: Sendable {
             return 0
         }
         if dropped > 0 { self.metrics.deliveriesDropped.increment(by: UInt64(dropped)) }
+    }
+
+    /// Something for sessions of this edge could not be delivered: they are told to resync.
+    func eventsWereLost() {
+        self.put { $0.hasOverflowed = true }
     }
 
     /// How far the edge has come; takes effect behind the events that were delivered before.
@@ -282,11 +289,13 @@ final class SessionLoop: Sendable {
     private func offer(_ deliveries: [Delivery], touched: inout [SessionHandler]) {
         guard !deliveries.isEmpty else { return }
         var receivers: [SessionHandler] = []
-        for (place, delivery) in deliveries.enumerated() {
-            for user in delivery.recipients {
-                for handler in self.table.value.open[user] ?? [] where handler.device != delivery.excluded {
+        for group in DeliveryGroup.groups(of: deliveries) {
+            for user in group.recipients {
+                for handler in self.table.value.open[user] ?? [] {
+                    let places = group.places(for: handler.device, deliveries)
+                    guard !places.isEmpty else { continue }
                     if handler.offered.isEmpty { receivers.append(handler) }
-                    handler.offered.append(place)
+                    handler.offer(places)
                 }
             }
         }

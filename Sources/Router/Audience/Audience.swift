@@ -73,6 +73,9 @@ extension Parcel {
 /// An edge that the registry knows nothing certain about (its completeness marker is missing, Redis did not answer, or the
 /// edge itself has not said over its link that it is registered) gets everything, with all the members named: Redis loses
 /// no delivery (contract C6).
+///
+/// Many recipients on one edge are told to it once (``AudienceUpdate``), and then who comes and goes; a message names them
+/// by a number, so that it costs the router and the link the same for ten recipients and for thousands.
 package struct Audience {
     /// Conversations whose audience is kept; over it some are let go and looked up again.
     package static let conversationsMax = 20_000
@@ -80,10 +83,15 @@ package struct Audience {
     package static let waitingParcelsMax = 10_000
     /// How long an audience with an uncertain edge holds before it is looked up again.
     package static let uncertainFor: UnixMilliseconds = 1000
+    /// Recipients on one edge from which on they are not named with every message.
+    package static let numberedFrom = 32
 
     package enum Action: Sendable {
         case lookUp(ConversationID, token: UInt64, users: [UserID])
-        case send(edge: String, parcel: Parcel, recipients: [UserID], isBroadcast: Bool)
+        /// - Parameter audience: the number of the recipients; 0 when they have to be named.
+        case send(edge: String, parcel: Parcel, recipients: [UserID], audience: UInt64, isBroadcast: Bool)
+        /// Comes before what uses the number. When it cannot be sent, ``forget(conversations:)`` has to be called.
+        case tell(edge: String, AudienceUpdate)
         case settle(Departure, completion: @Sendable () -> Void)
         /// Everything about the change with this position stands before.
         case finished(position: UInt64)
@@ -109,16 +117,27 @@ package struct Audience {
         var edges: [String: [UserID]] = [:]
         var uncertain: Set<String> = []
         var validUntil: UnixMilliseconds?
+        /// Under which number an edge knows its users.
+        var numbers: [String: UInt64] = [:]
+        /// Whether a message was sent before: for the first one numbers would not pay.
+        var isInUse = false
 
-        mutating func apply(_ user: UserID, edge: String, isAttached: Bool) {
+        /// Returns what the edge has to be told.
+        mutating func apply(_ user: UserID, edge: String, isAttached: Bool) -> AudienceUpdate.Kind? {
             var users = self.edges.removeValue(forKey: edge) ?? []
-            users.removeAll { $0 == user }
-            if isAttached {
+            let place = users.firstIndex(of: user)
+            if let place, !isAttached {
+                users.remove(at: place)
+            } else if place == nil, isAttached {
                 users.append(user)
             }
-            if !users.isEmpty {
-                self.edges[edge] = users
+            guard !users.isEmpty else {
+                self.numbers[edge] = nil
+                return nil
             }
+            self.edges[edge] = users
+            guard (place == nil) == isAttached else { return nil }
+            return isAttached ? .attached : .detached
         }
     }
 
@@ -139,10 +158,16 @@ package struct Audience {
     private var linked: Set<EdgeLife> = []
     /// Edges that said over their present link that the registry knows all their sessions.
     private var registered: Set<String> = []
+    /// Edges that said over their present link that they understand numbers.
+    private var numbering: Set<String> = []
     private var nextToken: UInt64 = 1
+    private var nextNumber: UInt64 = 1
     private var waitingParcels = 0
+    private let numberedFrom: Int
 
-    package init() {}
+    package init(numberedFrom: Int = Self.numberedFrom) {
+        self.numberedFrom = numberedFrom
+    }
 
     package var conversationCount: Int { self.entries.count }
     package var waitingCount: Int { self.waitingParcels }
@@ -163,13 +188,15 @@ package struct Audience {
             self.waitingParcels += 1
             self.entries[parcel.conversation] = .resolving(resolving)
             return []
-        case .resolved(let resolved):
+        case .resolved(var resolved):
             let isCurrent = resolved.members.version == parcel.members.version
             guard isCurrent, resolved.validUntil.map({ now < $0 }) ?? true else {
                 self.drop(parcel.conversation)
                 return self.resolve(parcel.conversation, waiting: [parcel])
             }
-            return self.send(parcel, to: resolved)
+            let actions = self.send(parcel, to: &resolved)
+            self.entries[parcel.conversation] = .resolved(resolved)
+            return actions
         }
     }
 
@@ -185,12 +212,12 @@ package struct Audience {
         guard !resolving.isOutdated else {
             return self.resolve(conversation, waiting: resolving.waiting)
         }
-        let resolved = self.resolved(resolving, answer: answer, now: now)
+        var resolved = self.resolved(resolving, answer: answer, now: now)
         var actions: [Action] = []
         // Members may have changed while the registry was asked: what was decided under another list asks again.
         let other = resolving.waiting.firstIndex { $0.members.version != resolving.members.version }
         for parcel in resolving.waiting[..<(other ?? resolving.waiting.endIndex)] {
-            actions += self.send(parcel, to: resolved)
+            actions += self.send(parcel, to: &resolved)
         }
         if let other {
             actions += self.resolve(conversation, waiting: Array(resolving.waiting[other...]))
@@ -201,22 +228,24 @@ package struct Audience {
     }
 
     /// An edge announced that users came to it or left it.
-    package mutating func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) {
-        for user in attached {
-            self.change(user, edge: edge, isAttached: true)
-        }
-        for user in detached {
-            self.change(user, edge: edge, isAttached: false)
-        }
+    package mutating func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) -> [Action] {
+        attached.flatMap { self.change($0, edge: edge, isAttached: true) }
+            + detached.flatMap { self.change($0, edge: edge, isAttached: false) }
     }
 
     /// An edge said whether the registry knows all its sessions. What was resolved before stays right, since the edge
     /// announces who comes; what is resolved from now on goes by it.
-    package mutating func registrationChanged(edge: String, isRegistered: Bool) {
+    /// - Parameter takesAudiences: it understands ``AudienceUpdate``.
+    package mutating func registrationChanged(edge: String, isRegistered: Bool, takesAudiences: Bool) {
         if isRegistered {
             self.registered.insert(edge)
         } else {
             self.registered.remove(edge)
+        }
+        if takesAudiences {
+            self.numbering.insert(edge)
+        } else {
+            self.numbering.remove(edge)
         }
     }
 
@@ -227,10 +256,17 @@ package struct Audience {
         }
     }
 
+    /// An edge does not know the numbers of these: they are looked up again, and told anew.
+    package mutating func forget(conversations: [ConversationID]) {
+        for conversation in conversations { self.outdate(conversation) }
+    }
+
     /// The links to edges are now these. Announcements may have been missed, so nothing known is trusted any more.
     package mutating func linksChanged(_ linked: Set<EdgeLife>) {
         // A link that was down in between has to be told anew.
-        self.registered.formIntersection(linked.intersection(self.linked).map(\.edge))
+        let kept = linked.intersection(self.linked).map(\.edge)
+        self.registered.formIntersection(kept)
+        self.numbering.formIntersection(kept)
         self.linked = linked
         for conversation in Array(self.entries.keys) {
             self.outdate(conversation)
@@ -268,7 +304,8 @@ package struct Audience {
             resolved.validUntil = now + Self.uncertainFor
         }
         for change in resolving.changes {
-            resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached)
+            // Nobody was told a number yet.
+            _ = resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached)
         }
         return resolved
     }
@@ -329,24 +366,29 @@ package struct Audience {
         }
     }
 
-    private mutating func change(_ user: UserID, edge: String, isAttached: Bool) {
+    private mutating func change(_ user: UserID, edge: String, isAttached: Bool) -> [Action] {
+        var actions: [Action] = []
         for conversation in self.conversationsOfUser[user] ?? [] {
             switch self.entries[conversation] {
             case .resolving(var resolving):
                 resolving.changes.append((user, edge, isAttached))
                 self.entries[conversation] = .resolving(resolving)
             case .resolved(var resolved):
-                resolved.apply(user, edge: edge, isAttached: isAttached)
+                let news = resolved.apply(user, edge: edge, isAttached: isAttached)
                 self.entries[conversation] = .resolved(resolved)
+                guard let news, let number = resolved.numbers[edge] else { break }
+                let update = AudienceUpdate(conversation: conversation, number: number, kind: news, users: [user])
+                actions.append(.tell(edge: edge, update))
             case nil:
                 break
             }
         }
+        return actions
     }
 
     // MARK: - Sending
 
-    private func send(_ parcel: Parcel, to audience: Resolved) -> [Action] {
+    private mutating func send(_ parcel: Parcel, to audience: inout Resolved) -> [Action] {
         if case .settlement(let departure, let completion) = parcel.content {
             return [.settle(departure, completion: completion)]
         }
@@ -354,20 +396,51 @@ package struct Audience {
         for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
             let recipients = parcel.recipients(among: users)
             guard !recipients.isEmpty else { continue }
-            actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, isBroadcast: false))
+            let number = self.number(of: users, edge: edge, for: parcel, in: &audience, &actions)
+            actions.append(
+                .send(edge: edge, parcel: parcel, recipients: recipients, audience: number, isBroadcast: false)
+            )
         }
+        if case .message = parcel.content { audience.isInUse = true }
         for edge in audience.uncertain {
             let recipients = parcel.recipients(among: parcel.members.users) + parcel.formerMembers
-            actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, isBroadcast: true))
+            actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, audience: 0, isBroadcast: true))
         }
         if !parcel.formerMembers.isEmpty {
             // Nobody keeps where former members are; they are few, and the event is rare.
             for edge in self.linked.map(\.edge) where !audience.uncertain.contains(edge) {
-                actions.append(.send(edge: edge, parcel: parcel, recipients: parcel.formerMembers, isBroadcast: true))
+                actions.append(
+                    .send(
+                        edge: edge,
+                        parcel: parcel,
+                        recipients: parcel.formerMembers,
+                        audience: 0,
+                        isBroadcast: true
+                    )
+                )
             }
         }
         if parcel.position > 0 { actions.append(.finished(position: parcel.position)) }
         return actions
+    }
+
+    /// The number of these users if the edge knows it or may be told it now; 0 if the parcel has to name its recipients.
+    private mutating func number(
+        of users: [UserID],
+        edge: String,
+        for parcel: Parcel,
+        in audience: inout Resolved,
+        _ actions: inout [Action]
+    ) -> UInt64 {
+        guard case .message = parcel.content, parcel.laterMembers.isEmpty else { return 0 }
+        if let number = audience.numbers[edge] { return number }
+        guard audience.isInUse, users.count >= self.numberedFrom, self.numbering.contains(edge) else { return 0 }
+        let number = self.nextNumber
+        self.nextNumber += 1
+        audience.numbers[edge] = number
+        let update = AudienceUpdate(conversation: parcel.conversation, number: number, kind: .all, users: users)
+        actions.append(.tell(edge: edge, update))
+        return number
     }
 
     private func broadcast(_ parcel: Parcel) -> [Action] {
@@ -379,6 +452,7 @@ package struct Audience {
                 edge: edge.edge,
                 parcel: parcel,
                 recipients: parcel.recipients(among: parcel.members.users) + parcel.formerMembers,
+                audience: 0,
                 isBroadcast: true
             )
         } + (parcel.position > 0 ? [.finished(position: parcel.position)] : [])

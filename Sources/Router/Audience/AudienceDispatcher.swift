@@ -10,8 +10,9 @@ import Wire
 package protocol AudienceTransport: AnyObject, Sendable {
     /// Asks the registry; the completion comes once, on any thread.
     func lookUp(_ users: [UserID], completion: @escaping @Sendable (Audience.Answer) -> Void)
-    /// Puts a notification on the link to an edge.
-    func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
+    /// Puts a notification on the link to an edge. Returns whether the link took it; the edge is told of the gap if not.
+    @discardableResult
+    func notify(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) -> Bool
     /// The same for what may be dropped.
     func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String)
     /// The completion comes when what was put on the links before cannot reach those who left any more; on any thread.
@@ -67,19 +68,27 @@ package final class AudienceDispatcher: Sendable {
     /// From any thread.
     package func attachmentChanged(edge: String, _ attachment: Attachment) {
         self.loop.execute {
-            self.state.value.audience.registrationChanged(edge: edge, isRegistered: attachment.isRegistered)
-            self.state.value.audience.attachmentChanged(
+            let state = self.state.value
+            state.audience.registrationChanged(
                 edge: edge,
-                attached: attachment.attached,
-                detached: attachment.detached
+                isRegistered: attachment.isRegistered,
+                takesAudiences: attachment.takesAudiences
+            )
+            self.carryOut(
+                state.audience.attachmentChanged(
+                    edge: edge,
+                    attached: attachment.attached,
+                    detached: attachment.detached
+                )
             )
         }
     }
 
     /// From any thread.
-    package func forget(_ users: [UserID]) {
+    package func forget(_ unknown: SessionUnknown) {
         self.loop.execute {
-            self.state.value.audience.forget(users)
+            self.state.value.audience.forget(unknown.users)
+            self.state.value.audience.forget(conversations: unknown.conversations)
         }
     }
 
@@ -114,10 +123,13 @@ package final class AudienceDispatcher: Sendable {
                         self.carryOut(state.audience.lookedUp(conversation, token: token, answer: answer, now: now))
                     }
                 }
-            case .send(let edge, let parcel, let recipients, let isBroadcast):
+            case .send(let edge, let parcel, let recipients, let number, let isBroadcast):
                 sent += 1
                 broadcast += isBroadcast ? 1 : 0
-                self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+                self.send(parcel, to: edge, recipients: recipients, number: number, isBroadcast: isBroadcast)
+            case .tell(let edge, let update):
+                guard !self.transport.notify(.audience, update.encoded(), edge: edge) else { break }
+                self.state.value.audience.forget(conversations: [update.conversation])
             case .settle(let departure, let completion):
                 self.transport.settle(departure, completion: completion)
             }
@@ -134,10 +146,21 @@ package final class AudienceDispatcher: Sendable {
         }
     }
 
-    private func send(_ parcel: Parcel, to edge: String, recipients: [UserID], isBroadcast: Bool) {
+    private func send(
+        _ parcel: Parcel,
+        to edge: String,
+        recipients: [UserID],
+        number: UInt64,
+        isBroadcast: Bool
+    ) {
         switch parcel.content {
         case .message(let message):
-            let deliver = Deliver(message: message, recipients: recipients, isBroadcast: isBroadcast)
+            let deliver = Deliver(
+                message: message,
+                recipients: number > 0 ? [] : recipients,
+                isBroadcast: isBroadcast,
+                audience: number
+            )
             self.transport.notify(.deliver, deliver.encoded(), edge: edge)
         case .event(var event):
             event.recipients = recipients

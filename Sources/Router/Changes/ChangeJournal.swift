@@ -177,6 +177,16 @@ package final class ChangeJournal: Sendable {
         self.state.withLock { _ = $0.gaps.insert(edge) }
     }
 
+    /// Something may have changed without a record of it. What came before is answered for no more, so that devices compare,
+    /// and the sessions of these edges are told to.
+    package func untold(to edges: [String]) {
+        self.state.withLock { state in
+            state.settled.began()
+            state.settled.finished(state.log.changeMissed())
+            state.gaps.formUnion(edges)
+        }
+    }
+
     /// What to tell an edge next. A gap is told once: whoever cannot tell it calls ``missed(by:)`` again.
     package func takeProgress(of edge: String) -> DeliveryProgress {
         self.state.withLock { state in

@@ -126,6 +126,14 @@ package struct ChangeLog: Sendable {
         return self.position
     }
 
+    /// Something may have changed that cannot be recorded. Returns its position; up to it nothing is answered for.
+    package mutating func changeMissed() -> UInt64 {
+        self.position += 1
+        self.lastChange = self.position
+        self.horizon = self.position
+        return self.position
+    }
+
     private mutating func refresh(_ entry: inout Entry, _ conversation: ConversationID, members: MemberList) {
         // An older list can come late only from a message decided under it; what the newer one says stays true.
         guard members.version > entry.members.version else { return }

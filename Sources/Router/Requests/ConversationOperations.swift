@@ -173,8 +173,9 @@ package enum ConversationOperations {
                 outbox: Self.outbox(entry.conversation, removed: true, now: scope.now)
             )
         }
-        // A removal that is asked for once more is acknowledged once more, and means as much.
-        if case .ok = outcome.reply, let entry = scope.sequencer[request.conversation] {
+        // That somebody is no member is said only when nothing can reach them any more, the first time and every time: the
+        // answer to the first request may have been lost, and then "no such member" is the acknowledgement (contract C8).
+        if let entry = scope.sequencer[request.conversation], entry.members[request.user] == nil {
             outcome.departure = Departure([request.user], from: entry.conversation, members: entry.members)
         }
         return outcome

@@ -116,4 +116,6 @@ package protocol WriterEffects: AnyObject, Sendable {
     func outboxGrew(shard: String, entries: [Int64], completion: @escaping @Sendable () -> Void)
     /// The view in the shard is not the one that was acted under; it is being read again.
     func viewRefused(shard: String)
+    /// Something may be stored of which no parcel comes.
+    func changesMayBeUntold()
 }

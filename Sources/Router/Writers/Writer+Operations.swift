@@ -58,6 +58,7 @@ extension Writer {
         if error.code == .outcomeUnknown {
             // What the operation was about has changed or not: read it again when it is asked for.
             self.sequencer.forgetAll()
+            turn.effects.append(.untold)
         }
         self.fail(run, Failure(error), &turn)
     }

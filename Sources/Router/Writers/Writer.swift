@@ -61,6 +61,8 @@ package struct Writer {
         case operated(Ticket, Reply, outbox: [Int64], departure: Departure?)
         case receiptsStored(Ticket, ReceiptsStored)
         case deliver([Parcel])
+        /// Something may be stored that nobody is told of.
+        case untold
     }
 
     /// What is to be done now, in order; then the call, if there is one. Without one the writer takes more work.
@@ -401,7 +403,9 @@ extension Writer {
     private mutating func dropExpired(_ round: inout Round, _ now: NIODeadline, _ turn: inout Turn) {
         let expired = round.pending.filter { (self.deadlines[$0.ticket] ?? now) <= now }
         guard !expired.isEmpty else { return }
-        self.fail(expired.filter { round.unsettled.contains($0.ticket) }, .writeOfUnknownOutcome, &turn)
+        let unsettled = expired.filter { round.unsettled.contains($0.ticket) }
+        self.fail(unsettled, .writeOfUnknownOutcome, &turn)
+        if !unsettled.isEmpty { turn.effects.append(.untold) }
         self.fail(expired.filter { !round.unsettled.contains($0.ticket) }, .writerTooLate, &turn)
         let gone = Set(expired.map(\.ticket))
         round.pending.removeAll { gone.contains($0.ticket) }

@@ -175,6 +175,8 @@ final class WriterThread: Sendable {
                 self.take(ticket, &state)?.answer(stored)
             case .deliver(let parcels):
                 self.effects.deliver(parcels)
+            case .untold:
+                self.effects.changesMayBeUntold()
             }
         }
     }

@@ -185,33 +185,40 @@ package struct Deliver: WireMessage, Equatable {
     package var recipients: [UserID]
     /// All members are named because the registry could not tell who is where; absent ones are no news.
     package var isBroadcast: Bool
+    /// The ``AudienceUpdate/number`` of the recipients, which are not named then; 0 when they are. Only for edges that
+    /// said that they understand it.
+    package var audience: UInt64
 
-    package init(message: Message, recipients: [UserID], isBroadcast: Bool) {
+    package init(message: Message, recipients: [UserID], isBroadcast: Bool, audience: UInt64 = 0) {
         self.message = message
         self.recipients = recipients
         self.isBroadcast = isBroadcast
+        self.audience = audience
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.message(1, MessageBody(self.message))
         writer.identifiers(2, self.recipients)
         writer.flag(3, self.isBroadcast)
+        writer.integer(4, self.audience)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var message: Message?
         var recipients: [UserID] = []
         var isBroadcast = false
+        var audience: UInt64 = 0
         while let field = try reader.next() {
             switch field.number {
             case 1: message = try field.message(as: MessageBody.self).message
             case 2: recipients = try field.identifiers(atMost: Limits.conversationMembersMax)
             case 3: isBroadcast = try field.flag()
+            case 4: audience = try field.integer()
             default: break
             }
         }
         guard let message else { throw .missing(field: 1) }
-        self.init(message: message, recipients: recipients, isBroadcast: isBroadcast)
+        self.init(message: message, recipients: recipients, isBroadcast: isBroadcast, audience: audience)
     }
 }
 

@@ -59,6 +59,7 @@ package enum NotificationKind: UInt16, Sendable, CaseIterable {
     case conversationEvent = 2
     case routing = 3
     case sessionDisplaced = 4
+    case audience = 5
     case receipts = 8
     case deliveryProgress = 10
     case presenceStates = 12

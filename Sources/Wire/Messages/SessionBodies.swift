@@ -12,56 +12,76 @@ package struct Attachment: WireMessage, Equatable {
     package var detached: [UserID]
     /// Absent in what an older edge sends, which is taken for "no".
     package var isRegistered: Bool
+    /// The edge understands ``AudienceUpdate``. Absent in what an older edge sends, which is taken for "no".
+    package var takesAudiences: Bool
 
-    package init(attached: [UserID], detached: [UserID], isRegistered: Bool) {
+    package init(attached: [UserID], detached: [UserID], isRegistered: Bool, takesAudiences: Bool = true) {
         self.attached = attached
         self.detached = detached
         self.isRegistered = isRegistered
+        self.takesAudiences = takesAudiences
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.identifiers(1, self.attached)
         writer.identifiers(2, self.detached)
         writer.flag(3, self.isRegistered)
+        writer.flag(4, self.takesAudiences)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var attached: [UserID] = []
         var detached: [UserID] = []
         var isRegistered = false
+        var takesAudiences = false
         while let field = try reader.next() {
             switch field.number {
             case 1: attached = try field.identifiers(atMost: Attachment.usersMax)
             case 2: detached = try field.identifiers(atMost: Attachment.usersMax)
             case 3: isRegistered = try field.flag()
+            case 4: takesAudiences = try field.flag()
             default: break
             }
         }
-        self.init(attached: attached, detached: detached, isRegistered: isRegistered)
+        self.init(
+            attached: attached,
+            detached: detached,
+            isRegistered: isRegistered,
+            takesAudiences: takesAudiences
+        )
     }
 }
 
-/// Edge → router: it was sent something for users who have no session there; the router looks them up again.
+/// Edge → router: it was sent something for users who have no session there, or for an audience that it does not have;
+/// the router looks them up again.
 package struct SessionUnknown: WireMessage, Equatable {
-    package var users: [UserID]
+    package static let conversationsMax = 1000
 
-    package init(users: [UserID]) {
+    package var users: [UserID]
+    /// Those of the audiences.
+    package var conversations: [ConversationID]
+
+    package init(users: [UserID], conversations: [ConversationID] = []) {
         self.users = users
+        self.conversations = conversations
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.identifiers(1, self.users)
+        writer.identifiers(2, self.conversations)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var users: [UserID] = []
+        var conversations: [ConversationID] = []
         while let field = try reader.next() {
             switch field.number {
             case 1: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 2: conversations = try field.identifiers(atMost: Self.conversationsMax)
             default: break
             }
         }
-        self.init(users: users)
+        self.init(users: users, conversations: conversations)
     }
 }
 

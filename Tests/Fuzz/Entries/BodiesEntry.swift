@@ -59,6 +59,7 @@ enum BodiesEntry {
         case .attachment: try Self.roundTrip(Attachment.self)(payload)
         case .sessionUnknown: try Self.roundTrip(SessionUnknown.self)(payload)
         case .receipts: try Self.roundTrip(ReceiptsEvent.self)(payload)
+        case .audience: try Self.roundTrip(AudienceUpdate.self)(payload)
         case .deliveryProgress: try Self.roundTrip(DeliveryProgress.self)(payload)
         case .presenceStates: try Self.roundTrip(PresenceStates.self)(payload)
         case .presenceWanted: try Self.roundTrip(PresenceWanted.self)(payload)

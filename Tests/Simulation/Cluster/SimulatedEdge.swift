@@ -26,6 +26,7 @@ package final class SimulatedEdge: SimulatedNode {
     private(set) var edgeLife: EdgeLife
     private var routing = Edge.RoutingState()
     private var index = SessionIndex()
+    private var audiences = NumberedAudiences()
     private var registration = EdgeRegistration()
     private(set) var positions = RouterPositions()
     /// The routers with a link, and the lives that it is to.
@@ -66,6 +67,7 @@ package final class SimulatedEdge: SimulatedNode {
         self.edgeLife = EdgeLife(edge: self.name, incarnation: self.world.identifier())
         self.routing = Edge.RoutingState()
         self.index = SessionIndex()
+        self.audiences = NumberedAudiences()
         self.registration = EdgeRegistration()
         self.positions = RouterPositions()
         self.tick()
@@ -162,9 +164,18 @@ package final class SimulatedEdge: SimulatedNode {
         let (user, device) = (session.device.user, session.device.id)
         self.cluster.registry.call(from: self) { registry in
             registry.register(user, device, location)
-        } completion: { [weak self] (replaced: SessionLocation??) in
-            if replaced == nil, let self { self.carryOut(self.registration.registrationFailed()) }
-            completion(replaced ?? nil)
+        } completion: { [weak self] registration in
+            guard let self else { return }
+            switch registration {
+            case .registered(let replaced):
+                completion(replaced)
+            case .outdated:
+                let isCurrent = self.index.current(user, device)?.session == session.id
+                self.close(session, isCurrent ? .overloaded : .replaced)
+            case nil:
+                self.carryOut(self.registration.registrationFailed())
+                completion(nil)
+            }
         }
     }
 
@@ -406,6 +417,7 @@ package final class SimulatedEdge: SimulatedNode {
             pending.complete(.retry(mayHaveArrived: true))
         }
         self.linkedLives[router.name] = nil
+        self.audiences.forget(router.name)
         self.progressed { $0.linkDown(router.name) }
     }
 
@@ -424,8 +436,25 @@ package final class SimulatedEdge: SimulatedNode {
         if self.positions.snapshot.losses > losses { self.somethingWasLost() }
     }
 
+    func audienceReceived(_ update: AudienceUpdate, from router: SimulatedRouter) {
+        self.audiences.take(update, from: router.name)
+    }
+
     func deliverReceived(_ deliver: Deliver, from router: SimulatedRouter) {
-        let placement = self.index.place([(deliver.recipients, !deliver.isBroadcast)])
+        guard deliver.audience > 0 else { return self.deliver(deliver, to: deliver.recipients, from: router) }
+        let conversation = deliver.message.conversation
+        guard let (_, users) = self.audiences.recipients(conversation, number: deliver.audience, from: router.name)
+        else {
+            self.cluster.link(self, router)?.send(from: self) {
+                router.sessionUnknownReceived(SessionUnknown(users: [], conversations: [conversation]))
+            }
+            return self.somethingWasLost()
+        }
+        self.deliver(deliver, to: users, from: router)
+    }
+
+    private func deliver(_ deliver: Deliver, to recipients: [UserID], from router: SimulatedRouter) {
+        let placement = self.index.place([(recipients, !deliver.isBroadcast)])
         let users = Set(placement.byLoop.flatMap { $0.values.flatMap { $0 } })
         let message = DeliveredMessage(deliver.message)
         for session in self.openSessions
@@ -436,7 +465,7 @@ package final class SimulatedEdge: SimulatedNode {
         }
         guard !placement.absent.isEmpty else { return }
         self.cluster.link(self, router)?.send(from: self) {
-            router.sessionUnknownReceived(placement.absent.sorted())
+            router.sessionUnknownReceived(SessionUnknown(users: placement.absent.sorted()))
         }
     }
 

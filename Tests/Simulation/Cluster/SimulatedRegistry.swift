@@ -73,9 +73,20 @@ package final class SimulatedRegistry {
         }
     }
 
-    /// Puts a session in the place of the device's former one, and returns that.
-    func register(_ user: UserID, _ device: DeviceID, _ location: SessionLocation) -> SessionLocation? {
-        self.sessions[user, default: [:]].updateValue(location, forKey: device)
+    enum Registration {
+        case registered(replaced: SessionLocation?)
+        /// The device has a newer session.
+        case outdated
+    }
+
+    /// Puts a session in the place of the device's former one, and returns that. All clocks are the same here.
+    func register(_ user: UserID, _ device: DeviceID, _ location: SessionLocation) -> Registration {
+        let held = self.sessions[user]?[device]
+        if let held, held.session > location.session, held.life == location.life || held.edge != location.edge {
+            return .outdated
+        }
+        self.sessions[user, default: [:]][device] = location
+        return .registered(replaced: held)
     }
 
     func unregister(_ user: UserID, _ device: DeviceID, _ location: SessionLocation) {

@@ -77,7 +77,7 @@ package final class SimulatedRouter: SimulatedNode {
         }
         self.routing.adopt(self.cluster.map)
         self.witnesses = WitnessBoard(now: self.world.instant)
-        self.audience = Audience()
+        self.audience = Audience(numberedFrom: self.numberedFrom)
         self.edges = [:]
         self.intent = .member
         for (name, shard) in self.cluster.shards.sorted(by: { $0.key < $1.key }) {
@@ -284,16 +284,32 @@ package final class SimulatedRouter: SimulatedNode {
         call.answer(answer)
     }
 
-    func attachmentReceived(_ attachment: Attachment, from edge: String) {
-        self.audience.registrationChanged(edge: edge, isRegistered: attachment.isRegistered)
-        self.audience.attachmentChanged(edge: edge, attached: attachment.attached, detached: attachment.detached)
+    /// Groups are small here: in two runs of three their recipients are numbered all the same.
+    private var numberedFrom: Int {
+        self.world.seed.isMultiple(of: 3) ? Audience.numberedFrom : 1
     }
 
-    func sessionUnknownReceived(_ users: [UserID]) {
-        self.audience.forget(users)
+    func attachmentReceived(_ attachment: Attachment, from edge: String) {
+        self.audience.registrationChanged(
+            edge: edge,
+            isRegistered: attachment.isRegistered,
+            takesAudiences: attachment.takesAudiences
+        )
+        self.carryOut(
+            self.audience.attachmentChanged(edge: edge, attached: attachment.attached, detached: attachment.detached)
+        )
+    }
+
+    func sessionUnknownReceived(_ unknown: SessionUnknown) {
+        self.audience.forget(unknown.users)
+        self.audience.forget(conversations: unknown.conversations)
     }
 
     // MARK: - To the edges
+
+    func changesMayBeUntold() {
+        self.journal.untold(to: self.edges.keys.sorted())
+    }
 
     /// As the dispatcher's event loop takes them up: a moment later, in order.
     func deliver(_ parcels: [Parcel]) {
@@ -323,8 +339,10 @@ package final class SimulatedRouter: SimulatedNode {
                         )
                     )
                 }
-            case .send(let edge, let parcel, let recipients, let isBroadcast):
-                self.send(parcel, to: edge, recipients: recipients, isBroadcast: isBroadcast)
+            case .send(let edge, let parcel, let recipients, let number, let isBroadcast):
+                self.send(parcel, to: edge, recipients: recipients, number: number, isBroadcast: isBroadcast)
+            case .tell(let edge, let update):
+                self.tell(update, to: edge)
             case .settle(_, let completion):
                 completion()
             case .finished(let position):
@@ -333,7 +351,28 @@ package final class SimulatedRouter: SimulatedNode {
         }
     }
 
-    private func send(_ parcel: Parcel, to edgeName: String, recipients: [UserID], isBroadcast: Bool) {
+    private func tell(_ update: AudienceUpdate, to edgeName: String) {
+        guard let edge = self.cluster.edge(edgeName), let link = self.cluster.link(self, edge) else { return }
+        if self.world.defect == .loseAudienceNews, update.kind != .all, self.world.chance(0.2) {
+            return self.world.note("DEFECT: \(edgeName) is not told of a change in an audience")
+        }
+        guard link.isFull || !link.send(from: self, { edge.audienceReceived(update, from: self) }) else { return }
+        self.missed(by: edgeName)
+        self.audience.forget(conversations: [update.conversation])
+    }
+
+    private func missed(by edge: String) {
+        self.unsent += 1
+        self.journal.missed(by: edge)
+    }
+
+    private func send(
+        _ parcel: Parcel,
+        to edgeName: String,
+        recipients: [UserID],
+        number: UInt64,
+        isBroadcast: Bool
+    ) {
         guard let edge = self.cluster.edge(edgeName), let link = self.cluster.link(self, edge) else { return }
         var recipients = recipients
         if self.world.defect == .deliverAfterRemoval {
@@ -346,7 +385,12 @@ package final class SimulatedRouter: SimulatedNode {
         let isSent: Bool
         switch parcel.content {
         case .message(let message):
-            let deliver = Deliver(message: message, recipients: recipients, isBroadcast: isBroadcast)
+            let deliver = Deliver(
+                message: message,
+                recipients: number > 0 ? [] : recipients,
+                isBroadcast: isBroadcast,
+                audience: number
+            )
             isSent = !link.isFull && link.send(from: self) { edge.deliverReceived(deliver, from: self) }
         case .event(var event):
             event.recipients = recipients
@@ -367,9 +411,7 @@ package final class SimulatedRouter: SimulatedNode {
             // Not simulated, and sent to nobody.
             return
         }
-        guard !isSent else { return }
-        self.unsent += 1
-        self.journal.missed(by: edgeName)
+        if !isSent { self.missed(by: edgeName) }
     }
 
     // MARK: - How far the edges have come

@@ -178,6 +178,7 @@ final class SimulatedWriter {
         case .operated(let ticket, let reply, _, _): self.take(ticket)?.answer(reply)
         case .receiptsStored(let ticket, let stored): self.take(ticket)?.answer(stored)
         case .deliver(let parcels): self.router.deliver(parcels)
+        case .untold: self.router.changesMayBeUntold()
         }
     }
 

@@ -8,6 +8,8 @@ package enum Defect: String, CaseIterable, Sendable {
     case skipEpochCheck = "skip-epoch-check"
     /// An edge does not tell the routers of one user in ten who came to it.
     case loseAttachAnnouncement = "lose-attach-announcement"
+    /// A router does not tell an edge of one change in five in an audience that it then names by its number.
+    case loseAudienceNews = "lose-audience-news"
     /// One delivery in 10,000 is left out, and nobody is told.
     case dropOneInTenThousand = "drop-one-in-10000"
     /// After a change of owner a repeat is stored as if it were new.
