@@ -103,7 +103,7 @@ extension RouterHub: MeshDelegate {
             parts.teller.linked(peer.name)
             parts.presence.linkUp(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
-            parts.witnesses.linkUp(peer.name)
+            parts.witnesses.linkUp(RouterLife(name: peer.name, incarnation: peer.incarnation.description))
         }
         parts.mesh.notify(
             kind: NotificationKind.routing.rawValue,
@@ -120,7 +120,7 @@ extension RouterHub: MeshDelegate {
         case .edge:
             parts.presence.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
-            parts.witnesses.linkDown(peer.name)
+            parts.witnesses.linkDown(RouterLife(name: peer.name, incarnation: peer.incarnation.description))
             parts.keepers.values.forEach { $0.wake() }
         }
     }

@@ -400,11 +400,13 @@ package final class RouterNode: Sendable {
     private func readLeasesOnce() async {
         do {
             let listing = try await self.leases.leases()
-            let routers = listing.leases.filter { $0.role == .router }.map(\.name)
-            let renewedAgo = routers.map { name in
-                self.configuration.leaseTimeToLive - (listing.timeLeft[name] ?? .zero)
+            let renewedAgo = listing.leases.filter { $0.role == .router }.map { lease in
+                (
+                    RouterLife(name: lease.name, incarnation: lease.incarnation.description),
+                    self.configuration.leaseTimeToLive - (listing.timeLeft[lease.name] ?? .zero)
+                )
             }
-            self.witnesses.leasesRead(Dictionary(zip(routers, renewedAgo), uniquingKeysWith: { first, _ in first }))
+            self.witnesses.leasesRead(Dictionary(renewedAgo, uniquingKeysWith: { first, _ in first }))
         } catch {
             self.witnesses.leasesRead(nil)
         }

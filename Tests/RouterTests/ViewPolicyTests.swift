@@ -37,6 +37,30 @@ struct ViewPolicyTests {
         )?.map(\.description)
     }
 
+    @Test("Link and lease are those of one life: an earlier one that is still in the view is judged dead")
+    func laterLife() throws {
+        let start = ContinuousClock.now
+        let board = WitnessBoard(now: start)
+        let (old, new) = (RouterLife("b@1"), RouterLife("b@2"))
+        board.linkUp(old, now: start)
+        board.leasesRead([old: .zero])
+        let living = RouterWitness(name: "b", unlinkedFor: nil, lease: .renewed(ago: .zero))
+        #expect(board.witnesses(of: [old], now: start + .seconds(9)) == [living])
+        board.linkDown(old, now: start + .seconds(10))
+        board.linkUp(new, now: start + .seconds(11))
+        board.leasesRead([new: .zero])
+        let now = start + .seconds(13)
+        let dead = RouterWitness(name: "b", unlinkedFor: .seconds(2), lease: .absent)
+        #expect(board.witnesses(of: [old], now: now) == [dead])
+        #expect(board.witnesses(of: [new], now: now) == [living])
+        // The end of the older link that is heard of late.
+        board.linkDown(old, now: now)
+        #expect(board.witnesses(of: [new], now: now) == [living])
+        #expect(self.proposal(["a", "b@1"], board.witnesses(of: [old], now: now)) == ["a"])
+        // Out of the view it is not kept from coming back by a clock that is behind.
+        #expect(self.proposal(["a"], own: "b@0") == ["a", "b@0"])
+    }
+
     @Test("A router joins the view that it is not in, and is content with one that it is in")
     func join() {
         #expect(self.proposal([]) == ["a"])

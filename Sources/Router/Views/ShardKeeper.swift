@@ -226,7 +226,7 @@ package final class ShardKeeper: Sendable {
         let decision = state.seat.viewRead(
             view,
             intent: intent,
-            witnesses: self.witnesses.witnesses(of: view.routers.filter { $0 != own.name }),
+            witnesses: self.witnesses.witnesses(of: view.members.filter { $0.name != own.name }),
             now: .now,
             random: .random(in: 0...1)
         )

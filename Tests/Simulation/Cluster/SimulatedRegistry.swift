@@ -2,6 +2,7 @@
 
 import Directory
 import Messaging
+import Placement
 import Router
 
 /// What the cluster keeps in Redis: sessions, completeness markers and leases. It can be away, be emptied, be restarted,
@@ -20,7 +21,7 @@ package final class SimulatedRegistry {
     private var unreachableFrom: Set<String> = []
     private var sessions: [UserID: [DeviceID: SessionLocation]] = [:]
     private var markers: [String: Marker] = [:]
-    private var leases: [String: UInt64] = [:]
+    private var leases: [RouterLife: UInt64] = [:]
 
     /// As the real lifetimes.
     private static let markerLifetime = UInt64.seconds(10)
@@ -139,12 +140,14 @@ package final class SimulatedRegistry {
         return .found(locations, complete: Set(complete))
     }
 
-    func renewLease(_ node: String) {
-        self.leases[node] = self.world.now + Self.leaseLifetime
+    /// A later life takes the lease of an earlier one.
+    func renewLease(_ router: RouterLife) {
+        self.leases = self.leases.filter { $0.key.name != router.name || $0.key.incarnation > router.incarnation }
+        self.leases[router] = self.world.now + Self.leaseLifetime
     }
 
     /// How long ago each living lease was renewed.
-    var leaseAges: [String: Duration] {
+    var leaseAges: [RouterLife: Duration] {
         self.leases.filter { $0.value > self.world.now }.mapValues { expiry in
             .nanoseconds(self.world.now + Self.leaseLifetime - expiry)
         }

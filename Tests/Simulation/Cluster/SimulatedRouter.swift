@@ -25,6 +25,8 @@ package final class SimulatedRouter: SimulatedNode {
     private(set) var incarnation: Incarnation
     private(set) var routing: Router.RoutingState
     private var witnesses: WitnessBoard
+    /// By name, the lives of the routers with a link.
+    private var linkedRouters: [String: RouterLife] = [:]
     private var audience = Audience()
     private var journal: ChangeJournal
     private var told = ToldProgress()
@@ -77,6 +79,7 @@ package final class SimulatedRouter: SimulatedNode {
         }
         self.routing.adopt(self.cluster.map)
         self.witnesses = WitnessBoard(now: self.world.instant)
+        self.linkedRouters = [:]
         self.audience = Audience(numberedFrom: self.numberedFrom)
         self.edges = [:]
         self.intent = .member
@@ -102,9 +105,9 @@ package final class SimulatedRouter: SimulatedNode {
     // MARK: - Views and leases
 
     private func renewLease() {
-        let name = self.name
+        let own = self.own
         self.cluster.registry.call(from: self) { registry in
-            registry.renewLease(name)
+            registry.renewLease(own)
             return registry.leaseAges
         } completion: { [weak self] ages in
             self?.witnesses.leasesRead(ages)
@@ -132,7 +135,7 @@ package final class SimulatedRouter: SimulatedNode {
             view,
             intent: self.intent,
             witnesses: self.witnesses.witnesses(
-                of: view.routers.filter { $0 != self.name },
+                of: view.members.filter { $0.name != self.name },
                 now: self.world.instant
             ),
             now: self.world.instant,
@@ -187,8 +190,9 @@ package final class SimulatedRouter: SimulatedNode {
             self.audience.linksChanged(Set(self.edges.values))
             self.tell(self.journal.beginning, edge)
             self.told.linked(edge.name)
-        } else {
-            self.witnesses.linkUp(peer.name)
+        } else if let router = peer as? SimulatedRouter {
+            self.linkedRouters[router.name] = router.own
+            self.witnesses.linkUp(router.own, now: self.world.instant)
         }
         self.tell(self.routing.news, over: link)
     }
@@ -197,8 +201,8 @@ package final class SimulatedRouter: SimulatedNode {
         if peer is SimulatedEdge {
             self.edges[peer.name] = nil
             self.audience.linksChanged(Set(self.edges.values))
-        } else {
-            self.witnesses.linkDown(peer.name, now: self.world.instant)
+        } else if let life = self.linkedRouters.removeValue(forKey: peer.name) {
+            self.witnesses.linkDown(life, now: self.world.instant)
             for shard in self.seats.keys.sorted() { self.readView(shard) }
         }
     }
