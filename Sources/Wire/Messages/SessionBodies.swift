@@ -119,7 +119,7 @@ package struct SettleDeliveries: WireMessage, Equatable {
             default: break
             }
         }
-        self.init(users: users, conversation: conversation, through: through)
+        self.init(users: users, conversation: conversation, through: conversation == nil ? 0 : through)
     }
 }
 
