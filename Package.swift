@@ -125,6 +125,7 @@ let package = Package(
                 "ClientProtocol", "Messaging", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioWebSocket,
             ]
         ),
+        .executableTarget(name: "trunkline-floor", path: "bench/Floor"),
         module("LoadModel", path: "bench/LoadModel", ["Messaging", .histogram]),
         .executableTarget(
             name: "trunkline-load",

@@ -31,6 +31,8 @@ final class SessionHandler: ChannelDuplexHandler {
     /// Receipts of the session that have no answer.
     var receiptsInFlight = 0
     private(set) var context: ChannelHandlerContext?
+    /// That of the context, which finds it by a detour.
+    private var channel: (any Channel)?
     var typing: TypingThrottle?
     var isSettingStatus = false
     /// Users whose newest presence was not written, because too much was unsent; of those that the session watches.
@@ -61,12 +63,14 @@ final class SessionHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        self.channel = context.channel
         self.loop.add(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.ended()
         self.context = nil
+        self.channel = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -286,25 +290,33 @@ final class SessionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Notes events of this round, by their places in it; ``writeOffered(_:_:)`` follows.
+    /// Notes events of this round, by their places in it; ``takeOffered()`` follows.
     func offer(_ places: [Int]) {
         guard let last = self.offered.last, let first = places.first else { return self.offered = places }
         self.offered += places
         if first < last { self.offered.sort() }
     }
 
-    /// Writes the offered events, those that there is room for. Returns how many were.
-    func writeOffered(_ frames: inout JoinedFrames, _ deliveries: [SessionLoop.Delivery]) -> Int {
-        let places = self.offered
-        self.offered = []
-        guard let context = self.context, self.session.openOwner != nil else { return 0 }
+    func takeOffered() -> [Int] {
+        defer { self.offered = [] }
+        return self.offered
+    }
+
+    /// Writes the events at these places of a round, those that there is room for, and flushes. Returns how many were.
+    func writeAndFlush(
+        _ places: [Int],
+        _ frames: inout JoinedFrames,
+        _ deliveries: [SessionLoop.Delivery]
+    ) -> Int {
+        guard let channel = self.channel, self.session.openOwner != nil else { return 0 }
+        defer { self.flushIfNeeded() }
         if let sync = self.sync, sync.looksAtEvents {
             return places.count { self.writeLive(deliveries[$0], sync) }
         }
         for buffer in frames.buffers(at: places) {
             // Only what the socket does not take counts as unsent.
-            if !context.channel.isWritable { self.flushIfNeeded() }
-            guard context.channel.isWritable, !self.session.isBehind else {
+            if !channel.isWritable { self.flushIfNeeded() }
+            guard !self.session.isBehind, channel.isWritable else {
                 self.session.eventLeftOut()
                 self.services.metrics.deliveriesSkipped.increment(by: UInt64(places.count))
                 return 0

@@ -239,7 +239,7 @@ final class SessionLoop: Sendable {
             handler.perform(work)
             touched.append(handler)
         }
-        self.offer(taken.deliveries, touched: &touched)
+        self.offer(taken.deliveries)
         self.offer(taken.ephemeral.values, touched: &touched)
         for handler in touched {
             handler.flushIfNeeded()
@@ -277,6 +277,21 @@ final class SessionLoop: Sendable {
         self.metrics.ephemeral.droppedSlowSession.increment(by: UInt64(dropped))
     }
 
+    private func receivers(
+        of group: DeliveryGroup,
+        _ deliveries: [Delivery],
+        _ body: (SessionHandler, [Int]) -> Void
+    ) {
+        let open = self.table.value.open
+        for user in group.recipients {
+            guard let handlers = open[user] else { continue }
+            for handler in handlers {
+                let places = group.places(for: handler.device, deliveries)
+                if !places.isEmpty { body(handler, places) }
+            }
+        }
+    }
+
     private func receivers(of event: EphemeralEvent) -> [SessionHandler] {
         switch event.receivers {
         case .sessions(let sessions):
@@ -286,25 +301,28 @@ final class SessionLoop: Sendable {
         }
     }
 
-    private func offer(_ deliveries: [Delivery], touched: inout [SessionHandler]) {
+    private func offer(_ deliveries: [Delivery]) {
         guard !deliveries.isEmpty else { return }
-        var receivers: [SessionHandler] = []
-        for group in DeliveryGroup.groups(of: deliveries) {
-            for user in group.recipients {
-                for handler in self.table.value.open[user] ?? [] {
-                    let places = group.places(for: handler.device, deliveries)
-                    guard !places.isEmpty else { continue }
+        var frames = JoinedFrames(deliveries.map(\.frame))
+        let groups = DeliveryGroup.groups(of: deliveries)
+        var written = 0
+        // What a session needs in memory is cold after some hundred others: each is written to and flushed at one go.
+        if groups.count == 1 {
+            self.receivers(of: groups[0], deliveries) { handler, places in
+                written += handler.writeAndFlush(places, &frames, deliveries)
+            }
+        } else {
+            var receivers: [SessionHandler] = []
+            for group in groups {
+                self.receivers(of: group, deliveries) { handler, places in
                     if handler.offered.isEmpty { receivers.append(handler) }
                     handler.offer(places)
                 }
             }
+            for handler in receivers {
+                written += handler.writeAndFlush(handler.takeOffered(), &frames, deliveries)
+            }
         }
-        var frames = JoinedFrames(deliveries.map(\.frame))
-        var written = 0
-        for handler in receivers {
-            written += handler.writeOffered(&frames, deliveries)
-        }
-        touched += receivers
         self.metrics.deliveries.increment(by: UInt64(written))
         let now = WallClock.now()
         for created in deliveries.compactMap(\.messageCreatedAt) {
