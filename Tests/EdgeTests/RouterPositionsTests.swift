@@ -47,6 +47,26 @@ struct RouterPositionsTests {
         Set(lives.map { RouterLife(name: "r1", incarnation: $0.description) })
     }
 
+    @Test(
+        "An owner that this edge had no link to may have stored what nobody here got: its end is a loss, its link may be none"
+    )
+    func ownerWithoutLink() {
+        var positions = self.linked()
+        let other = RouterLife(name: "r2", incarnation: otherLife.description)
+        positions.ownersChanged(self.owners(oneLife).union([other]))
+        #expect(positions.snapshot.losses == 0 && positions.snapshot.positions == nil)
+        var linked = positions
+        positions.ownersChanged(self.owners(oneLife))
+        #expect(positions.snapshot.losses == 1)
+        #expect(positions.snapshot.positions == [oneLife: 1])
+        linked.linkUp("r2", otherLife)
+        linked.received(self.begins(0, lastChange: 0), from: "r2", otherLife)
+        #expect(linked.snapshot.losses == 0)
+        #expect(linked.snapshot.positions == [oneLife: 1, otherLife: 0])
+        linked.ownersChanged(self.owners(oneLife))
+        #expect(linked.snapshot.losses == 0, "its link tells")
+    }
+
     @Test("A link that comes back to the same life loses nothing when nothing happened meanwhile")
     func comesBack() {
         var positions = self.linked()

@@ -14,6 +14,9 @@ package import Wire
 ///                     ├──the same, without──▶ nothing was lost
 ///                     └──that life owns no slot more──▶ loss: the fence has ended its writes
 ///
+/// An owner that there is no link to counts as one whose link has ended, with nothing that came: what it stores reaches
+/// this edge no sooner than over a link.
+///
 /// A new life of the router proves nothing about the former one: a transaction that it left behind may still commit, until
 /// a view without it is written. A router that stops in order says on the link that nothing more comes.
 package struct RouterPositions {
@@ -42,7 +45,7 @@ package struct RouterPositions {
 
     /// By the name of the router.
     private var links: [String: Link] = [:]
-    /// Ended links to lives that may have sent more, with the last position that came; bounded by the lives of routers
+    /// Lives without a link that may have sent more, with the last position that came; bounded by the lives of routers
     /// between two views.
     private var open: [RouterLife: UInt64] = [:]
     private var endedLives: [(life: Incarnation, position: UInt64)] = []
@@ -85,6 +88,13 @@ package struct RouterPositions {
         self.version += 1
         self.owners = owners
         self.settle(owners)
+        for owner in owners where self.open[owner] == nil && !self.isHeard(owner) { self.open[owner] = 0 }
+    }
+
+    /// Whether there is a link to this life, or it has said that nothing more comes.
+    private func isHeard(_ router: RouterLife) -> Bool {
+        self.links[router.name]?.life.description == router.incarnation
+            || self.endedLives.contains { $0.life.description == router.incarnation }
     }
 
     private mutating func settle(_ owners: Set<RouterLife>) {
