@@ -104,6 +104,16 @@ struct SessionsOpeningTests {
         #expect(fixture.log.all.isEmpty)
     }
 
+    /// The code of the close frame behind the error that a session which cannot begin is told.
+    private func refusal(_ client: SessionsClient) async throws -> UInt16? {
+        var frames: [SessionsClient.Frame] = []
+        try await eventually("the refusal") {
+            frames += try await client.frames()
+            return frames.count == 2
+        }
+        return frames.last?.closeCode
+    }
+
     @Test("A token of another device is not good")
     func otherDevice() async throws {
         let fixture = SessionsFixture()
@@ -120,12 +130,7 @@ struct SessionsOpeningTests {
         fixture.directory.state.withLock { $0.error = DirectoryError(.newerSession, "as scripted") }
         let client = try await fixture.connect()
         try await self.authenticate(client)
-        var frames: [SessionsClient.Frame] = []
-        try await eventually("the refusal") {
-            frames += try await client.frames()
-            return frames.count == 2
-        }
-        #expect(frames[1].closeCode == CloseCode.overloaded.rawValue)
+        #expect(try await self.refusal(client) == CloseCode.overloaded.rawValue)
         #expect(CloseCode.overloaded.mayReconnect)
         #expect(fixture.log.count("clear marker") == 0, "the registry is right")
         #expect(fixture.links.attachments.isEmpty)
@@ -248,12 +253,7 @@ struct SessionsOpeningTests {
         fixture.directory.state.withLock { $0.error = DirectoryError(.tooManyDevices, "as scripted") }
         let client = try await fixture.connect()
         try await self.authenticate(client)
-        var frames: [SessionsClient.Frame] = []
-        try await eventually("the refusal") {
-            frames += try await client.frames()
-            return frames.count == 2
-        }
-        #expect(frames[1].closeCode == CloseCode.tooManyDevices.rawValue)
+        #expect(try await self.refusal(client) == CloseCode.tooManyDevices.rawValue)
         try await client.close()
         #expect(fixture.index.current(self.user, self.device) == nil)
     }

@@ -37,8 +37,8 @@ package struct SessionRegistry: Sendable {
     /// Registers the session of a device in place of whichever was registered before.
     ///
     /// - Returns: The location that was replaced; nil when there was none, or none that could be understood.
-    /// - Throws: `.newerSession` when the device has gone elsewhere while this was on its way. `.tooManyDevices` at ``DirectoryLimits/devicesPerUserMax``. After `.outcomeUnknown` the entry may be
-    ///   there or not.
+    /// - Throws: `.newerSession` when the device has gone elsewhere while this was on its way. `.tooManyDevices` at
+    ///   ``DirectoryLimits/devicesPerUserMax``. After `.outcomeUnknown` the entry may be there or not.
     @discardableResult
     package func register(
         _ user: UserID,

@@ -4,52 +4,57 @@ import Redis
 
 /// What has to happen to the registry in one step. `KEYS[1]` is a user's hash, or an edge's marker.
 enum SessionScripts {
+    /// Whether an entry is that of a newer session than the given one.
+    ///
+    /// Session ids are UUIDv7: in their text form the later one is the larger. Of two lives of one edge's name the
+    /// writer is the living one. An entry that cannot be taken apart is older than any.
+    private static let isNewer = """
+        local function isNewer(held, own)
+            if not held or #held <= 74 or string.sub(held, -37, -37) ~= '|' or string.sub(held, -74, -74) ~= '|' then
+                return false
+            end
+            local sameEdge = string.sub(held, 1, -75) == string.sub(own, 1, -75)
+            local sameLife = string.sub(held, -73, -38) == string.sub(own, -73, -38)
+            return string.sub(held, -36) > string.sub(own, -36) and (sameLife or not sameEdge)
+        end
+
+        """
+
     /// `ARGV`: device, location, life of the hash in milliseconds, most devices, lead. Answers with the location before.
     ///
     /// Refuses when the device has a newer session, by up to the lead in milliseconds: this registration took so long that
     /// the device has gone elsewhere meanwhile. One that seems newer by more than that can only have got its id from a clock
     /// that is ahead. The first 48 bits of a session id are milliseconds (UUIDv7).
     static let register = RedisScript(
-        """
-        local held = redis.call('HGET', KEYS[1], ARGV[1])
-        if held and #held > 74 and string.sub(held, -37, -37) == '|' and string.sub(held, -74, -74) == '|' then
-            local own, other = string.sub(ARGV[2], -36), string.sub(held, -36)
-            local sameEdge = string.sub(held, 1, -75) == string.sub(ARGV[2], 1, -75)
-            local sameLife = string.sub(held, -73, -38) == string.sub(ARGV[2], -73, -38)
-            local function time(id) return tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) or 0 end
-            if other > own and (sameLife or not sameEdge) and time(other) - time(own) <= tonumber(ARGV[5]) then
+        Self.isNewer + """
+            local function time(location)
+                return tonumber(string.sub(location, -36, -29) .. string.sub(location, -27, -24), 16) or 0
+            end
+            local held = redis.call('HGET', KEYS[1], ARGV[1])
+            if isNewer(held, ARGV[2]) and time(held) - time(ARGV[2]) <= tonumber(ARGV[5]) then
                 return redis.error_reply('NEWERSESSION the device has a newer session')
             end
-        end
-        if not held and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then
-            return redis.error_reply('TOOMANYDEVICES the user has too many registered devices')
-        end
-        redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-        redis.call('PEXPIRE', KEYS[1], ARGV[3])
-        return held
-        """
+            if not held and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then
+                return redis.error_reply('TOOMANYDEVICES the user has too many registered devices')
+            end
+            redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+            redis.call('PEXPIRE', KEYS[1], ARGV[3])
+            return held
+            """
     )
 
     /// The same `ARGV`. Leaves the entry alone, and answers with it, when it is newer than the one given. How many
     /// devices the user has was checked when the session began; a refill is not to fail on it.
-    ///
-    /// Session ids are UUIDv7: in their text form the later one is the larger. Of two lives of one edge's name the
-    /// writer is the living one. An entry that cannot be taken apart is overwritten.
     static let registerUnlessNewer = RedisScript(
-        """
-        local held = redis.call('HGET', KEYS[1], ARGV[1])
-        if held and #held > 74 and string.sub(held, -37, -37) == '|' and string.sub(held, -74, -74) == '|' then
-            local sameEdge = string.sub(held, 1, -75) == string.sub(ARGV[2], 1, -75)
-            local sameLife = string.sub(held, -73, -38) == string.sub(ARGV[2], -73, -38)
-            local isNewer = string.sub(held, -36) > string.sub(ARGV[2], -36)
-            if isNewer and (sameLife or not sameEdge) then
+        Self.isNewer + """
+            local held = redis.call('HGET', KEYS[1], ARGV[1])
+            if isNewer(held, ARGV[2]) then
                 return held
             end
-        end
-        redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-        redis.call('PEXPIRE', KEYS[1], ARGV[3])
-        return false
-        """
+            redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+            redis.call('PEXPIRE', KEYS[1], ARGV[3])
+            return false
+            """
     )
 
     /// `ARGV`: device, location. Removes the entry if it is that location still; answers how many were removed.

@@ -186,16 +186,8 @@ final class DeliveryDispatcher: Sendable {
     private func report(unknown conversations: Set<ConversationID>, to router: String) {
         guard !conversations.isEmpty else { return }
         self.metrics.audiencesUnknown.increment(by: UInt64(conversations.count))
-        var rest = conversations.sorted()[...]
-        while !rest.isEmpty {
-            let part = rest.prefix(SessionUnknown.conversationsMax)
-            rest = rest.dropFirst(part.count)
-            self.links.notify(
-                kind: NotificationKind.sessionUnknown.rawValue,
-                payload: SessionUnknown(users: [], conversations: Array(part)).encoded(),
-                to: router,
-                class: .durable
-            )
+        Self.eachPart(of: conversations, atMost: SessionUnknown.conversationsMax) {
+            self.tell(SessionUnknown(users: [], conversations: $0), router, class: .durable)
         }
         for loop in self.loops { loop.eventsWereLost() }
     }
@@ -204,16 +196,28 @@ final class DeliveryDispatcher: Sendable {
     private func report(absent: Set<UserID>, to router: String) {
         guard !absent.isEmpty else { return }
         self.metrics.recipientsAbsent.increment(by: UInt64(absent.count))
-        var rest = absent.sorted()[...]
-        while !rest.isEmpty {
-            let users = rest.prefix(Limits.conversationMembersMax)
-            rest = rest.dropFirst(users.count)
-            self.links.notify(
-                kind: NotificationKind.sessionUnknown.rawValue,
-                payload: SessionUnknown(users: Array(users)).encoded(),
-                to: router,
-                class: .ephemeral
-            )
+        Self.eachPart(of: absent, atMost: Limits.conversationMembersMax) {
+            self.tell(SessionUnknown(users: $0), router, class: .ephemeral)
+        }
+    }
+
+    private func tell(_ unknown: SessionUnknown, _ router: String, class trafficClass: TrafficClass) {
+        self.links.notify(
+            kind: NotificationKind.sessionUnknown.rawValue,
+            payload: unknown.encoded(),
+            to: router,
+            class: trafficClass
+        )
+    }
+
+    private static func eachPart<Element: Comparable>(
+        of all: Set<Element>,
+        atMost count: Int,
+        _ body: ([Element]) -> Void
+    ) {
+        let sorted = all.sorted()
+        for start in stride(from: 0, to: sorted.count, by: count) {
+            body(Array(sorted[start..<min(start + count, sorted.count)]))
         }
     }
 }

@@ -23,6 +23,17 @@ package struct NumberedAudiences {
     private struct Audience {
         var mark: Mark
         var users: [UserID]
+
+        mutating func change(_ update: AudienceUpdate) {
+            self.mark.revision += 1
+            switch update.kind {
+            case .all: self.users = update.users
+            case .attached:
+                for user in update.users where !self.users.contains(user) { self.users.append(user) }
+            case .detached:
+                self.users.removeAll { update.users.contains($0) }
+            }
+        }
     }
 
     private var audiences: [String: [ConversationID: Audience]] = [:]
@@ -37,9 +48,15 @@ package struct NumberedAudiences {
 
     package mutating func take(_ update: AudienceUpdate, from router: String) {
         // Taken out, so that its users are changed in place.
-        let former = self.audiences[router]?.removeValue(forKey: update.conversation)
-        self.userCount -= former?.users.count ?? 0
-        guard let audience = Self.next(former, update, router) else { return }
+        var known = self.audiences[router]?.removeValue(forKey: update.conversation)
+        self.userCount -= known?.users.count ?? 0
+        if update.kind == .all {
+            let mark = Mark(router: router, conversation: update.conversation, number: update.number, revision: 0)
+            known = Audience(mark: mark, users: update.users)
+        } else if known?.mark.number == update.number {
+            known?.change(update)
+        }
+        guard let audience = known else { return }
         self.makeRoom(for: audience.users.count)
         self.userCount += audience.users.count
         self.audiences[router, default: [:]][update.conversation] = audience
@@ -55,23 +72,6 @@ package struct NumberedAudiences {
     package mutating func forget(_ router: String) {
         guard let own = self.audiences.removeValue(forKey: router) else { return }
         self.userCount -= own.values.reduce(0) { $0 + $1.users.count }
-    }
-
-    private static func next(_ former: Audience?, _ update: AudienceUpdate, _ router: String) -> Audience? {
-        guard update.kind != .all else {
-            let mark = Mark(router: router, conversation: update.conversation, number: update.number, revision: 0)
-            return Audience(mark: mark, users: update.users)
-        }
-        guard var audience = former, audience.mark.number == update.number else { return former }
-        audience.mark.revision += 1
-        switch update.kind {
-        case .all: break
-        case .attached:
-            for user in update.users where !audience.users.contains(user) { audience.users.append(user) }
-        case .detached:
-            audience.users.removeAll { update.users.contains($0) }
-        }
-        return audience
     }
 
     private mutating func makeRoom(for count: Int) {

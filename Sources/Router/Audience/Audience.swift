@@ -75,7 +75,7 @@ extension Parcel {
 /// no delivery (contract C6).
 ///
 /// Many recipients on one edge are told to it once (``AudienceUpdate``), and then who comes and goes; a message names them
-/// by a number, so that it costs the router and the link the same for ten recipients and for thousands.
+/// by a number, so that its frame is as small for thousands of recipients as for ten.
 package struct Audience {
     /// Conversations whose audience is kept; over it some are let go and looked up again.
     package static let conversationsMax = 20_000
