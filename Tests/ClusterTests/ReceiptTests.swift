@@ -224,8 +224,9 @@ private final class Reader: Sendable {
     }
 
     private func readOn() async throws {
-        let adas = try await self.ada.connect(port: self.watchingPort)
-        let bobs = try await self.bob.connect(port: self.port)
+        // Routers end meanwhile: a session that says `sync` would be told to say it again.
+        let adas = try await self.ada.connect(port: self.watchingPort, syncs: false)
+        let bobs = try await self.bob.connect(port: self.port, syncs: false)
         var last: Int64 = 0
         while !self.state.withLock({ $0.isStopped }) {
             let fields = sendFields(self.conversation, "next")

@@ -66,8 +66,12 @@ package struct TestUser: Sendable {
         return id
     }
 
-    /// Opens a WebSocket and authenticates it.
-    package func connect(port: UInt16) async throws -> PlainWebSocket {
+    /// Opens a WebSocket, authenticates it and catches up.
+    ///
+    /// - Parameter syncs: whether it says `sync`, after which nothing that is sent passes it by, but which it would have
+    ///   to say again at every `resync`. Without, it is told live what the routers send once they know where it is, which
+    ///   `authenticated` does not wait for.
+    package func connect(port: UInt16, syncs: Bool = true) async throws -> PlainWebSocket {
         let socket = try await onThread { try PlainWebSocket(port: port) }
         let answer = try await socket.command(
             "authenticate",
@@ -75,6 +79,11 @@ package struct TestUser: Sendable {
         )
         guard answer["type"]?.string == "authenticated" else {
             throw Failure(description: "not authenticated: \(answer)")
+        }
+        guard syncs else { return socket }
+        let synced = try await socket.command("sync", #""cursors":{}"#)
+        guard synced["type"]?.string == "synced" else {
+            throw Failure(description: "not synced: \(synced)")
         }
         return socket
     }
