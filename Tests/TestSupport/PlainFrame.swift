@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The client's side of RFC 6455, written by hand: it shares no code with the edge that it tests.
-enum PlainFrame {
+package enum PlainFrame {
     struct Failure: Error, CustomStringConvertible {
         var description: String
     }
 
     /// One frame as a client sends it.
-    static func bytes(opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true, isMasked: Bool = true) -> [UInt8] {
+    package static func bytes(opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true, isMasked: Bool = true) -> [UInt8] {
         var frame: [UInt8] = [(isFinal ? 0x80 : 0) | opcode]
         let mask: UInt8 = isMasked ? 0x80 : 0
         switch payload.count {

@@ -49,10 +49,10 @@ struct LoadCommand: ParsableCommand {
 
     @Option(
         help:
-            "direct: pairs of users, the two on different edges. group: groups in which everybody sends. storm: as direct, and all connections are cut at once. (default: direct)",
+            "direct: pairs of users, the two on different edges. group: groups in which everybody sends. fanout: groups in which few send to many. storm: as direct, and all connections are cut at once. (default: direct)",
         transform: { text in
             guard let scenario = Topology.Scenario(rawValue: text) else {
-                throw ValidationError("The scenario is direct, group or storm, not \(text).")
+                throw ValidationError("The scenario is direct, group, fanout or storm, not \(text).")
             }
             return scenario
         }
@@ -61,15 +61,18 @@ struct LoadCommand: ParsableCommand {
 
     @Option(
         help:
-            "Users. Without it: 40 for direct, 5000 for storm; for group as many as the groups have places, at most 200."
+            "Users. Without it: 40 for direct, 5000 for storm; as many as the groups have places, for group at most 200."
     )
     var users: Int?
 
-    @Option(help: ArgumentHelp("Members of each group.", valueName: "n"))
-    var groupSize = 20
+    @Option(help: ArgumentHelp("Members of each group. (default: 20, for fanout 1000)", valueName: "n"))
+    var groupSize: Int?
 
-    @Option(help: ArgumentHelp("Groups; a user can be in several.", valueName: "n"))
-    var groups = 4
+    @Option(help: ArgumentHelp("Groups; a user can be in several. (default: 4, for fanout 1)", valueName: "n"))
+    var groups: Int?
+
+    @Option(help: ArgumentHelp("Members of each group that send. (default: all, for fanout 4)", valueName: "n"))
+    var senders: Int?
 
     @Option(help: ArgumentHelp("Messages offered per second, by all users together.", valueName: "per-second"))
     var rate = 200.0
@@ -194,10 +197,11 @@ struct LoadCommand: ParsableCommand {
         switch self.scenario {
         case .direct, .storm:
             try require(users.isMultiple(of: 2), "--users is even: in this scenario they come in pairs.")
-        case .group:
+        case .group, .fanout:
             let sizeMax = min(users, Limits.conversationMembersMax)
-            try require((2...sizeMax).contains(self.groupSize), "--group-size is 2 to \(sizeMax).")
-            try require((1...100_000).contains(self.groups), "--groups is 1 to 100000.")
+            try require((2...sizeMax).contains(self.membersPerGroup), "--group-size is 2 to \(sizeMax).")
+            try require((1...100_000).contains(self.groupCount), "--groups is 1 to 100000.")
+            try require((1...self.membersPerGroup).contains(self.sendersPerGroup), "--senders is 1 to --group-size.")
         }
         if self.scenario == .storm {
             try require(self.stormLimit.nanoseconds > 0, "--storm-limit is above 0.")
@@ -221,10 +225,18 @@ struct LoadCommand: ParsableCommand {
         return switch self.scenario {
         case .direct: 40
         case .storm: 5000
-        case .group:
-            max(self.groupSize, min(200, self.groups.multipliedReportingOverflow(by: self.groupSize).partialValue))
+        case .group: max(self.membersPerGroup, min(200, self.placesInGroups))
+        case .fanout: self.placesInGroups
         }
     }
+
+    private var placesInGroups: Int {
+        self.groupCount.multipliedReportingOverflow(by: self.membersPerGroup).partialValue
+    }
+
+    var membersPerGroup: Int { self.groupSize ?? (self.scenario == .fanout ? 1000 : 20) }
+    var groupCount: Int { self.groups ?? (self.scenario == .fanout ? 1 : 4) }
+    var sendersPerGroup: Int { self.senders ?? (self.scenario == .fanout ? 4 : self.membersPerGroup) }
 
     var measuredTime: TimeSpan {
         self.duration ?? TimeSpan(nanoseconds: self.scenario == .storm ? 30_000_000_000 : 10_000_000_000)
@@ -246,10 +258,12 @@ struct LoadCommand: ParsableCommand {
                     edgeCount: self.edges.count,
                     loopCount: self.eventLoops
                 )
-            case .group:
+            case .group, .fanout:
                 Topology.groups(
-                    groupCount: self.groups,
-                    groupSize: self.groupSize,
+                    self.scenario,
+                    groupCount: self.groupCount,
+                    groupSize: self.membersPerGroup,
+                    sendersMax: self.sendersPerGroup,
                     userCount: self.userCount,
                     edgeCount: self.edges.count,
                     loopCount: self.eventLoops

@@ -34,6 +34,7 @@ final class LoadLoop {
     var plan: MessagePlan { self.shared.plan }
 
     var sessions: [Int: TrunklineSession] = [:]
+    private let seenFrames = SeenFrames()
     private var usersToOpen: [Int]
     private var opening: Set<Int> = []
     var connectedOnce: Set<Int> = []
@@ -91,7 +92,9 @@ final class LoadLoop {
                 http: self.shared.http,
                 edge: self.plan.topology.edge(of: user),
                 eventLoop: self.eventLoop,
-                settings: self.shared.sessionSettings
+                settings: self.shared.sessionSettings,
+                seenFrames: self.seenFrames,
+                onSeen: { [unowned self] first, count in self.receivedSeen(first, count, user) }
             ) { [unowned self] event in self.received(event, user) }
             self.sessions[user] = session
             for conversation in self.plan.topology.conversations[user] {
@@ -228,11 +231,44 @@ final class LoadLoop {
         if message.body != self.shared.bodies.body(of: number) { self.logs[place].recordAltered(seq: message.seq) }
         guard self.plan.sender(of: number) != user else { return }
         if arrival == .live { self.counts.deliveredLive += 1 } else { self.counts.deliveredByCatchUp += 1 }
-        let elapsed = (NIODeadline.now() - self.startedAt).nanoseconds
+        self.measureDelivery(of: number, at: (NIODeadline.now() - self.startedAt).nanoseconds)
+    }
+
+    private func measureDelivery(of number: Int, at elapsed: Int64) {
         self.deliveryTimes.note(at: elapsed)
         let latency = elapsed - self.plan.time(of: number)
         self.recentDeliveries.record(nanoseconds: latency)
         if self.plan.isMeasured(number) { self.deliveryLatency.record(nanoseconds: latency) }
+    }
+
+    /// The same for messages whose bytes another session was brought before. What was found out then, and holds for every
+    /// receiver, stands in the note: one more than the number of a message that is as it was sent, -1 for others.
+    private func receivedSeen(_ first: SeenFrames.Frame, _ count: Int, _ user: Int) {
+        let elapsed = (NIODeadline.now() - self.startedAt).nanoseconds
+        var (frame, rest) = (Optional(first), count)
+        while rest > 0, let current = frame {
+            (frame, rest) = (current.next, rest - 1)
+            if current.note == 0 { current.note = self.note(of: current.message) }
+            guard current.note > 0 else {
+                self.receivedMessage(current.message, .live, user)
+                continue
+            }
+            let number = current.note - 1
+            let key = LogKey(user: user, conversation: self.plan.conversation(of: number))
+            guard let place = self.logPlaces[key] else { continue }
+            self.logs[place].record(seq: current.message.seq, message: UInt32(number))
+            guard self.plan.sender(of: number) != user else { continue }
+            self.counts.deliveredLive += 1
+            self.measureDelivery(of: number, at: elapsed)
+        }
+    }
+
+    private func note(of message: DeliveredMessage) -> Int {
+        guard let number = self.shared.identity.message(of: message.clientMessageID, in: self.plan),
+            self.shared.population.conversationNumbers[message.conversationID] == self.plan.conversation(of: number),
+            message.body == self.shared.bodies.body(of: number)
+        else { return -1 }
+        return number + 1
     }
 }
 

@@ -8,7 +8,7 @@ internal import NIOHTTP1
 internal import NIOPosix
 
 #if canImport(Glibc)
-    import Glibc
+    internal import Glibc
 #endif
 
 /// The REST interface of a cluster, through any of its edges.

@@ -114,6 +114,15 @@ package struct ConversationCursor: Sendable {
         return self.take(message, .live)
     }
 
+    /// A message that came live, if it is the next in order and none waits: then it may be handed over at once. Otherwise
+    /// nothing has changed.
+    package mutating func receivedNextLive(_ seq: UInt64) -> Bool {
+        guard seq == self.next, seq > self.lastLive, self.waiting.isEmpty else { return false }
+        self.lastLive = seq
+        self.next += 1
+        return true
+    }
+
     /// An own message, known from the answer to it.
     package mutating func acknowledged(_ message: DeliveredMessage) -> Verdict {
         self.take(message, .own)

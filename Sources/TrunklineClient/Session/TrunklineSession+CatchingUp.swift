@@ -54,6 +54,40 @@ extension TrunklineSession {
         self.take(message, .live) { $0.receivedLive(message) }
     }
 
+    /// The same for messages that another session was brought before.
+    func receivedSeen(_ first: SeenFrames.Frame, _ count: Int) {
+        var (begin, inOrder) = (first, 0)
+        func handOver() {
+            guard inOrder > 0 else { return }
+            self.handOver(seen: begin, inOrder)
+            inOrder = 0
+        }
+        var (frame, rest) = (Optional(first), count)
+        while rest > 0, let current = frame {
+            (frame, rest) = (current.next, rest - 1)
+            let message = current.message
+            if self.cursors[message.conversationID]?.receivedNextLive(message.seq) ?? false {
+                if inOrder == 0 { begin = current }
+                inOrder += 1
+            } else {
+                handOver()
+                self.receivedLive(message)
+            }
+        }
+        handOver()
+    }
+
+    private func handOver(seen first: SeenFrames.Frame, _ count: Int) {
+        self.onSeen?(first, count)
+        guard self.onSeen == nil || self.settings.acknowledgesDelivery else { return }
+        var (frame, rest) = (Optional(first), count)
+        while rest > 0, let current = frame {
+            (frame, rest) = (current.next, rest - 1)
+            if self.onSeen == nil { self.emit(.message(current.message, .live)) }
+            self.handedOver(current.message)
+        }
+    }
+
     func take(
         _ message: DeliveredMessage,
         _ arrival: ArrivedMessage.Arrival,

@@ -102,6 +102,8 @@ package final class TrunklineSession {
     package let eventLoop: any EventLoop
     let settings: Settings
     let http: TrunklineHTTP
+    private let seenFrames: SeenFrames?
+    let onSeen: ((SeenFrames.Frame, Int) -> Void)?
     private let onEvent: (Event) -> Void
     package internal(set) var credentials: SessionCredentials
     /// The edge that is used now or was used last.
@@ -146,14 +148,22 @@ package final class TrunklineSession {
     /// - Parameters:
     ///   - http: Names the edges; those of the WebSocket are the same.
     ///   - edge: The index of the edge to connect to first.
+    ///   - seenFrames: Of the sessions of this event loop, when there are so many that decoding the same messages again and
+    ///     again counts.
+    ///   - onSeen: Gets those live messages, in place of ``Event/message(_:_:)``, that other sessions were brought before:
+    ///     the first, and how many there are, each the `next` of the one before. Without it they come as events.
     package init(
         credentials: SessionCredentials,
         http: TrunklineHTTP,
         edge: Int,
         eventLoop: any EventLoop,
         settings: Settings,
+        seenFrames: SeenFrames? = nil,
+        onSeen: ((SeenFrames.Frame, Int) -> Void)? = nil,
         onEvent: @escaping (Event) -> Void
     ) {
+        self.seenFrames = seenFrames
+        self.onSeen = onSeen
         self.credentials = credentials
         self.http = http
         self.edge = edge % http.edges.count
@@ -223,7 +233,11 @@ package final class TrunklineSession {
         let socket = TrunklineSocket(
             edge: self.http.edges[self.edge],
             eventLoop: self.eventLoop,
-            settings: settings
+            settings: settings,
+            seenFrames: self.seenFrames,
+            onSeen: { [weak self] first, count in
+                if let self, case .open(let socket) = self.phase, socket === own { self.receivedSeen(first, count) }
+            }
         ) { [weak self] event in
             if let self, let socket = own { self.received(event, from: socket) }
             if case .closed = event { own = nil }

@@ -29,6 +29,7 @@ package final class TrunklineSocket {
     private var state = State.idle
     private var credentials: ClientCommand.Authenticate?
     private var assembler: FrameAssembler
+    private let seenFrames: SeenFramesHandler?
     private var outstanding: Set<UInt64> = []
     private var performed: Set<UInt64> = []
     private var outstandingMax: Int
@@ -44,12 +45,17 @@ package final class TrunklineSocket {
     /// When bytes last came.
     package private(set) var lastHeard: NIODeadline
 
-    /// - Parameter onEvent: Called on `eventLoop`, never from within a method of this type other than through a turn of
-    ///   the loop, except ``close()``.
+    /// - Parameters:
+    ///   - seenFrames: Of the connections of this event loop; messages found there come to `onSeen` and not as events:
+    ///     the first, and how many there are, each the `next` of the one before.
+    ///   - onEvent: Called on `eventLoop`, never from within a method of this type other than through a turn of
+    ///     the loop, except ``close()``.
     package init(
         edge: EdgeAddress,
         eventLoop: any EventLoop,
         settings: Settings,
+        seenFrames: SeenFrames? = nil,
+        onSeen: @escaping (SeenFrames.Frame, Int) -> Void = { _, _ in },
         onEvent: @escaping (Event) -> Void
     ) {
         self.edge = edge
@@ -59,6 +65,12 @@ package final class TrunklineSocket {
         self.assembler = FrameAssembler(messageBytesMax: settings.messageBytesMax)
         self.outstandingMax = settings.outstandingCommandsMax
         self.lastHeard = .now()
+        self.seenFrames = seenFrames.map { SeenFramesHandler($0) }
+        self.seenFrames?.receive = { [weak self] first, count in
+            guard let self, self.isOpen else { return }
+            self.lastHeard = .now()
+            onSeen(first, count)
+        }
     }
 
     package var isOpen: Bool {
@@ -86,6 +98,7 @@ package final class TrunklineSocket {
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
         let edge = self.edge
         let upgrade = WebSocketUpgrade(frameBytesMax: self.settings.messageBytesMax) { channel in
+            try bound.value.addSeenFrames(channel)
             try channel.pipeline.syncOperations.addHandler(SocketChannelHandler(bound.value))
         } onRefusal: { head in
             bound.value.upgradeRefused(head)
@@ -118,6 +131,11 @@ package final class TrunklineSocket {
         self.state = .connecting(channel)
         // The frames' handler may come to its place when the end is over, and then hears nothing of it.
         channel.closeFuture.assumeIsolated().whenComplete { _ in self.becameInactive() }
+    }
+
+    private func addSeenFrames(_ channel: any Channel) throws {
+        guard let seenFrames = self.seenFrames else { return }
+        try channel.pipeline.syncOperations.addHandler(seenFrames, position: .first)
     }
 
     /// The pipeline decodes frames from now on.
@@ -350,6 +368,7 @@ package final class TrunklineSocket {
     private func receivedOpen(_ message: ServerMessage) {
         switch message {
         case .newMessage(let message):
+            self.seenFrames?.decoded(message)
             self.onEvent(.message(message))
         case .authenticated(.number(let command), let fields):
             guard self.prolonging == command else { return }

@@ -63,6 +63,7 @@ package struct MessagePlan: Sendable {
 
     package func sender(of message: Int) -> Int {
         let members = self.topology.members[self.conversation(of: message)]
-        return members[SplitMix.hash(self.seed, 2 * UInt64(message) + 1, below: members.count)]
+        let senders = min(members.count, self.topology.sendersMax)
+        return members[SplitMix.hash(self.seed, 2 * UInt64(message) + 1, below: senders)]
     }
 }

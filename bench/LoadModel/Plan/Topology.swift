@@ -5,6 +5,8 @@ package struct Topology: Sendable {
     package enum Scenario: String, Sendable, Codable, CaseIterable {
         case direct
         case group
+        /// Few members of each group send, all receive.
+        case fanout
         /// As direct; then all connections are lost at once.
         case storm
 
@@ -12,7 +14,7 @@ package struct Topology: Sendable {
         package var isDirect: Bool {
             switch self {
             case .direct, .storm: true
-            case .group: false
+            case .group, .fanout: false
             }
         }
     }
@@ -25,6 +27,8 @@ package struct Topology: Sendable {
     package let members: [[Int]]
     /// The conversations of each user.
     package let conversations: [[Int]]
+    /// Members of each conversation that send: the first ones.
+    package let sendersMax: Int
 
     /// Pairs: users 0 and 1, 2 and 3, and so on.
     ///
@@ -42,10 +46,14 @@ package struct Topology: Sendable {
     /// Groups of `groupSize` users each, dealt out in turn, so that every user is in as many groups as any other, give
     /// or take one.
     ///
-    /// - Parameter groupSize: At least 2, at most `userCount`.
+    /// - Parameters:
+    ///   - groupSize: At least 2, at most `userCount`.
+    ///   - sendersMax: Members of each group that send; at least 1.
     package static func groups(
+        _ scenario: Scenario = .group,
         groupCount: Int,
         groupSize: Int,
+        sendersMax: Int = .max,
         userCount: Int,
         edgeCount: Int,
         loopCount: Int
@@ -53,10 +61,18 @@ package struct Topology: Sendable {
         let members = (0..<groupCount).map { group in
             (0..<groupSize).map { (group * groupSize + $0) % userCount }
         }
-        return Topology(.group, userCount, edgeCount, loopCount, members)
+        return Topology(scenario, userCount, edgeCount, loopCount, members, sendersMax: sendersMax)
     }
 
-    private init(_ scenario: Scenario, _ userCount: Int, _ edgeCount: Int, _ loopCount: Int, _ members: [[Int]]) {
+    private init(
+        _ scenario: Scenario,
+        _ userCount: Int,
+        _ edgeCount: Int,
+        _ loopCount: Int,
+        _ members: [[Int]],
+        sendersMax: Int = .max
+    ) {
+        self.sendersMax = sendersMax
         self.scenario = scenario
         self.userCount = userCount
         self.edgeCount = edgeCount
