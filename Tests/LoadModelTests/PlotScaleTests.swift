@@ -45,7 +45,7 @@ struct PlotScaleTests {
     @Test("nines lie at equal distances")
     func nines() {
         let scale = PlotScale.nines(count: 10_000)
-        #expect(scale.ticks(max: 9).map(\.label) == ["0", "90", "99", "99.9", "99.99"])
+        #expect(scale.ticks(max: 9).map(\.label) == ["0", "50", "90", "99", "99.9", "99.99"])
         #expect(abs(scale.place(of: 90) - 0.25) < 1e-9)
         #expect(abs(scale.place(of: 99) - 0.5) < 1e-9)
         #expect(scale.place(of: 100) == 1)

@@ -33,18 +33,22 @@ enum PageStyle {
         .facts dd{margin:0;overflow-wrap:anywhere}
         pre{background:var(--card);border-radius:6px;padding:8px 12px;white-space:pre-wrap;overflow-wrap:anywhere;
         font:13px/1.45 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;margin:.6em 0}
-        .cards,.plots{display:grid;gap:22px 28px;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));align-items:start}
-        .scroll{overflow-x:auto}
+        .cards{columns:2 520px;column-gap:28px}.cards>.scroll{break-inside:avoid}
+        .plots{display:grid;gap:22px 28px;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));align-items:start}
+        .scroll{overflow-x:auto;margin-bottom:22px}
         table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;width:100%}
         caption{text-align:left;font-weight:600;padding:.2em 0 .4em}
         th,td{padding:3px 10px 3px 0;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
-        th:first-child,td:first-child{text-align:left}
-        thead th{color:var(--soft);font-weight:600}
+        th:first-child,td:first-child{text-align:left;white-space:normal}
+        th:last-child,td:last-child{padding-right:0}
+        thead th{color:var(--soft);font-weight:600;white-space:normal;vertical-align:bottom}
+        tbody th{font-weight:500}
         td.text{white-space:normal;text-align:left;overflow-wrap:anywhere}
         figure{margin:0;background:var(--card);border-radius:10px;padding:14px 16px;max-width:900px;min-width:0}
         .plot{display:block;width:100%;height:auto;margin-top:8px}
         .plot.narrow{display:none}
-        @media (max-width:559px){.plot.wide{display:none}.plot.narrow{display:block}figure{padding:12px 10px}}
+        @media (max-width:559px){.plot.wide{display:none}.plot.narrow{display:block}figure{padding:12px 10px}
+        table{font-size:.8rem}th,td{padding-right:6px}}
         .legend{display:flex;flex-wrap:wrap;gap:2px 16px;list-style:none;margin:.5em 0 0;padding:0;font-size:.87rem}
         .legend li{display:flex;align-items:center;gap:6px}
         .legend svg{flex:none}
@@ -64,7 +68,7 @@ enum PageStyle {
         .area.s3,.dot.s3{fill:var(--s3)}.area.s4,.dot.s4{fill:var(--s4)}.area.s5,.dot.s5{fill:var(--s5)}
         .area.s6,.dot.s6{fill:var(--s6)}.area.s7,.dot.s7{fill:var(--s7)}
         details{margin-top:8px;font-size:.9rem}summary{cursor:pointer;color:var(--soft)}
-        details .scroll{max-height:340px;overflow:auto;margin-top:6px}
+        details .scroll{max-height:340px;overflow:auto;margin:6px 0 0}
         details thead th{position:sticky;top:0;background:var(--card)}
         ul.notes{padding-left:1.2em;max-width:84ch}ul.notes li{margin:.35em 0}
         @media print{body{font-size:11px}figure{break-inside:avoid}details{display:none}}

@@ -12,14 +12,22 @@ struct PlotDrawing {
         var ticksY: Int
         var hasHints: Bool
 
-        static let wide = Size(suffix: "wide", width: 720, height: 340, left: 64, ticksX: 12, ticksY: 8, hasHints: true)
+        static let wide = Size(
+            suffix: "wide",
+            width: 720,
+            height: 340,
+            left: 64,
+            ticksX: 12,
+            ticksY: 10,
+            hasHints: true
+        )
         static let narrow = Size(
             suffix: "narrow",
             width: 360,
             height: 280,
             left: 52,
             ticksX: 6,
-            ticksY: 6,
+            ticksY: 7,
             hasHints: false
         )
     }

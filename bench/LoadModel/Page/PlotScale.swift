@@ -107,6 +107,8 @@ struct PlotScale {
     // MARK: - Marks
 
     private func linearTicks(max count: Int) -> [Tick] {
+        // Even distances need fewer marks.
+        let count = min(count, 6)
         var step = Self.roundStep((self.upper - self.lower) / Double(max(1, count)))
         while (self.upper - self.lower) / step > Double(count) + 0.5 { step = Self.roundStep(step * 1.5) }
         // As many as the step has.
@@ -126,7 +128,8 @@ struct PlotScale {
             marks.append(mark)
             mark = Self.nextMark(after: mark)
         }
-        // All of 1, 2 and 5; or the powers of ten; or each second, third, ... of those.
+        // All of 1, 2 and 5; or 1 and 5; or the powers of ten; or each second, third, ... of those.
+        if marks.count > count { marks.removeAll { Self.isPowerOfTen($0 * 5) } }
         if marks.count > count {
             let powers = marks.filter { Self.isPowerOfTen($0) }
             let stride = (powers.count + count - 1) / Swift.max(1, count)
@@ -138,7 +141,9 @@ struct PlotScale {
     }
 
     private var ninesTicks: [Tick] {
-        var ticks = [Tick(value: 0, label: "0"), Tick(value: 90, label: "90")]
+        var ticks = [Tick(value: 0, label: "0")]
+        if self.upper <= 5 { ticks.append(Tick(value: 50, label: "50")) }
+        ticks.append(Tick(value: 90, label: "90"))
         var label = "99"
         var rest = 0.01
         while -log10(rest) <= self.upper + 1e-9 {

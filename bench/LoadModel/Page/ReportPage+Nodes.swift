@@ -19,8 +19,7 @@ extension ReportPage {
     }
 
     private func axis(_ name: String, _ unit: String, _ lines: [Line]) -> Plot.Axis {
-        let values = lines.flatMap { line in self.shownIntervals.indices.compactMap { line.value($0) } }
-        return Plot.Axis(name: name, unit: unit, scale: .linear(values))
+        Plot.Axis(name: name, unit: unit, scale: .linear(self.values(of: lines)))
     }
 
     private var costPlot: Plot {
@@ -47,7 +46,8 @@ extension ReportPage {
                 of: nodes.count,
                 all.count
             ),
-            y: self.axis("CPU per delivery", "µs", lines),
+            // Where hardly anything arrives, a delivery costs what the node takes at rest.
+            y: Plot.Axis(name: "CPU per delivery", unit: "µs", scale: .fitting(self.values(of: lines))),
             lines
         )
     }

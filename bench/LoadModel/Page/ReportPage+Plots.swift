@@ -161,7 +161,7 @@ extension ReportPage {
             self.ratePlot(
                 "messages",
                 "Messages: throughput against what was offered",
-                "Where the lower line leaves the upper one, the cluster takes less than it is offered; above it, it catches up.",
+                "Where less is acknowledged than offered, the cluster does not keep up; where more, it catches up.",
                 messages
             ),
             self.ratePlot(
@@ -183,13 +183,17 @@ extension ReportPage {
     }
 
     private func ratePlot(_ id: String, _ title: String, _ caption: String, _ lines: [Line]) -> Plot {
-        let values = lines.flatMap { line in self.shownIntervals.indices.compactMap { line.value($0) } }
-        return self.plot(
+        self.plot(
             id,
             title,
             caption,
-            y: Plot.Axis(name: "Rate", unit: "1/s", scale: .linear(values)),
+            y: Plot.Axis(name: "Rate", unit: "1/s", scale: .linear(self.values(of: lines))),
             lines
         )
+    }
+
+    /// All that is drawn.
+    func values(of lines: [Line]) -> [Double] {
+        lines.flatMap { line in self.shownIntervals.indices.compactMap { line.value($0) } }
     }
 }

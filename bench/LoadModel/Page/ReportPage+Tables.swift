@@ -48,8 +48,8 @@ extension ReportPage {
         self.section("Summary", "summary", into: &markup) { markup in
             markup.element("div", ["class": "cards"]) { markup in
                 self.writeLatencies(into: &markup)
-                self.writeRates(into: &markup)
                 self.writeSessions(into: &markup)
+                self.writeRates(into: &markup)
                 self.writeErrors(into: &markup)
             }
         }
@@ -107,10 +107,9 @@ extension ReportPage {
             ["sessions connected", FigureText.count(sessions.connected)],
             ["sessions that ended for good", FigureText.count(sessions.ended)],
             ["messages sent again", FigureText.count(sessions.repeatedSends)],
-            [
-                "resyncs, gaps, duplicates on the wire",
-                "\(sessions.resyncs), \(sessions.gaps), \(sessions.liveDuplicates)",
-            ],
+            ["resyncs", FigureText.count(sessions.resyncs)],
+            ["gaps seen by devices, and closed", FigureText.count(sessions.gaps)],
+            ["duplicates on the wire, left out", FigureText.count(sessions.liveDuplicates)],
         ]
         let returns = self.report.returns
         if returns.lost > 0 {
@@ -161,8 +160,7 @@ extension ReportPage {
                 FigureText.mebibytes(node.peakResidentBytes), FigureText.count(node.missed),
             ]
         }
-        let none = FigureText.none
-        rows.append(["all nodes", "", none, FigureText.plain(series.microsecondsPerDelivery), none, none])
+        if let all = self.allNodes { rows.append(all) }
         let span = series.measured.map { ", CPU from \($0.start) s to \($0.end) s" } ?? ""
         self.table(
             "Watched nodes\(span); 100 % is one core",
@@ -170,6 +168,23 @@ extension ReportPage {
             rows,
             into: &markup
         )
+    }
+
+    /// The sum over the cluster: what at least it is, when a node is not known.
+    private var allNodes: [String]? {
+        let series = self.report.timeSeries
+        let known = series.clusterNodes.compactMap { Self.cores($0, series.measured) }
+        guard !known.isEmpty else { return nil }
+        let isWhole = known.count == series.clusterNodes.count
+        let costs = series.clusterNodes.compactMap { series.microsecondsPerDelivery(of: $0) }
+        func text(_ sum: String) -> String { isWhole ? sum : "at least \(sum)" }
+        return [
+            isWhole ? "all nodes" : "all nodes; \(series.clusterNodes.count - known.count) did not answer throughout",
+            "",
+            text(FigureText.percentOfCore(known.reduce(0, +))),
+            costs.isEmpty ? FigureText.none : text(FigureText.plain(costs.reduce(0, +))), FigureText.none,
+            FigureText.none,
+        ]
     }
 
     private static func cores(_ node: NodeSeries, _ span: TimeSeries.Span?) -> Double? {

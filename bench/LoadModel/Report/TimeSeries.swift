@@ -80,7 +80,7 @@ package struct TimeSeries: Sendable, Codable, Equatable {
             let (start, end) = (Int64(index) * width, Int64(index + 1) * width)
             let seconds = samples.cpuSeconds(from: start, to: end)
             node.cores.append(seconds.map { $0 / Double(self.intervalSeconds) })
-            node.residentBytes.append(samples.residentBytes(from: start, to: end))
+            node.residentBytes.append(samples.residentBytes(from: index == 0 ? .min : start, to: end))
         }
         node.measuredCPUSeconds = self.measured.flatMap { span in
             samples.cpuSeconds(from: Int64(span.start) * 1_000_000_000, to: Int64(span.end) * 1_000_000_000)
