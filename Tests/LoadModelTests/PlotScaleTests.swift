@@ -92,6 +92,7 @@ struct PlotScaleTests {
         #expect(FigureText.count(1000) == "1,000")
         #expect(FigureText.span(0.25) == "0.25 s")
         #expect(FigureText.span(125) == "2 min 5 s")
+        #expect(FigureText.span(60) == "1 min")
         #expect(FigureText.span(7260) == "2 h 1 min")
         #expect(FigureText.trimmed(10) == "10")
         #expect(FigureText.trimmed(2.50) == "2.5")

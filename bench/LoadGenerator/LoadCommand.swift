@@ -24,8 +24,9 @@ struct LoadCommand: ParsableCommand {
             much memory the nodes took. Connections that are lost for another reason, such as an edge that was killed \
             by hand, count the same in every scenario.
 
-            Exit codes: 0 the audit held. 1 the audit found violations. 2 the command line is wrong. 3 users, \
-            conversations or connections could not be made. 4 the audit held, but more messages failed for good than \
+            Exit codes, which keep their meaning: 0 the audit held. 1 the audit found violations. 2 the command line is \
+            wrong. 3 users, conversations or connections could not be made, or the audit held and the file of --json or --html \
+            could not be written. 4 the audit held, but more messages failed for good than \
             --allow-failures, or the rate was not reached, or sessions stayed away. 5 the audit held, but the storm was not weathered: not \
             everybody was back within --storm-limit, an error other than rate_limited was seen, or a node took more \
             memory than --memory-limit.

@@ -25,7 +25,7 @@ package enum LiveView {
             switch figures.elapsedSeconds {
             case ..<figures.warmUpSeconds: "warm-up"
             case ..<figures.plannedSeconds: "measuring"
-            default: "sending late"
+            default: "after the plan"
             }
         let planned = FigureText.fixed(figures.plannedSeconds, digits: 0)
         return ["\(FigureText.fixed(figures.elapsedSeconds, digits: 0)) of \(planned) s, \(phase)  \(figures.title)"]

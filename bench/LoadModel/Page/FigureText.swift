@@ -48,7 +48,9 @@ package enum FigureText {
         guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return Self.none }
         if seconds < 60 { return "\(Self.trimmed(seconds)) s" }
         let whole = Int(seconds.rounded())
-        return whole < 3600 ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) min"
+        let (large, small) = whole < 3600 ? (whole / 60, whole % 60) : (whole / 3600, whole % 3600 / 60)
+        let units = whole < 3600 ? ("min", "s") : ("h", "min")
+        return "\(large) \(units.0)" + (small > 0 ? " \(small) \(units.1)" : "")
     }
 
     /// At most two digits behind the point, and no zeros at the end.

@@ -39,11 +39,13 @@ enum PageStyle {
         table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;width:100%}
         caption{text-align:left;font-weight:600;padding:.2em 0 .4em}
         th,td{padding:3px 10px 3px 0;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
-        th:first-child,td:first-child{text-align:left;white-space:normal}
+        th:first-child,td:first-child{text-align:left}
+        .cards th:first-child{white-space:normal}
         th:last-child,td:last-child{padding-right:0}
         thead th{color:var(--soft);font-weight:600;white-space:normal;vertical-align:bottom}
         tbody th{font-weight:500}
-        td.text{white-space:normal;text-align:left;overflow-wrap:anywhere}
+        td.text,th.text{white-space:normal;text-align:left;padding-left:14px}
+        td.text{min-width:15em;overflow-wrap:break-word}
         figure{margin:0;background:var(--card);border-radius:10px;padding:14px 16px;max-width:900px;min-width:0}
         .plot{display:block;width:100%;height:auto;margin-top:8px}
         .plot.narrow{display:none}
@@ -62,7 +64,7 @@ enum PageStyle {
         .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
         .area{opacity:.13;stroke:none}.dot{stroke:none}
         .line.s0{stroke:var(--s0)}.line.s1{stroke:var(--s1);stroke-dasharray:7 3}.line.s2{stroke:var(--s2)}
-        .line.s3{stroke:var(--s3);stroke-dasharray:2 4}.line.s4{stroke:var(--s4)}.line.s5{stroke:var(--s5);stroke-dasharray:10 4 2 4}
+        .line.s3{stroke:var(--s3);stroke-dasharray:2 3;stroke-width:1.4}.line.s4{stroke:var(--s4)}.line.s5{stroke:var(--s5);stroke-dasharray:10 4 2 4}
         .line.s6{stroke:var(--s6);stroke-dasharray:5 5}.line.s7{stroke:var(--s7)}
         .area.s0,.dot.s0{fill:var(--s0)}.area.s1,.dot.s1{fill:var(--s1)}.area.s2,.dot.s2{fill:var(--s2)}
         .area.s3,.dot.s3{fill:var(--s3)}.area.s4,.dot.s4{fill:var(--s4)}.area.s5,.dot.s5{fill:var(--s5)}

@@ -73,6 +73,10 @@ extension ReportPage {
         let rows = percentages.map { percentage in
             [Self.percentText(percentage)]
                 + shown.map { entry in
+                    // Less than one value lies above it: that is the largest one, and no percentile.
+                    guard percentage == 100 || Double(entry.count) * (1 - percentage / 100) > 1 - 1e-9 else {
+                        return FigureText.none
+                    }
                     let point = entry.2.percentiles.first { $0.percentage >= percentage - 1e-9 }
                     return FigureText.plain(point?.milliseconds)
                 }

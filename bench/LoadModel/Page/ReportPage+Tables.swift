@@ -12,7 +12,7 @@ extension ReportPage {
         markup.element("div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption]) { markup in
             markup.element("table") { markup in
                 markup.element("caption", caption)
-                self.writeHead(head, into: &markup)
+                self.writeHead(head, hasText: hasText, into: &markup)
                 markup.element("tbody") { markup in
                     for row in rows { self.write(row, hasText: hasText, into: &markup) }
                 }
@@ -20,10 +20,13 @@ extension ReportPage {
         }
     }
 
-    func writeHead(_ head: [String], into markup: inout Markup) {
+    private func writeHead(_ head: [String], hasText: Bool, into markup: inout Markup) {
         markup.element("thead") { markup in
             markup.element("tr") { markup in
-                for name in head { markup.element("th", ["scope": "col"], name) }
+                for (place, name) in head.enumerated() {
+                    let isText = hasText && place == head.count - 1
+                    markup.element("th", ["scope": "col", "class": isText ? "text" : "figure"], name)
+                }
             }
         }
     }
@@ -200,8 +203,10 @@ extension ReportPage {
             "No coordinated omission: messages are planned at equal distances whatever the answers do (an open loop), and "
                 + "every latency is counted from the planned send time. A stall of the cluster, or of the load generator, is in "
                 + "the latency of every message that it held up. The row “sent late” tells what the generator itself added.",
-            "The warm-up (the first \(FigureText.span(self.report.settings.warmUpSeconds)), tinted in the plots) is audited "
-                + "and drawn, and is in no latency figure of the summary, in no distribution and in no cost.",
+            self.report.settings.warmUpSeconds > 0
+                ? "The warm-up (the first \(FigureText.span(self.report.settings.warmUpSeconds)), tinted in the plots) is audited "
+                    + "and drawn, and is in no latency figure of the summary, in no distribution and in no cost."
+                : "There was no warm-up: what the first messages cost is in every figure.",
             "Percentiles are never averaged. Those of an interval are computed from all values of the interval (HdrHistogram, "
                 + "two significant digits), those of the whole run from all values of the run (three digits). The largest "
                 + "latency that can be told is \(LatencyRecorder.microsecondsMax / 60_000_000) minutes.",

@@ -58,12 +58,10 @@ extension ReportPage {
                 violation.user.map(String.init) ?? FigureText.none, violation.detail,
             ]
         }
-        self.table(
-            "The first \(shown.count)",
-            ["violation", "conversation", "seq", "user", "what was seen"],
-            rows,
-            hasText: true,
-            into: &markup
-        )
+        markup.element("details") { markup in
+            markup.element("summary", "The first \(shown.count), one by one")
+            let head = ["violation", "conversation", "seq", "user", "what was seen"]
+            self.table("Violations", head, rows, hasText: true, into: &markup)
+        }
     }
 }
