@@ -87,7 +87,7 @@ struct ComparisonTests {
         let findings = Comparison(before, after).findings(percent: 1e9)
         #expect(findings.count == 2, "\(findings)")
         #expect(findings.first?.contains("messages failed: 0 to 1") == true)
-        #expect(findings.last?.contains("CPU per delivery, all nodes: B does not have it") == true)
+        #expect(findings.last?.contains("CPU per delivery, watched nodes: B does not have it") == true)
         #expect(ComparisonTable.text(ofPercent: .infinity) == "from 0")
         #expect(ComparisonTable.text(ofPercent: -12.34) == "-12.3 %")
         #expect(ComparisonTable.text(ofPercent: nil) == FigureText.none)

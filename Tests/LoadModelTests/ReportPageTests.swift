@@ -127,6 +127,16 @@ struct ReportPageTests {
         #expect(ReportPage(report: report).throughputPlots[0].bands.map(\.label) == ["warm-up", "after the plan"])
     }
 
+    @Test("what nodes took that did not answer is not taken for nothing")
+    func silentNodes() {
+        var report = SampleReport.make { _ in 1 }
+        #expect(!WellFormedness(ReportPage.html(of: report)).text.contains("≥"))
+        report.timeSeries.nodes[0].measuredCPUSeconds = nil
+        let text = WellFormedness(ReportPage.html(of: report)).text
+        #expect(text.contains("≥ 4,000"), "node 1 alone: two tenths of a core for 50 deliveries a second")
+        #expect(text.contains("1 of 2 nodes did not answer all the time"))
+    }
+
     @Test("the command line can be given to a shell again")
     func shellWords() {
         #expect(ReportPage.shellWord("--rate=5") == "--rate=5")

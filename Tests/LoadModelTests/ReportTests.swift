@@ -73,7 +73,7 @@ struct ReportTests {
         #expect(lines.contains(["node-0", "10.0", "2,000", "40.0", "0"]), "\(text)")
         #expect(lines.contains(["node-1", "20.0", "4,000", "40.0", "0"]), "\(text)")
         #expect(lines.contains(["node-2", "30.0", "40.0", "0"]), "the load generator costs the cluster nothing")
-        #expect(lines.contains(["all", "nodes", "6,000"]), "\(text)")
+        #expect(lines.contains(["all", "watched", "6,000"]), "\(text)")
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
     }
 

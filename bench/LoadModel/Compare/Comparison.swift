@@ -145,7 +145,7 @@ package struct Comparison: Sendable {
             }
         }
         let costs =
-            [figure("CPU per delivery, all nodes", "µs", isJudged: true) { $0.timeSeries.microsecondsPerDelivery }]
+            [figure("CPU per delivery, watched nodes", "µs", isJudged: true) { $0.timeSeries.microsecondsPerDelivery }]
             + [NodeSeries.Role.edge, .router].map { role in
                 figure("CPU per delivery, \(role.rawValue)s", "µs") { $0.timeSeries.microsecondsPerDelivery(of: role) }
             }

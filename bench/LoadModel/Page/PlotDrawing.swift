@@ -57,7 +57,8 @@ struct PlotDrawing {
             markup.element("desc", ["id": "\(id)-text"], self.description)
             self.drawBands(into: &markup)
             self.drawAxes(into: &markup)
-            for series in self.plot.series { self.draw(series, into: &markup) }
+            // The first one is on top.
+            for series in self.plot.series.reversed() { self.draw(series, into: &markup) }
             self.drawMarkers(into: &markup)
             if self.size.hasHints { self.drawHints(into: &markup) }
         }

@@ -31,7 +31,7 @@ extension ReportPage {
             guard delivered > 0, place < node.cores.count else { return nil }
             return node.cores[place].map { $0 * width * 1e6 / Double(delivered) }
         }
-        let total = Line(name: "all nodes", style: PageStyle.lineStyles - 1) { place in
+        let total = Line(name: "all watched nodes", style: PageStyle.lineStyles - 1) { place in
             let costs = all.compactMap { cost($0, place) }
             return costs.isEmpty || costs.count < all.count ? nil : costs.reduce(0, +)
         }
@@ -42,7 +42,8 @@ extension ReportPage {
             "cost",
             "CPU per delivery over time",
             self.caption(
-                "Processor time of a node divided by the deliveries of the whole cluster in the interval.",
+                "Processor time of a node divided by the deliveries of the whole cluster in the interval. "
+                    + "All nodes are summed up while all of them answer.",
                 of: nodes.count,
                 all.count
             ),

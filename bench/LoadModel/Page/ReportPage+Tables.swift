@@ -171,6 +171,14 @@ extension ReportPage {
             rows,
             into: &markup
         )
+        guard self.silentNodes > 0 else { return }
+        let text =
+            "\(self.silentNodes) of \(series.clusterNodes.count) nodes did not answer all the time, or started anew: "
+        markup.element(
+            "p",
+            ["class": "soft"],
+            text + "what they took is not known, and the sums are what it was at least."
+        )
     }
 
     /// The sum over the cluster: what at least it is, when a node is not known.
@@ -178,17 +186,17 @@ extension ReportPage {
         let series = self.report.timeSeries
         let known = series.clusterNodes.compactMap { Self.cores($0, series.measured) }
         guard !known.isEmpty else { return nil }
-        let isWhole = known.count == series.clusterNodes.count
         let costs = series.clusterNodes.compactMap { series.microsecondsPerDelivery(of: $0) }
-        func text(_ sum: String) -> String { isWhole ? sum : "at least \(sum)" }
+        let sign = self.silentNodes > 0 ? "≥ " : ""
         return [
-            isWhole ? "all nodes" : "all nodes; \(series.clusterNodes.count - known.count) did not answer throughout",
-            "",
-            text(FigureText.percentOfCore(known.reduce(0, +))),
-            costs.isEmpty ? FigureText.none : text(FigureText.plain(costs.reduce(0, +))), FigureText.none,
+            "all watched nodes", "", sign + FigureText.percentOfCore(known.reduce(0, +)),
+            costs.isEmpty ? FigureText.none : sign + FigureText.plain(costs.reduce(0, +)), FigureText.none,
             FigureText.none,
         ]
     }
+
+    /// Nodes of the cluster whose processor time is not known.
+    private var silentNodes: Int { self.report.timeSeries.clusterNodes.count { $0.measuredCPUSeconds == nil } }
 
     private static func cores(_ node: NodeSeries, _ span: TimeSeries.Span?) -> Double? {
         guard let seconds = node.measuredCPUSeconds, let span, span.seconds > 0 else { return nil }

@@ -17,7 +17,7 @@ extension SummaryTable {
                 ]
             )
         }
-        if let cost = series.microsecondsPerDelivery { self.row("  all nodes", ["", FigureText.plain(cost)]) }
+        if let cost = series.microsecondsPerDelivery { self.row("  all watched", ["", FigureText.plain(cost)]) }
         self.lines.append("")
     }
 }
