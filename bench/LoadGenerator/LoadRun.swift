@@ -156,6 +156,7 @@ struct LoadRun {
         report.settings.users = plan.topology.userCount
         report.settings.conversations = plan.topology.members.count
         report.settings.groupSize = plan.topology.members.map(\.count).max() ?? 0
+        report.settings.senders = min(report.settings.groupSize, plan.topology.sendersMax)
         report.settings.messagesPerSecond = plan.messagesPerSecond
         report.settings.durationSeconds = self.command.measuredTime.seconds
         report.settings.warmUpSeconds = self.command.warmup.seconds

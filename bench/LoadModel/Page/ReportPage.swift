@@ -78,7 +78,7 @@ package struct ReportPage {
         let settings = self.report.settings
         return "\(settings.scenario.rawValue): \(FigureText.count(settings.users)) users on \(settings.edges.count) "
             + "\(settings.edges.count == 1 ? "edge" : "edges"), \(FigureText.count(settings.conversations)) conversations "
-            + "of \(settings.groupSize), \(FigureText.trimmed(settings.messagesPerSecond)) messages/s offered for "
+            + "of \(FigureText.count(settings.groupSize))\(settings.senders < settings.groupSize ? ", \(settings.senders) of them sending" : ""), \(FigureText.trimmed(settings.messagesPerSecond)) messages/s offered for "
             + FigureText.span(settings.durationSeconds)
     }
 

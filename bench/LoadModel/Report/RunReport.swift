@@ -22,6 +22,8 @@ package struct RunReport: Sendable, Codable {
         package var users = 0
         package var conversations = 0
         package var groupSize = 2
+        /// Members of each conversation that send.
+        package var senders = 2
         package var messagesPerSecond = 0.0
         package var durationSeconds = 0.0
         package var warmUpSeconds = 0.0
@@ -35,7 +37,7 @@ package struct RunReport: Sendable, Codable {
         package init() {}
 
         private enum CodingKeys: String, CodingKey {
-            case edges, scenario, users, conversations, seed
+            case edges, scenario, users, conversations, senders, seed
             case groupSize = "group_size"
             case messagesPerSecond = "messages_per_second"
             case durationSeconds = "duration_seconds"
