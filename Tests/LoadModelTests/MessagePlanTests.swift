@@ -105,6 +105,34 @@ struct MessagePlanTests {
         #expect(memberships.allSatisfy { $0 == 4 || $0 == 5 })
     }
 
+    @Test("of a group only the first members send, and only the first are connected")
+    func sendersAndConnected() throws {
+        let topology = Topology.groups(
+            .fanout,
+            groupCount: 2,
+            groupSize: 50,
+            sendersMax: 3,
+            connectedMax: 10,
+            userCount: 100,
+            edgeCount: 2,
+            loopCount: 2
+        )
+        #expect(topology.connectedCount == 20)
+        let plan = try #require(
+            MessagePlan(
+                topology: topology,
+                messagesPerSecond: 1000,
+                warmUpNanoseconds: 0,
+                durationNanoseconds: 1_000_000_000,
+                seed: 3
+            )
+        )
+        let senders = Set((0..<plan.count).map { plan.sender(of: $0) })
+        #expect(senders == [0, 1, 2, 50, 51, 52])
+        #expect(senders.allSatisfy { topology.isConnected($0) })
+        #expect(!topology.isConnected(10) && topology.isConnected(59))
+    }
+
     @Test("a client message id is a UUIDv7 that tells its message, and no other id does")
     func identity() throws {
         let plan = try self.plan(rate: 5000)

@@ -9,7 +9,7 @@ import TrunklineClient
 /// message many times in one moment.
 struct DeliveryTally {
     /// Nanoseconds. So much later than they were latencies may be told, never earlier.
-    static let window: Int64 = 250_000
+    static let window: Int64 = 1_000_000
 
     var frames: [SeenFrames.Frame] = []
     var first: Int64 = 0

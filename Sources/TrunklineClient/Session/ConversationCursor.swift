@@ -114,12 +114,12 @@ package struct ConversationCursor: Sendable {
         return self.take(message, .live)
     }
 
-    /// A message that came live, if it is the next in order and none waits: then it may be handed over at once. Otherwise
-    /// nothing has changed.
-    package mutating func receivedNextLive(_ seq: UInt64) -> Bool {
-        guard seq == self.next, seq > self.lastLive, self.waiting.isEmpty else { return false }
-        self.lastLive = seq
-        self.next += 1
+    /// Messages that came live one after the other, if the first is the next in order and none waits: then they may be
+    /// handed over at once. Otherwise nothing has changed.
+    package mutating func receivedNextLive(_ seqs: ClosedRange<UInt64>) -> Bool {
+        guard seqs.lowerBound == self.next, seqs.lowerBound > self.lastLive, self.waiting.isEmpty else { return false }
+        self.lastLive = seqs.upperBound
+        self.next = seqs.upperBound + 1
         return true
     }
 

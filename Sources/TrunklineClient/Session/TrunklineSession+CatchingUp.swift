@@ -56,35 +56,43 @@ extension TrunklineSession {
 
     /// The same for messages that another session was brought before.
     func receivedSeen(_ first: SeenFrames.Frame, _ count: Int) {
-        var (begin, inOrder) = (first, 0)
-        func handOver() {
-            guard inOrder > 0 else { return }
-            self.handOver(seen: begin, inOrder)
-            inOrder = 0
+        var (frame, rest) = (first, count)
+        while rest > 0 {
+            // As many as are consecutive in one conversation are taken in one step.
+            let message = frame.message
+            var (last, run) = (frame, 1)
+            while run < rest, let next = last.next, next.message.seq == last.message.seq + 1,
+                next.message.conversationID == message.conversationID
+            {
+                (last, run) = (next, run + 1)
+            }
+            let seqs = message.seq...last.message.seq
+            let next = last.next
+            if self.cursors[message.conversationID]?.receivedNextLive(seqs) ?? false {
+                self.handOver(seen: frame, run)
+            } else {
+                self.eachSeen(frame, run) { self.receivedLive($0) }
+            }
+            rest -= run
+            guard let next else { return }
+            frame = next
         }
+    }
+
+    private func eachSeen(_ first: SeenFrames.Frame, _ count: Int, _ body: (DeliveredMessage) -> Void) {
         var (frame, rest) = (Optional(first), count)
         while rest > 0, let current = frame {
             (frame, rest) = (current.next, rest - 1)
-            let message = current.message
-            if self.cursors[message.conversationID]?.receivedNextLive(message.seq) ?? false {
-                if inOrder == 0 { begin = current }
-                inOrder += 1
-            } else {
-                handOver()
-                self.receivedLive(message)
-            }
+            body(current.message)
         }
-        handOver()
     }
 
     private func handOver(seen first: SeenFrames.Frame, _ count: Int) {
         self.onSeen?(first, count)
         guard self.onSeen == nil || self.settings.acknowledgesDelivery else { return }
-        var (frame, rest) = (Optional(first), count)
-        while rest > 0, let current = frame {
-            (frame, rest) = (current.next, rest - 1)
-            if self.onSeen == nil { self.emit(.message(current.message, .live)) }
-            self.handedOver(current.message)
+        self.eachSeen(first, count) { message in
+            if self.onSeen == nil { self.emit(.message(message, .live)) }
+            self.handedOver(message)
         }
     }
 
