@@ -194,7 +194,8 @@ struct LoadCommand: ParsableCommand {
     }
 
     /// Bounds of what one process can do; more load takes several.
-    private static let usersMax = 18_000
+    private static let connectionsMax = 18_000
+    private static let usersMax = 200_000
     private static let eventLoopsMax = 64
 
     mutating func validate() throws {
@@ -237,6 +238,8 @@ struct LoadCommand: ParsableCommand {
                 "--run-id is 1 to 16 of a-z, 0-9 and -."
             )
         }
+        let connections = self.plan?.topology.connectedCount ?? 0
+        try require(connections <= Self.connectionsMax, "At most \(Self.connectionsMax) users are connected.")
         try require(self.plan != nil, "--rate times --duration is no message at all, or too many.")
     }
 
