@@ -15,7 +15,7 @@ package enum FieldError: Error, Equatable {
     case wrongType(field: Int)
     /// A value that its field may not hold.
     case invalidValue(field: Int)
-    /// More elements than the bound of the field.
+    /// More elements or bytes than the bound of the field.
     case tooMany(field: Int)
     /// A field without which the message means nothing.
     case missing(field: Int)
@@ -54,9 +54,7 @@ package struct FieldReader {
             guard self.buffer.readSlice(length: 8) != nil else { throw .truncated }
             return Field(number: number, content: .fixed)
         case 2:
-            let count = try self.varint()
-            guard count <= UInt64(self.buffer.readableBytes), let slice = self.buffer.readSlice(length: Int(count))
-            else { throw .truncated }
+            guard let slice = try self.prefixed() else { throw .truncated }
             return Field(number: number, content: .bytes(slice))
         case 5:
             guard self.buffer.readSlice(length: 4) != nil else { throw .truncated }
@@ -64,6 +62,15 @@ package struct FieldReader {
         default:
             throw .malformedTag
         }
+    }
+
+    /// What ``FieldWriter/prefixed(_:)`` wrote, without its length; nil at the end. Not to be mixed with ``next()``.
+    package mutating func prefixed() throws(FieldError) -> ByteBuffer? {
+        guard self.buffer.readableBytes > 0 else { return nil }
+        let count = try self.varint()
+        guard count <= UInt64(self.buffer.readableBytes), let slice = self.buffer.readSlice(length: Int(count))
+        else { throw .truncated }
+        return slice
     }
 
     private mutating func varint() throws(FieldError) -> UInt64 {
@@ -99,10 +106,18 @@ extension FieldReader.Field {
 
     /// UTF-8 text; anything else is refused, not repaired. So is the character U+0000, which Postgres cannot store.
     package func text() throws(FieldError) -> String {
+        let text = try self.anyText()
+        guard !text.utf8.contains(0) else { throw .invalidValue(field: self.number) }
+        return text
+    }
+
+    /// The same, but U+0000 may be in it.
+    ///
+    /// - Parameter limit: bytes; more are refused before memory is taken for them.
+    package func anyText(atMost limit: Int = .max) throws(FieldError) -> String {
         let slice = try self.buffer()
-        guard let text = slice.getValidatedText(), !text.utf8.contains(0) else {
-            throw .invalidValue(field: self.number)
-        }
+        guard slice.readableBytes <= limit else { throw .tooMany(field: self.number) }
+        guard let text = slice.getValidatedText() else { throw .invalidValue(field: self.number) }
         return text
     }
 
@@ -127,25 +142,12 @@ extension FieldReader.Field {
         return values
     }
 
-    package func message<Value: WireMessage>(as: Value.Type = Value.self) throws(FieldError) -> Value {
-        try Value(decoding: try self.buffer())
-    }
-
     /// A value of a numbered enumeration; a number that this version does not know is refused.
     package func value<Value: RawRepresentable>(
         as: Value.Type = Value.self
     ) throws(FieldError) -> Value where Value.RawValue: FixedWidthInteger {
         guard let value = Value(rawValue: try self.integer()) else { throw .invalidValue(field: self.number) }
         return value
-    }
-}
-
-extension Array {
-    /// Appends one element of a repeated field, refusing it over the bound.
-    package mutating func append(_ field: FieldReader.Field, atMost limit: Int) throws(FieldError)
-    where Element: WireMessage {
-        guard self.count < limit else { throw .tooMany(field: field.number) }
-        self.append(try field.message())
     }
 }
 
