@@ -103,7 +103,10 @@ let package = Package(
                 "Wire", .crypto, .cryptoExtras, .httpTypes, .hummingbird, .hummingbirdCore, .jwt, .logging, .nioCore,
                 .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket, .serviceLifecycle,
             ],
-            resources: [.embedInCode("Contract/openapi.yaml"), .embedInCode("Contract/asyncapi.yaml")],
+            resources: [
+                .embedInCode("Contract/openapi.yaml"), .embedInCode("Contract/asyncapi.yaml"),
+                .embedInCode("Contract/binary.proto"),
+            ],
             swiftSettings: settings
         ),
         module(
