@@ -29,6 +29,8 @@ package struct FieldReader {
         self.buffer = buffer
     }
 
+    package var readableBytes: Int { self.buffer.readableBytes }
+
     /// A field as it stands on the wire, not yet given a meaning.
     package struct Field {
         package let number: Int
@@ -44,55 +46,121 @@ package struct FieldReader {
     /// The next field, or nil at the end. Fields of fixed width are passed over whole.
     package mutating func next() throws(FieldError) -> Field? {
         guard self.buffer.readableBytes > 0 else { return nil }
-        let tag = try self.varint()
-        guard tag >> 3 > 0, tag >> 3 <= 0x1FFF_FFFF else { throw .malformedTag }
-        let number = Int(tag >> 3)
-        switch tag & 7 {
-        case 0:
-            return Field(number: number, content: .integer(try self.varint()))
-        case 1:
-            guard self.buffer.readSlice(length: 8) != nil else { throw .truncated }
-            return Field(number: number, content: .fixed)
-        case 2:
-            guard let slice = try self.prefixed() else { throw .truncated }
-            return Field(number: number, content: .bytes(slice))
-        case 5:
-            guard self.buffer.readSlice(length: 4) != nil else { throw .truncated }
-            return Field(number: number, content: .fixed)
-        default:
-            throw .malformedTag
+        // Looked at in one go: each look into a buffer costs more than what is looked at.
+        let head = self.buffer.withUnsafeReadableBytes { Head($0) }
+        if let error = head.error { throw error }
+        self.buffer.moveReaderIndex(forwardBy: head.bytes)
+        switch head.kind {
+        case .integer: return Field(number: head.number, content: .integer(head.value))
+        case .fixed: return Field(number: head.number, content: .fixed)
+        case .record:
+            guard let slice = self.buffer.readSlice(length: Int(head.value)) else { throw .truncated }
+            return Field(number: head.number, content: .bytes(slice))
         }
     }
 
     /// What ``FieldWriter/prefixed(_:)`` wrote, without its length; nil at the end. Not to be mixed with ``next()``.
     package mutating func prefixed() throws(FieldError) -> ByteBuffer? {
         guard self.buffer.readableBytes > 0 else { return nil }
-        let count = try self.varint()
-        guard count <= UInt64(self.buffer.readableBytes), let slice = self.buffer.readSlice(length: Int(count))
+        let count = self.buffer.withUnsafeReadableBytes { Varint($0, at: 0) }
+        if let error = count.error { throw error }
+        self.buffer.moveReaderIndex(forwardBy: count.bytes)
+        guard count.value <= UInt64(self.buffer.readableBytes),
+            let slice = self.buffer.readSlice(length: Int(count.value))
         else { throw .truncated }
         return slice
     }
+}
 
-    private mutating func varint() throws(FieldError) -> UInt64 {
-        var value: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 70, by: 7) {
-            guard let byte = self.buffer.readInteger(as: UInt8.self) else { throw .truncated }
-            value |= UInt64(byte & 0x7F) << shift
-            if byte & 0x80 == 0 { return value }
+/// A number of seven bits to a byte. Without one ``error`` says why.
+private struct Varint {
+    private static let bytesMax = 10
+
+    var value: UInt64 = 0
+    var bytes = 0
+    var error: FieldError?
+
+    init(_ buffer: UnsafeRawBufferPointer, at start: Int) {
+        let end = min(buffer.count, start + Self.bytesMax)
+        for place in start..<max(start, end) {
+            let byte = buffer[place]
+            self.value |= UInt64(byte & 0x7F) << UInt64(7 * (place - start))
+            if byte & 0x80 == 0 {
+                self.bytes = place + 1 - start
+                return
+            }
         }
-        throw .varintTooLong
+        self.error = end - start < Self.bytesMax ? .truncated : .varintTooLong
+    }
+}
+
+/// What a field begins with: its tag, and its value or the length of its record, which is known to be there.
+private struct Head {
+    enum Kind {
+        case integer
+        case record
+        case fixed
+    }
+
+    var number = 0
+    var kind = Kind.integer
+    var value: UInt64 = 0
+    /// Up to the end of the value, of a record up to its beginning.
+    var bytes = 0
+    var error: FieldError?
+
+    init(_ buffer: UnsafeRawBufferPointer) {
+        let tag = Varint(buffer, at: 0)
+        guard tag.error == nil else {
+            self.error = tag.error
+            return
+        }
+        guard tag.value >> 3 > 0, tag.value >> 3 <= 0x1FFF_FFFF else {
+            self.error = .malformedTag
+            return
+        }
+        self.number = Int(tag.value >> 3)
+        self.bytes = tag.bytes
+        switch tag.value & 7 {
+        case 0: self.readVarint(buffer)
+        case 2:
+            self.kind = .record
+            self.readVarint(buffer)
+            if self.error == nil, self.value > UInt64(buffer.count - self.bytes) { self.error = .truncated }
+        case 1: self.passOver(8, of: buffer)
+        case 5: self.passOver(4, of: buffer)
+        default: self.error = .malformedTag
+        }
+    }
+
+    private mutating func readVarint(_ buffer: UnsafeRawBufferPointer) {
+        let varint = Varint(buffer, at: self.bytes)
+        self.value = varint.value
+        self.bytes += varint.bytes
+        self.error = varint.error
+    }
+
+    private mutating func passOver(_ count: Int, of buffer: UnsafeRawBufferPointer) {
+        self.kind = .fixed
+        self.bytes += count
+        if self.bytes > buffer.count { self.error = .truncated }
     }
 }
 
 extension FieldReader.Field {
     package func integer<Value: FixedWidthInteger>(as: Value.Type = Value.self) throws(FieldError) -> Value {
-        guard case .integer(let value) = self.content else { throw .wrongType(field: self.number) }
-        guard let exact = Value(exactly: value) else { throw .invalidValue(field: self.number) }
+        guard let exact = Value(exactly: try self.number64()) else { throw .invalidValue(field: self.number) }
         return exact
     }
 
+    /// As ``integer(as:)``, without a generic parameter, which other modules pay for.
+    package func number64() throws(FieldError) -> UInt64 {
+        guard case .integer(let value) = self.content else { throw .wrongType(field: self.number) }
+        return value
+    }
+
     package func flag() throws(FieldError) -> Bool {
-        try self.integer(as: UInt64.self) != 0
+        try self.number64() != 0
     }
 
     package func buffer() throws(FieldError) -> ByteBuffer {
@@ -122,11 +190,15 @@ extension FieldReader.Field {
     }
 
     package func identifier<Kind>() throws(FieldError) -> Identifier<Kind> {
-        var slice = try self.buffer()
-        guard slice.readableBytes == 16, let value = slice.readInteger(as: UInt128.self) else {
+        Identifier(value: try self.sixteenBytes())
+    }
+
+    package func sixteenBytes() throws(FieldError) -> UInt128 {
+        guard case .bytes(let slice) = self.content else { throw .wrongType(field: self.number) }
+        guard slice.readableBytes == 16, let value = slice.getInteger(at: slice.readerIndex, as: UInt128.self) else {
             throw .invalidValue(field: self.number)
         }
-        return Identifier(value: value)
+        return value
     }
 
     package func identifiers<Kind>(atMost limit: Int) throws(FieldError) -> [Identifier<Kind>] {

@@ -16,9 +16,14 @@ package struct FieldWriter {
     }
 
     package mutating func integer(_ number: Int, _ value: some BinaryInteger) {
+        self.integer(number, UInt64(truncatingIfNeeded: value))
+    }
+
+    /// The same without a generic parameter, which other modules pay for.
+    package mutating func integer(_ number: Int, _ value: UInt64) {
         guard value != 0 else { return }
         self.varint(UInt64(number) << 3)
-        self.varint(UInt64(truncatingIfNeeded: value))
+        self.varint(value)
     }
 
     package mutating func flag(_ number: Int, _ value: Bool) {
@@ -38,8 +43,12 @@ package struct FieldWriter {
     }
 
     package mutating func identifier<Kind>(_ number: Int, _ value: Identifier<Kind>) {
+        self.sixteenBytes(number, value.value)
+    }
+
+    package mutating func sixteenBytes(_ number: Int, _ value: UInt128) {
         self.lengthDelimited(number, count: 16)
-        self.buffer.writeInteger(value.value)
+        self.buffer.writeInteger(value)
     }
 
     /// All identifiers as one record of 16 bytes each.
@@ -113,16 +122,30 @@ package struct FieldWriter {
     }
 
     private mutating func lengthDelimited(_ number: Int, count: Int) {
-        self.varint(UInt64(number) << 3 | 2)
-        self.varint(UInt64(count))
+        // Both are one byte, nearly always.
+        if number < 16, count < 0x80 {
+            self.buffer.writeInteger(UInt16(truncatingIfNeeded: (number << 3 | 2) << 8 | count))
+        } else {
+            self.varint(UInt64(number) << 3 | 2)
+            self.varint(UInt64(count))
+        }
     }
 
     private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            self.buffer.writeInteger(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
+        guard value >= 0x80 else {
+            self.buffer.writeInteger(UInt8(truncatingIfNeeded: value))
+            return
         }
-        self.buffer.writeInteger(UInt8(truncatingIfNeeded: rest))
+        self.buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 10) { bytes in
+            var rest = value
+            var count = 0
+            while rest >= 0x80 {
+                bytes[count] = UInt8(truncatingIfNeeded: rest) | 0x80
+                rest >>= 7
+                count += 1
+            }
+            bytes[count] = UInt8(truncatingIfNeeded: rest)
+            return count + 1
+        }
     }
 }

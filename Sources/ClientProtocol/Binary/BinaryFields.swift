@@ -42,6 +42,14 @@ extension FieldReader.Field {
         try self.identifiers(atMost: limit)
     }
 
+    /// A value of a numbered enumeration; a number that this version does not know is refused.
+    func choice<Value: RawRepresentable>() throws(FieldError) -> Value where Value.RawValue == UInt8 {
+        guard let number = UInt8(exactly: try self.number64()), let value = Value(rawValue: number) else {
+            throw .invalidValue(field: self.number)
+        }
+        return value
+    }
+
     func time() throws(FieldError) -> Timestamp {
         Timestamp(try self.integer())
     }
@@ -60,7 +68,7 @@ extension BinaryMessage {
     func commandID() throws(FieldError) -> UInt64? {
         var reader = FieldReader(self.fields)
         while let field = try reader.next() {
-            if field.number == 1 { return try field.integer() }
+            if field.number == 1 { return try field.number64() }
         }
         return nil
     }

@@ -28,10 +28,10 @@ extension DeliveredMessage: BinaryFields {
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
-            case 2: seq = try field.integer()
+            case 2: seq = try field.number64()
             case 3: sender = try field.identifier()
             case 4: clientMessage = try field.identifier()
-            case 5: kind = try field.value()
+            case 5: kind = try field.choice()
             case 6: body = try field.anyText()
             case 7: createdAt = try field.time()
             default: break
@@ -64,7 +64,7 @@ extension ConversationMember: BinaryFields {
         while let field = try reader.next() {
             switch field.number {
             case 1: user = try field.identifier()
-            case 2: role = try field.value()
+            case 2: role = try field.choice()
             default: break
             }
         }
@@ -86,8 +86,8 @@ extension ReceiptsResponse.Row: BinaryFields {
         while let field = try reader.next() {
             switch field.number {
             case 1: user = try field.identifier()
-            case 2: delivered = try field.integer()
-            case 3: read = try field.integer()
+            case 2: delivered = try field.number64()
+            case 3: read = try field.number64()
             default: break
             }
         }
@@ -111,8 +111,8 @@ extension Synced.TooFar: BinaryFields {
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
-            case 2: headSeq = try field.integer()
-            case 3: after = try field.integer()
+            case 2: headSeq = try field.number64()
+            case 3: after = try field.number64()
             default: break
             }
         }
@@ -134,7 +134,7 @@ extension PresenceBody: BinaryFields {
         while let field = try reader.next() {
             switch field.number {
             case 1: user = try field.identifier()
-            case 2: status = try field.value()
+            case 2: status = try field.choice()
             case 3: lastSeenAt = try field.time()
             default: break
             }

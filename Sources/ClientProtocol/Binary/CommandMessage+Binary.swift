@@ -95,8 +95,8 @@ extension ClientCommand {
             var fields = SetStatus()
             while let field = try reader.next() {
                 switch field.number {
-                case 2: fields.status = try field.value()
-                case 3: fields.visibleTo = try field.value()
+                case 2: fields.status = try field.choice()
+                case 3: fields.visibleTo = try field.choice()
                 default: break
                 }
             }
@@ -156,7 +156,7 @@ extension SendMessageRequest {
             switch field.number {
             case 2: conversation = try field.identifier()
             case 3: clientMessage = try field.identifier()
-            case 4: kind = try field.value()
+            case 4: kind = try field.choice()
             case 5: body = try field.anyText(atMost: Limits.messageBodyBytesMax)
             default: break
             }
@@ -178,7 +178,7 @@ extension ReceiptRequest {
             switch field.number {
             case 2: conversation = try field.identifier()
             case 3:
-                let number: UInt64 = try field.integer()
+                let number = try field.number64()
                 guard Self.seqs.contains(number) else { throw .invalidValue(field: 3) }
                 seq = number
             default: break
@@ -190,6 +190,9 @@ extension ReceiptRequest {
 
 extension SyncRequest {
     private struct Cursor: BinaryFields {
+        /// With the tag and length before it, for a device that has messages of the conversation.
+        static let bytesMin = 22
+
         var conversation: ConversationID
         var seq: UInt64
         var state: UInt64?
@@ -222,7 +225,9 @@ extension SyncRequest {
         }
 
         private static func number(_ field: FieldReader.Field) throws(FieldError) -> UInt64 {
-            UInt64(try field.integer(as: Int64.self))
+            let number = try field.number64()
+            guard number <= UInt64(Int64.max) else { throw .invalidValue(field: field.number) }
+            return number
         }
     }
 
@@ -238,6 +243,7 @@ extension SyncRequest {
 
     fileprivate init(from reader: inout FieldReader) throws(FieldError) {
         self.init(cursors: [:])
+        self.cursors.reserveCapacity(min(Self.cursorsMax, reader.readableBytes / Cursor.bytesMin))
         while let field = try reader.next() {
             switch field.number {
             case 2:
@@ -246,7 +252,9 @@ extension SyncRequest {
                     throw .tooMany(field: 2)
                 }
                 self.cursors[cursor.conversation] = cursor.seq
-                self.states[cursor.conversation] = cursor.state
+                if cursor.state != nil || !self.states.isEmpty {
+                    self.states[cursor.conversation] = cursor.state
+                }
             case 3: self.wantsReceipts = try field.flag()
             case 4: self.resume = try field.anyText(atMost: Self.resumeBytesMax)
             case 5: self.hasMore = try field.flag()

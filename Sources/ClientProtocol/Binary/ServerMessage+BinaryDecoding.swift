@@ -143,7 +143,7 @@ extension MessageSent {
             switch field.number {
             case 2: conversation = try field.identifier()
             case 3: clientMessage = try field.identifier()
-            case 4: seq = try field.integer()
+            case 4: seq = try field.number64()
             case 5: createdAt = try field.time()
             case 6: isDuplicate = try field.flag()
             default: break
@@ -168,8 +168,8 @@ extension ReceiptStored {
         while let field = try reader.next() {
             switch field.number {
             case 2: conversation = try field.identifier()
-            case 3: delivered = try field.integer()
-            case 4: read = try field.integer()
+            case 3: delivered = try field.number64()
+            case 4: read = try field.number64()
             default: break
             }
         }
@@ -204,8 +204,8 @@ extension StatusBody {
         var visibleTo: PresenceVisibility?
         while let field = try reader.next() {
             switch field.number {
-            case 2: status = try field.value()
-            case 3: visibleTo = try field.value()
+            case 2: status = try field.choice()
+            case 3: visibleTo = try field.choice()
             default: break
             }
         }
@@ -222,7 +222,7 @@ extension Failure {
         while let field = try reader.next() {
             switch field.number {
             case 2:
-                let number: UInt64 = try field.integer()
+                let number = try field.number64()
                 code = UInt16(exactly: number).flatMap(ErrorCode.init(rawValue:)) ?? .internal
             case 3: message = try field.anyText()
             case 4: retryAfter = try field.integer()

@@ -15,7 +15,7 @@ extension SyncMessages {
             switch field.number {
             case 1: conversation = try field.identifier()
             case 2: messages.append(try field.group())
-            case 3: headSeq = try field.integer()
+            case 3: headSeq = try field.number64()
             case 4: hasMore = try field.flag()
             default: break
             }
@@ -37,7 +37,7 @@ extension SyncReceipts {
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
-            case 2: state = try field.integer()
+            case 2: state = try field.number64()
             case 3: receipts.append(try field.group())
             default: break
             }
@@ -76,9 +76,9 @@ struct ConversationEventFields {
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
-            case 2: kind = try field.value()
+            case 2: kind = try field.choice()
             case 3: title = try field.anyText()
-            case 4: headSeq = try field.integer()
+            case 4: headSeq = try field.number64()
             case 5: createdAt = try field.time()
             case 6: members.append(try field.group())
             case 7: actor = try field.identifier()
@@ -127,7 +127,7 @@ extension ReceiptEvent {
             switch field.number {
             case 1: conversation = try field.identifier()
             case 2: user = try field.identifier()
-            case 3: seq = try field.integer()
+            case 3: seq = try field.number64()
             default: break
             }
         }

@@ -302,6 +302,7 @@ final class SessionHandler: ChannelDuplexHandler {
             return places.count { self.writeLive(deliveries[$0], sync) }
         }
         guard let buffers = frames.buffers(at: places, in: self.subprotocol) else {
+            self.services.metrics.deliveriesSkipped.increment(by: UInt64(places.count))
             self.eventsWereDropped()
             return 0
         }
