@@ -119,7 +119,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "trunkline",
-            dependencies: ["ClusterConfiguration", "Operations", .argumentParser, .logging, .nioPosix],
+            dependencies: ["ClusterConfiguration", "Messaging", "Operations", .argumentParser, .logging, .nioPosix],
             swiftSettings: settings
         ),
 

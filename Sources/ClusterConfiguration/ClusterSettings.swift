@@ -134,6 +134,7 @@ extension ClusterSettings {
         package var admissionWait = Duration.zero
         /// How long a session outlives its access token.
         package var tokenGrace = Duration.zero
+        package var deliveryWait = Duration.zero
         package var request = Duration.zero
         /// The whole time that an edge tries to place one message.
         package var submit = Duration.zero

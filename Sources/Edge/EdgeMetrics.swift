@@ -16,6 +16,7 @@ package final class EdgeMetrics: Sendable {
     let deliveries: Counter
     let deliveryDelay: Histogram
     let deliveriesSkipped: Counter
+    let deliveryWaits: Counter
     let deliveriesDropped: Counter
     let deliveriesWithheld: Counter
     let audiencesUnknown: Counter
@@ -67,6 +68,11 @@ package final class EdgeMetrics: Sendable {
         self.deliveryDelay = registry.histogram(
             "trunkline_edge_delivery_delay_seconds",
             help: "From a message's creation at its router until it was written to sessions, by two clocks."
+        )
+        self.deliveryWaits = registry.counter(
+            "trunkline_edge_delivery_waits_total",
+            help:
+                "How often a busy event loop let events wait for others, to write them at once (timeouts.delivery_wait)."
         )
         self.deliveriesSkipped = registry.counter(
             "trunkline_edge_deliveries_skipped_total",

@@ -75,7 +75,10 @@ package final class EdgeNode: WebSocketAcceptor {
             submitTimeout: settings.timeouts.submit
         )
         let eventLoops = Array(group.makeIterator())
-        let loops = eventLoops.enumerated().map { SessionLoop(number: $0, eventLoop: $1, metrics: metrics) }
+        let deliveryWait = TimeAmount(settings.timeouts.deliveryWait)
+        let loops = eventLoops.enumerated().map {
+            SessionLoop(number: $0, eventLoop: $1, metrics: metrics, deliveryWaitMax: deliveryWait)
+        }
         let index = SessionIndex()
         let closeLocal: @Sendable (SessionIndex.Entry, CloseCode) -> Void = { entry, code in
             loops[entry.loop].post(.close(code), to: entry.session)

@@ -18,8 +18,12 @@ package enum Limits {
     package static let deviceNameBytesMax = 64
     /// Members named in one request that creates a conversation or adds members.
     package static let membersPerRequestMax = 1000
-    /// Members of a conversation that is resolved through the registry.
-    package static let conversationMembersMax = 1000
+    /// Members of a conversation.
+    package static let conversationMembersMax = 100_000
+    /// Users that one frame between nodes names; lists of more go in parts.
+    package static let usersPerFrameMax = 1000
+    /// Members that an answer shows of a conversation; the others are read page by page.
+    package static let membersShownMax = 1000
     /// Members whose receipts travel in one request from an edge to a conversation's owner.
     package static let receiptsPerRequestMax = 256
     /// Conversations that one session watches the presence in.

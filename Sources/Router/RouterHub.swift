@@ -281,7 +281,11 @@ extension RouterHub: AudienceTransport {
 
     package func settle(_ departure: Departure, completion: @escaping @Sendable () -> Void) {
         guard let parts = self.parts else { return completion() }
-        parts.settler.settle(departure, completion: completion)
+        // As many as a question to an edge has room for; for the parts of a large group one after the other.
+        guard let (part, rest) = departure.split(atMost: Limits.usersPerFrameMax) else {
+            return parts.settler.settle(departure, completion: completion)
+        }
+        parts.settler.settle(part) { self.settle(rest, completion: completion) }
     }
 
     @discardableResult

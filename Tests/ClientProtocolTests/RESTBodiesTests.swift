@@ -39,7 +39,7 @@ struct RESTBodiesTests {
         )
         #expect(
             try self.fields(Samples.conversationResponse)
-                == ["conversation_id", "kind", "title", "members", "head_seq", "created_at"]
+                == ["conversation_id", "kind", "title", "member_count", "members", "head_seq", "created_at"]
         )
         #expect(try self.fields(AddMembersRequest(userIDs: [])) == ["user_ids"])
         #expect(

@@ -13,9 +13,11 @@ extension ClusterTests {
         private static func run(
             _ arguments: [String],
             _ cluster: TestCluster,
+            file: String? = nil,
             meanwhile: (GuardedProcess) async throws -> Void = { _ in }
         ) async throws -> (status: Int32, text: String, report: JSONValue) {
-            let file = "\(cluster.folder)/\(await Names.shared.next("load")).json"
+            let name = await Names.shared.next("load")
+            let file = file ?? "\(cluster.folder)/\(name).json"
             let edges = cluster.edges.flatMap { ["--edge", $0.url] }
             // On a busy machine a message may take its time; what is sent has to be answered in the end.
             let patient = ["--drain", "100s", "--send-time-limit", "100s", "--warmup", "1s"]
@@ -77,6 +79,88 @@ extension ClusterTests {
             #expect(report["returns"]?["back"]?.integer == 20)
             #expect(text.contains("--storm-limit is 0.0 s"), "\(text)")
             #expect(text.contains("--memory-limit is 1 MiB"), "\(text)")
+        }
+
+        /// What `trunkline-load compare` says and how it ends.
+        private static func compare(
+            _ arguments: [String],
+            _ cluster: TestCluster
+        ) async throws -> (status: Int32, text: String) {
+            let process = try GuardedProcess(
+                [TestCluster.program("trunkline-load"), "compare"] + arguments,
+                environment: cluster.environment,
+                output: "\(cluster.folder)/\(await Names.shared.next("compare")).out"
+            )
+            try await eventually("the comparison ends", within: .seconds(60)) { process.exitStatus != nil }
+            return (process.exitStatus ?? -1, process.text)
+        }
+
+        @Test("a run is told over time with what every node took, as a page too, and can be compared with another")
+        func reports() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let page = "\(cluster.folder)/\(await Names.shared.next("page")).html"
+            let routers = cluster.routers.flatMap { ["--metrics", $0.url] }
+            let (status, text, report) = try await Self.run(
+                ["--users", "10", "--rate", "40", "--duration", "3s", "--html", page] + routers,
+                cluster
+            )
+            #expect(status == 0, "\(text)")
+            #expect(text.contains("offered"), "without a terminal there is a line a second")
+            #expect(!text.contains("\u{1B}"))
+            #expect(report["format_version"]?.integer == 1)
+            let series = report["time_series"]
+            #expect(series?["interval_seconds"]?.integer == 1)
+            let intervals = series?["intervals"]?.array ?? []
+            #expect(intervals.prefix(4).map { $0["offered"]?.integer } == [40, 40, 40, 40])
+            #expect(intervals.reduce(0) { $0 + ($1["acknowledged"]?.integer ?? 0) } == 160)
+            #expect(intervals.reduce(0) { $0 + ($1["delivered"]?.integer ?? 0) } == 160)
+            #expect(intervals.first?["delivery_latency"]?["count"]?.integer == 40)
+            let names = Set((series?["nodes"]?.array ?? []).compactMap { $0["name"]?.string })
+            #expect(names == Set(cluster.nodes.map(\.name) + ["trunkline-load"]))
+            let html = try String(contentsOfFile: page, encoding: .utf8)
+            #expect(html.hasPrefix("<!DOCTYPE html>") && html.hasSuffix("</html>\n"))
+            #expect(cluster.nodes.allSatisfy { html.contains($0.name) })
+        }
+
+        @Test("compare: what it finds is its exit code")
+        func compared() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let folder = cluster.folder
+            let first = "\(folder)/\(await Names.shared.next("first"))"
+            _ = try await Self.run(["--users", "4", "--rate", "40", "--duration", "2s"], cluster, file: first)
+            let whole = try String(contentsOfFile: first, encoding: .utf8)
+            var count = 0
+            func altered(_ text: String, by replacement: String) throws -> String {
+                count += 1
+                let other = whole.replacing(text, with: replacement)
+                #expect(other != whole)
+                let path = "\(first)-\(count)"
+                try other.write(toFile: path, atomically: true, encoding: .utf8)
+                return path
+            }
+            let slower = try altered("\"p50_ms\" : ", by: "\"p50_ms\" : 9")
+            let larger = try altered("\"users\" : 4", by: "\"users\" : 5")
+            let damaged = try altered("\"sessions\" : ", by: "")
+            let same = try await Self.compare([first, first, "--fail-if-worse", "0"], cluster)
+            #expect(same.status == 0, "\(same.text)")
+            #expect(same.text.contains("settings and machine are the same"))
+            let worse = try await Self.compare([first, slower, "--fail-if-worse", "10"], cluster)
+            #expect(worse.status == 1, "\(worse.text)")
+            #expect(worse.text.contains("WORSE"))
+            #expect(try await Self.compare([first, slower], cluster).status == 0, "nothing was to be judged")
+            let other = try await Self.compare([first, larger, "--fail-if-worse", "10"], cluster)
+            #expect(other.status == 4, "\(other.text)")
+            #expect(other.text.contains("NOT COMPARABLE"))
+            let judged = try await Self.compare(
+                [first, larger, "--fail-if-worse", "10", "--even-if-different"],
+                cluster
+            )
+            #expect(judged.status == 0, "\(judged.text)")
+            let unreadable = try await Self.compare([first, damaged], cluster)
+            #expect(unreadable.status == 3 && unreadable.text.contains("damaged"), "\(unreadable.text)")
+            #expect(try await Self.compare([first, folder + "/none"], cluster).status == 3)
+            #expect(try await Self.compare([first], cluster).status == 2)
+            #expect(try await Self.compare([first, first, "--fail-if-worse", "-1"], cluster).status == 2)
         }
 
         @Test("an edge that is killed under direct load: its sessions are counted as lost with the reason, and as back")

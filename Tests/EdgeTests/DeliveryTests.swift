@@ -45,6 +45,34 @@ struct DeliveryTests {
         #expect(fixture.metrics.deliveries.value == 3)
     }
 
+    @Test("Recipients named by a number: a device that comes gets what follows, one that is gone holds nobody up")
+    func numbered() async throws {
+        let fixture = SessionsFixture()
+        let users = [self.sender, self.receiver]
+        let all = AudienceUpdate(conversation: ConversationID(value: 5), number: 1, kind: .all, users: users)
+        fixture.dispatcher.audienceReceived(all.encoded(), from: "router-1")
+        func deliver(_ seq: UInt64) async -> ServerMessage {
+            var message = self.deliver(seq...seq, to: [])[0]
+            message.audience = 1
+            await fixture.deliver([message])
+            return .newMessage(DeliveredMessage(message.message))
+        }
+        let sending = try await fixture.authenticate(self.sender, self.phone)
+        let first = try await fixture.authenticate(self.receiver, DeviceID(value: 5))
+        for seq: UInt64 in 1...3 {
+            let expected = await deliver(seq)
+            #expect(try await first.next() == expected)
+        }
+        let second = try await fixture.authenticate(self.receiver, DeviceID(value: 6))
+        var expected = await deliver(4)
+        for client in [first, second] { #expect(try await client.next() == expected) }
+        try await first.channel.close()
+        expected = await deliver(5)
+        #expect(try await second.next() == expected)
+        #expect(try await sending.frames().isEmpty)
+        #expect(fixture.metrics.deliveries.value == 6)
+    }
+
     @Test("Messages of one read are written in order, as one flush")
     func joined() async throws {
         let fixture = SessionsFixture()

@@ -94,9 +94,9 @@ struct NumberedAudiencesTests {
 
     @Test("deliveries to one audience are one group; a device does not get what it caused")
     func groups() {
-        let mark = NumberedAudiences.Mark(router: "a", conversation: self.conversation, number: 1, revision: 0)
+        let mark = NumberedAudiences.Mark(router: "a", conversation: self.conversation, revision: 1)
         var later = mark
-        later.revision = 1
+        later.revision = 2
         let deliveries = [
             self.delivery(1, mark), self.delivery(2, nil, excluded: self.device),
             self.delivery(3, mark, excluded: self.device), self.delivery(4, later), self.delivery(5, nil),

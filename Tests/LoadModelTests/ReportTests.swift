@@ -65,6 +65,18 @@ struct ReportTests {
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
     }
 
+    @Test("the summary tells what each node took, and what a delivery cost")
+    func nodes() {
+        let text = SummaryTable.text(of: SampleReport.make { _ in 1 })
+        // Node 0 takes a tenth of a core, node 1 two tenths, and 50 deliveries are made in a second.
+        let lines = text.split(separator: "\n").map { $0.split(separator: " ") }
+        #expect(lines.contains(["node-0", "10.0", "2,000", "40.0", "0"]), "\(text)")
+        #expect(lines.contains(["node-1", "20.0", "4,000", "40.0", "0"]), "\(text)")
+        #expect(lines.contains(["node-2", "30.0", "40.0", "0"]), "the load generator costs the cluster nothing")
+        #expect(lines.contains(["all", "watched", "6,000"]), "\(text)")
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
+    }
+
     @Test("counts of two loops add up")
     func counts() {
         var one = RunCounts()

@@ -151,10 +151,10 @@ struct StormTests {
             process_open_fds{what="all"} 17
 
             """
-        #expect(NodeMemory.value(of: NodeMemory.metric, in: text) == 59_125_760)
-        #expect(NodeMemory.value(of: "process_resident_memory_bytes_max", in: text) == 5)
-        #expect(NodeMemory.value(of: "process_resident", in: text) == nil)
-        #expect(NodeMemory.value(of: NodeMemory.metric, in: "") == nil)
+        #expect(MetricsText.value(of: "process_resident_memory_bytes", in: text) == 59_125_760)
+        #expect(MetricsText.value(of: "process_resident_memory_bytes_max", in: text) == 5)
+        #expect(MetricsText.value(of: "process_resident", in: text) == nil)
+        #expect(MetricsText.value(of: "process_resident_memory_bytes", in: "") == nil)
     }
 
     @Test("the verdict of a storm stands behind that of the audit and before that of the rate")

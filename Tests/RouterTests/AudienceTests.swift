@@ -244,14 +244,8 @@ struct AudienceTests {
         var audience = try self.resolved()
         let without = members([1: .owner], version: 2)
         let news = audience.deliver(parcel(2, without, former: [user(2)]), now: start)
-        let token = try #require(lookUp(news)).token
-        let actions = audience.lookedUp(
-            conversationID,
-            token: token,
-            answer: .found([user(1): [east]], complete: [east, west]),
-            now: start
-        )
-        #expect(sent(actions).contains(Sent(edge: "edge-2", seq: 2, recipients: [user(2)], isBroadcast: true)))
+        #expect(lookUp(news) == nil, "nobody came")
+        #expect(sent(news).contains(Sent(edge: "edge-2", seq: 2, recipients: [user(2)], isBroadcast: true)))
         let next = audience.deliver(parcel(3, without), now: start)
         #expect(sent(next) == [Sent(edge: "edge-1", seq: 3, recipients: [user(1)])])
     }
@@ -270,15 +264,12 @@ struct AudienceTests {
             answer: .found(locations, complete: [east, west]),
             now: start
         )
-        #expect(sent(actions) == [Sent(edge: "edge-1", seq: 1, recipients: [user(1), user(2)])])
-        let second = try #require(lookUp(actions))
-        let rest = audience.lookedUp(
-            conversationID,
-            token: second.token,
-            answer: .found(locations, complete: [east, west]),
-            now: start
+        #expect(
+            sent(actions) == [
+                Sent(edge: "edge-1", seq: 1, recipients: [user(1), user(2)]),
+                Sent(edge: "edge-1", seq: 2, recipients: [user(1)]),
+            ]
         )
-        #expect(sent(rest) == [Sent(edge: "edge-1", seq: 2, recipients: [user(1)])])
     }
 
     @Test("An edge that does not know a session makes the audience be looked up again")
@@ -358,6 +349,72 @@ struct AudienceTests {
         #expect(sentNumbers(audience.deliver(again, now: start)) == ["edge-2": 0])
     }
 
+    @Test("When members come and go only those who came are looked up, and edges are told of both by their numbers")
+    func membersChange() throws {
+        var audience = Audience(numberedFrom: 1)
+        audience.linksChanged([east, west])
+        tell(&audience, [east, west])
+        let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
+        let answer = Audience.Answer.found([user(1): [east], user(2): [east]], complete: [east, west])
+        _ = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
+        _ = audience.deliver(parcel(2, self.list), now: start)
+        // User 2 goes, user 3 comes.
+        let next = MemberList([Member(user: user(1), role: .owner), Member(user: user(3), role: .member)], version: 9)
+        let changed = audience.deliver(parcel(3, next), now: start)
+        let question = try #require(lookUp(changed))
+        #expect(question.users == [user(3)])
+        #expect(told(changed).map(\.update.kind) == [.detached])
+        #expect(told(changed).first?.update.users == [user(2)])
+        // Who comes meanwhile is not lost.
+        #expect(audience.attachmentChanged(edge: "edge-2", attached: [user(1)], detached: []).isEmpty)
+        let found = Audience.Answer.found([user(3): [east]], complete: [east, west])
+        let actions = audience.lookedUp(conversationID, token: question.token, answer: found, now: start)
+        #expect(
+            told(actions).contains {
+                $0.edge == "edge-1" && $0.update.kind == .attached && $0.update.users == [user(3)]
+            }
+        )
+        let recipients = Dictionary(grouping: sent(actions), by: \.edge).mapValues { Set($0.flatMap(\.recipients)) }
+        #expect(recipients == ["edge-1": [user(1), user(3)], "edge-2": [user(1)]])
+        // Who went is not looked for any more, and nobody is looked up when nobody came.
+        #expect(audience.attachmentChanged(edge: "edge-1", attached: [user(2)], detached: []).isEmpty)
+        let alone = MemberList([Member(user: user(1), role: .owner)], version: 10)
+        let last = audience.deliver(parcel(4, alone), now: start)
+        #expect(lookUp(last) == nil)
+        #expect(Set(sent(last).flatMap(\.recipients)) == [user(1)])
+    }
+
+    @Test(
+        "More recipients than a frame holds: by a number from the first message on, and named in parts where that cannot be"
+    )
+    func largeAudience() throws {
+        let count = Limits.usersPerFrameMax * 2 + 500
+        let everybody = (1...UInt64(count)).map { user($0) }
+        let list = MemberList(everybody.map { Member(user: $0, role: .member) }, version: 1)
+        var audience = Audience()
+        audience.linksChanged([east, west])
+        audience.registrationChanged(edge: "edge-1", isRegistered: true, takesAudiences: true)
+        audience.registrationChanged(edge: "edge-2", isRegistered: true, takesAudiences: false)
+        let token = try #require(lookUp(audience.deliver(parcel(1, list), now: start))).token
+        let found = Dictionary(uniqueKeysWithValues: everybody.map { ($0, [east, west]) })
+        let answer = Audience.Answer.found(found, complete: [east, west])
+        let actions = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
+        let updates = told(actions).map(\.update)
+        #expect(updates.map(\.kind) == [.all, .attached, .attached])
+        #expect(updates.allSatisfy { $0.users.count <= Limits.usersPerFrameMax })
+        #expect(Set(updates.flatMap(\.users)) == Set(everybody))
+        let named = sent(actions).filter { $0.edge == "edge-2" }
+        #expect(named.count == 3)
+        #expect(Set(named.flatMap(\.recipients)) == Set(everybody))
+        #expect(named.map(\.recipients.count).reduce(0, +) == count)
+        // One frame for each edge that understands numbers, whatever the number of members.
+        #expect(sent(audience.deliver(parcel(2, list), now: start)).count { $0.edge == "edge-1" } == 1)
+        let left = told(
+            audience.attachmentChanged(edge: "edge-1", attached: [], detached: Array(everybody.prefix(1500)))
+        )
+        #expect(left.map(\.update.users.count) == [1000, 500])
+    }
+
     /// Two edges with sessions that come and go. What leaves the router goes exactly to those who have a session at that
     /// moment, whatever the registry said before, and in the order of `seq`.
     @Test("The audience is exact through any course of announcements and look-ups", arguments: 0..<50 as Range<UInt64>)
@@ -371,6 +428,8 @@ struct AudienceTests {
         var sessions: [EdgeLife: Set<UserID>] = [:]
         var questions: [(token: UInt64, answer: Audience.Answer)] = []
         var lastSent: UInt64 = 0
+        var list = self.list
+        var lists: [UInt64: MemberList] = [:]
         func registry() -> Audience.Answer {
             var found: [UserID: [EdgeLife]] = [:]
             for (edge, users) in sessions {
@@ -404,13 +463,14 @@ struct AudienceTests {
                 lastSent = seq
                 for edge in [east, west] {
                     let got = frames.filter { $0.edge == edge.edge }.reduce(into: Set()) { $0.formUnion($1.recipients) }
-                    #expect(got == sessions[edge] ?? [], "seed \(seed) seq \(seq)")
+                    let members = Set(lists[seq]?.users ?? [])
+                    #expect(got == members.intersection(sessions[edge] ?? []), "seed \(seed) seq \(seq)")
                 }
             }
         }
         for seq in 1...200 as ClosedRange<UInt64> {
             for edge in [east, west] {
-                let person = user(UInt64.random(in: 1...2, using: &random))
+                let person = user(UInt64.random(in: 1...4, using: &random))
                 let isAttached = Bool.random(using: &random)
                 if isAttached {
                     sessions[edge, default: []].insert(person)
@@ -425,7 +485,12 @@ struct AudienceTests {
                     )
                 )
             }
-            carryOut(audience.deliver(parcel(seq, self.list), now: start))
+            if UInt8.random(in: 0..<6, using: &random) == 0 {
+                let users = (1...4).filter { _ in Bool.random(using: &random) }.map { user(UInt64($0)) }
+                list = MemberList(users.map { Member(user: $0, role: .member) }, version: list.version + 1)
+            }
+            lists[seq] = list
+            carryOut(audience.deliver(parcel(seq, list), now: start))
             if Bool.random(using: &random), !questions.isEmpty {
                 let (token, answer) = questions.removeFirst()
                 carryOut(audience.lookedUp(conversationID, token: token, answer: answer, now: start))

@@ -25,15 +25,21 @@ struct LoadCommand: ParsableCommand {
             much memory the nodes took. Connections that are lost for another reason, such as an edge that was killed \
             by hand, count the same in every scenario.
 
-            Exit codes: 0 the audit held. 1 the audit found violations. 2 the command line is wrong. 3 users, \
-            conversations or connections could not be made. 4 the audit held, but more messages failed for good than \
+            Exit codes, which keep their meaning: 0 the audit held. 1 the audit found violations. 2 the command line is \
+            wrong. 3 users, conversations or connections could not be made, or the audit held and the file of --json or --html \
+            could not be written. 4 the audit held, but more messages failed for good than \
             --allow-failures, or the rate was not reached, or sessions stayed away. 5 the audit held, but the storm was not weathered: not \
             everybody was back within --storm-limit, an error other than rate_limited was seen, or a node took more \
             memory than --memory-limit.
 
+            On a terminal a block that is redrawn every second shows rates, percentiles, errors and what the nodes take; \
+            elsewhere it is a line a second. --json and --html write everything to files, over time too; \
+            `trunkline-load compare A.json B.json` compares two runs (`trunkline-load compare --help`).
+
             Example: trunkline-load --edge http://127.0.0.1:8201 --edge http://127.0.0.1:8202 --scenario direct \
             --users 40 --rate 500 --duration 10s
-            """
+            """,
+        version: "trunkline-load \(ProgramVersion.current)"
     )
 
     @Option(
@@ -157,7 +163,7 @@ struct LoadCommand: ParsableCommand {
     @Option(
         name: .customLong("metrics"),
         help: ArgumentHelp(
-            "Of storm: a node beside the edges, such as a router, whose memory is watched; once for each.",
+            "A node beside the edges, such as a router, whose memory and processor time are watched; once for each.",
             valueName: "url"
         ),
         transform: { text in
@@ -179,6 +185,9 @@ struct LoadCommand: ParsableCommand {
 
     @Option(name: .customLong("json"), help: ArgumentHelp("Write everything to this file.", valueName: "file"))
     var jsonFile: String?
+
+    @Option(name: .customLong("html"), help: ArgumentHelp("Write a page with plots to this file.", valueName: "file"))
+    var htmlFile: String?
 
     @Flag(help: "Only the summary, no progress.")
     var quiet = false
@@ -221,8 +230,7 @@ struct LoadCommand: ParsableCommand {
             try require(self.stormLimit.nanoseconds > 0, "--storm-limit is above 0.")
             try require(self.memoryLimit.map { (1...1 << 20).contains($0) } ?? true, "--memory-limit is 1 to 1048576.")
         } else {
-            let isPlain = self.watchedNodes.isEmpty && self.memoryLimit == nil
-            try require(isPlain, "--metrics and --memory-limit go with --scenario storm.")
+            try require(self.memoryLimit == nil, "--memory-limit goes with --scenario storm.")
         }
         if let runID = self.runID {
             let allowed = "abcdefghijklmnopqrstuvwxyz0123456789-".utf8

@@ -10,7 +10,9 @@ import TrunklineClient
 extension LoadLoop {
     struct Snapshot: Sendable {
         var counts: RunCounts
-        var failures: Int
+        /// By code: messages that failed, and what else was refused.
+        var failures: [String: Int]
+        var refusals: [String: Int]
         var unanswered: Int
         var open: Int
         var lost: Int
@@ -27,7 +29,8 @@ extension LoadLoop {
         }
         return Snapshot(
             counts: self.counts,
-            failures: self.failures.count,
+            failures: self.failures.countByCode,
+            refusals: self.returns.refusals,
             unanswered: self.unansweredCount,
             open: self.openCount,
             lost: self.returns.lostCount,
@@ -67,6 +70,7 @@ extension LoadLoop {
         var deliveryLatency: LatencyRecorder
         var lateness: LatencyRecorder
         var lastSendLateness: Int64
+        var series: RunSeries
         var acknowledgementTimes: EventTimeline
         var deliveryTimes: EventTimeline
         var acknowledgements: [[ConversationAudit.Acknowledgement]]
@@ -76,7 +80,7 @@ extension LoadLoop {
     /// Everything, after the sessions were closed.
     func outcome() -> Outcome {
         var counts = self.counts
-        for code in self.failures.values { counts.failed[code, default: 0] += 1 }
+        counts.failed = self.failures.countByCode
         var figures = self.sessionFigures
         figures.connected = self.connectedOnce.count
         for session in self.sessions.values {
@@ -100,6 +104,7 @@ extension LoadLoop {
             deliveryLatency: self.deliveryLatency,
             lateness: self.lateness,
             lastSendLateness: self.lastSendLateness,
+            series: self.series,
             acknowledgementTimes: self.acknowledgementTimes,
             deliveryTimes: self.deliveryTimes,
             acknowledgements: self.acknowledgements,

@@ -22,7 +22,9 @@ extension LoadLoop {
         let now = Int64(clamping: NIODeadline.now().uptimeNanoseconds)
         switch event {
         case .disconnected(let error, _), .ended(let error):
+            let lostBefore = self.returns.lostCount
             self.returns.lost(user, ReturnTracker.Refusal(error), at: now)
+            if self.returns.lostCount > lostBefore { self.series.connectionLost(at: self.elapsed) }
         case .caughtUp:
             self.returns.back(user, at: now)
         case .delayed(let error), .refused(_, let error), .failed(_, let error):

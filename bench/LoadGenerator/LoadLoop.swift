@@ -46,7 +46,8 @@ final class LoadLoop {
     var lastSendLateness: Int64 = 0
 
     var counts = RunCounts()
-    var failures: [UInt32: String] = [:]
+    var failures = FailureLog()
+    var series = RunSeries()
     var sessionFigures = RunReport.Sessions()
     var acknowledgementLatency = LatencyRecorder()
     var deliveryLatency = LatencyRecorder()
@@ -128,7 +129,7 @@ final class LoadLoop {
             self.receivedAcknowledgement(sent, attempts)
         case .failed(let request, let error):
             if let message = self.shared.identity.message(of: request.clientMessageID, in: self.plan) {
-                self.failures[UInt32(message)] = error.name
+                self.fail(message, error.name)
             }
         case .connected:
             self.connectedOnce.insert(user)
@@ -181,22 +182,33 @@ final class LoadLoop {
 
     private func send(_ message: Int, from sender: Int, elapsed: Int64) {
         let time = self.plan.time(of: message)
+        let conversation = self.plan.conversation(of: message)
         self.counts.offered += 1
+        self.series.offered(deliveries: self.plan.topology.members[conversation].count - 1, at: time)
         self.lastSendLateness = elapsed - time
         if time >= self.plan.warmUpNanoseconds { self.lateness.record(nanoseconds: elapsed - time) }
         let request = SendMessageRequest(
-            conversationID: self.shared.population.conversations[self.plan.conversation(of: message)],
+            conversationID: self.shared.population.conversations[conversation],
             clientMessageID: self.shared.identity.id(of: message, at: time),
             kind: .text,
             body: self.shared.bodies.body(of: message)
         )
         if self.sessions[sender]?.send(request) == true {
             self.counts.sent += 1
+            self.series.sent(at: elapsed)
         } else {
             let hasEnded = self.sessions[sender]?.hasEnded ?? true
-            self.failures[UInt32(message)] = hasEnded ? "session_ended" : "backlog_full"
+            self.fail(message, hasEnded ? "session_ended" : "backlog_full")
         }
     }
+
+    private func fail(_ message: Int, _ code: String) {
+        self.failures[UInt32(message)] = code
+        self.series.failed(at: self.elapsed)
+    }
+
+    /// Nanoseconds since the start of the sending.
+    var elapsed: Int64 { (NIODeadline.now() - self.startedAt).nanoseconds }
 
     // MARK: - Receiving
 
@@ -211,9 +223,10 @@ final class LoadLoop {
         if attempts == 0 { self.failures[UInt32(message)] = nil }
         self.counts.acknowledged += 1
         if sent.isDuplicate { self.counts.acknowledgedAsDuplicate += 1 }
-        let elapsed = (NIODeadline.now() - self.startedAt).nanoseconds
+        let (elapsed, planned) = (self.elapsed, self.plan.time(of: message))
         self.acknowledgementTimes.note(at: elapsed)
-        let latency = elapsed - self.plan.time(of: message)
+        self.series.acknowledged(at: elapsed, planned: planned)
+        let latency = elapsed - planned
         self.recentAcknowledgements.record(nanoseconds: latency)
         if self.plan.isMeasured(message) { self.acknowledgementLatency.record(nanoseconds: latency) }
     }
@@ -231,12 +244,14 @@ final class LoadLoop {
         if message.body != self.shared.bodies.body(of: number) { self.logs[place].recordAltered(seq: message.seq) }
         guard self.plan.sender(of: number) != user else { return }
         if arrival == .live { self.counts.deliveredLive += 1 } else { self.counts.deliveredByCatchUp += 1 }
-        self.measureDelivery(of: number, at: (NIODeadline.now() - self.startedAt).nanoseconds)
+        self.measureDelivery(of: number, at: self.elapsed)
     }
 
     private func measureDelivery(of number: Int, at elapsed: Int64) {
+        let planned = self.plan.time(of: number)
         self.deliveryTimes.note(at: elapsed)
-        let latency = elapsed - self.plan.time(of: number)
+        self.series.delivered(at: elapsed, planned: planned)
+        let latency = elapsed - planned
         self.recentDeliveries.record(nanoseconds: latency)
         if self.plan.isMeasured(number) { self.deliveryLatency.record(nanoseconds: latency) }
     }
@@ -244,7 +259,7 @@ final class LoadLoop {
     /// The same for messages whose bytes another session was brought before. What was found out then, and holds for every
     /// receiver, stands in the note: one more than the number of a message that is as it was sent, -1 for others.
     private func receivedSeen(_ first: SeenFrames.Frame, _ count: Int, _ user: Int) {
-        let elapsed = (NIODeadline.now() - self.startedAt).nanoseconds
+        let elapsed = self.elapsed
         var (frame, rest) = (Optional(first), count)
         while rest > 0, let current = frame {
             (frame, rest) = (current.next, rest - 1)

@@ -32,37 +32,39 @@ struct LoadRun {
         var settings = TrunklineHTTP.Settings()
         settings.connectionsPerEdgeMax = max(8, self.command.setupConcurrency)
         let http = TrunklineHTTP(edges: self.command.edges, eventLoops: group, settings: settings)
-        let memory = MemoryWatch(
-            self.command.scenario == .storm ? self.command.edges + self.command.watchedNodes : [],
+        let nodes = NodeWatch(
+            self.command.edges + self.command.watchedNodes,
+            isStorm: self.command.scenario == .storm,
             eventLoops: group
         )
         let verdict: Verdict
         do {
-            verdict = try await self.run(plan, http, memory, group)
+            verdict = try await self.run(plan, http, nodes, group)
         } catch {
             self.fail("It could not be set up: \(error)")
             verdict = .setupFailed
         }
         await http.shutDown()
-        await memory.shutDown()
+        await nodes.shutDown()
         try? await group.shutdownGracefully()
         return verdict
     }
 
     private func fail(_ text: String) {
+        self.progress.clear()
         StandardError.write("trunkline-load: \(text)\n")
     }
 
     private func run(
         _ plan: MessagePlan,
         _ http: TrunklineHTTP,
-        _ memory: MemoryWatch,
+        _ nodes: NodeWatch,
         _ group: MultiThreadedEventLoopGroup
     ) async throws -> Verdict {
         var report = RunReport()
         let runID = self.command.runID ?? String(UInt64.random(in: 0..<2_821_109_907_456), radix: 36)
         self.describe(plan, runID, &report)
-        await memory.sample { .start }
+        await nodes.sample(since: nil) { .start }
         let begin = NIODeadline.now()
         let population = try await Population.make(
             plan.topology,
@@ -77,7 +79,7 @@ struct LoadRun {
             loops.append(try await LoopHandle.make(number: number, eventLoop: eventLoop, shared: shared))
         }
         do {
-            try await self.measure(shared, loops, memory, since: begin, &report)
+            try await self.measure(shared, loops, nodes, since: begin, &report)
         } catch {
             // Sessions tell their loop what they see until they are closed.
             for loop in loops { try? await loop.ask { $0.closeSessions() } }
@@ -89,7 +91,7 @@ struct LoadRun {
     private func measure(
         _ shared: LoadLoop.Shared,
         _ loops: [LoopHandle],
-        _ memory: MemoryWatch,
+        _ nodes: NodeWatch,
         since begin: NIODeadline,
         _ report: inout RunReport
     ) async throws {
@@ -102,17 +104,18 @@ struct LoadRun {
         )
         let start = NIODeadline.now() + .milliseconds(100)
         let stormAt = self.command.stormAt.map { start + .nanoseconds($0) } ?? .distantFuture
-        try await memory.watch({ .now() < stormAt ? .before : .storm }) {
-            try await self.send(loops, start: start)
+        try await nodes.watch(since: start, { .now() < stormAt ? .before : .storm }) {
+            let live = LiveReporter(progress: self.progress, plan: plan, nodes: nodes, start: start)
+            try await self.send(loops, live, start: start)
             report.sendingSeconds = Self.seconds(since: start)
             let drainBegin = NIODeadline.now()
             try await self.drain(loops)
             report.drainSeconds = Self.seconds(since: drainBegin)
         }
-        report.memory = memory.result
+        report.memory = nodes.memory
         let auditBegin = NIODeadline.now()
         let finish = RunFinish(plan: plan, shared: shared, progress: self.progress)
-        let lateness = try await finish.collect(loops, into: &report)
+        let lateness = try await finish.collect(loops, nodes.nodes, into: &report)
         report.auditSeconds = Self.seconds(since: auditBegin)
         report.verdict = Verdict(
             audit: report.audit,
@@ -145,6 +148,8 @@ struct LoadRun {
 
     private func describe(_ plan: MessagePlan, _ runID: String, _ report: inout RunReport) {
         report.run = runID
+        report.program = "trunkline-load \(ProgramVersion.current)"
+        report.commandLine = CommandLine.arguments
         report.startedAt = ReportFile.timestamp()
         report.machine = MachineFacts.read()
         report.settings.edges = self.command.edges.map(\.url)
@@ -152,6 +157,7 @@ struct LoadRun {
         report.settings.users = plan.topology.userCount
         report.settings.conversations = plan.topology.members.count
         report.settings.groupSize = plan.topology.members.map(\.count).max() ?? 0
+        report.settings.senders = min(report.settings.groupSize, plan.topology.sendersMax)
         report.settings.messagesPerSecond = plan.messagesPerSecond
         report.settings.durationSeconds = self.command.measuredTime.seconds
         report.settings.warmUpSeconds = self.command.warmup.seconds
@@ -160,6 +166,7 @@ struct LoadRun {
         report.settings.eventLoops = self.command.eventLoops
         report.settings.allowedFailures = self.command.allowFailures
         if self.command.scenario == .storm {
+            report.settings.stormSeconds = self.command.stormAt.map { Double($0) / 1e9 }
             report.storm = StormRule(
                 limitSeconds: self.command.stormLimit.seconds,
                 memoryMebibytesMax: self.command.memoryLimit
@@ -169,16 +176,20 @@ struct LoadRun {
     }
 
     private func publish(_ report: RunReport) -> Verdict {
+        self.progress.clear()
         print(SummaryTable.text(of: report))
-        if let path = self.command.jsonFile {
+        var isWritten = true
+        for (path, write) in [(self.command.jsonFile, ReportFile.write), (self.command.htmlFile, ReportFile.writePage)]
+        {
+            guard let path else { continue }
             do {
-                try ReportFile.write(report, to: path)
+                try write(report, path)
             } catch {
                 self.fail("\(path) could not be written: \(error)")
-                return report.verdict == .held ? .setupFailed : report.verdict
+                isWritten = false
             }
         }
-        return report.verdict
+        return report.verdict == .held && !isWritten ? .setupFailed : report.verdict
     }
 
     // MARK: - Phases
@@ -207,7 +218,8 @@ struct LoadRun {
         }
     }
 
-    private func send(_ loops: [LoopHandle], start: NIODeadline) async throws {
+    private func send(_ loops: [LoopHandle], _ live: LiveReporter, start: NIODeadline) async throws {
+        var live = live
         for loop in loops { try await loop.ask { $0.start(at: start) } }
         var next = start + .seconds(1)
         while true {
@@ -215,38 +227,12 @@ struct LoadRun {
             for loop in loops where try await !loop.ask({ $0.hasSentAll }) { hasSentAll = false }
             let now = NIODeadline.now()
             if now >= next {
-                try await self.showProgress(loops, seconds: Self.seconds(since: start))
+                try await live.show(loops)
                 next = next + .seconds(1)
             }
             if hasSentAll { return }
             try await Task.sleep(for: .nanoseconds(max(10_000_000, min(100_000_000, (next - now).nanoseconds))))
         }
-    }
-
-    private func showProgress(_ loops: [LoopHandle], seconds: Double) async throws {
-        guard !self.progress.isQuiet else { return }
-        var counts = RunCounts()
-        var acknowledged = LatencyRecorder()
-        var delivered = LatencyRecorder()
-        var (failed, unanswered, open) = (0, 0, 0)
-        var (lost, away) = (0, 0)
-        for loop in loops {
-            let snapshot = try await loop.ask { $0.snapshot() }
-            counts += snapshot.counts
-            acknowledged.merge(snapshot.recentAcknowledgements)
-            delivered.merge(snapshot.recentDeliveries)
-            failed += snapshot.failures
-            unanswered += snapshot.unanswered
-            open += snapshot.open
-            lost += snapshot.lost
-            away += snapshot.away
-        }
-        let returns = lost > 0 ? "  lost \(lost)  back \(lost - away)" : ""
-        self.progress.tell(
-            "\(Self.text(seconds)) s  offered \(counts.offered)  acknowledged \(counts.acknowledged) "
-                + "(p99 \(Self.text(acknowledged.summary.p99)) ms)  delivered \(counts.delivered) "
-                + "(p99 \(Self.text(delivered.summary.p99)) ms)  unanswered \(unanswered)  failed \(failed)  sessions \(open)\(returns)"
-        )
     }
 
     /// Waits for the answers and for sessions that are away, then until every device has what was acknowledged.

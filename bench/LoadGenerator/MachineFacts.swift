@@ -23,6 +23,23 @@ enum MachineFacts {
         return machine
     }
 
+    /// Memory and processor time of the load generator itself.
+    ///
+    /// - Parameter time: Nanoseconds after the start of the sending.
+    static func sampleOfThisProcess(at time: Int64) -> NodeSamples.Sample? {
+        var usage = rusage()
+        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return nil }
+        func seconds(_ value: timeval) -> Double { Double(value.tv_sec) + Double(value.tv_usec) / 1e6 }
+        // The second number of proc(5) statm: resident pages.
+        let pages = Self.text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        return NodeSamples.Sample(
+            time: time,
+            cpuSeconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            residentBytes: pages.map { $0 * Int(sysconf(Int32(_SC_PAGESIZE))) },
+            startedAt: nil
+        )
+    }
+
     /// Lets this process open as many files as it may. Returns how many that are.
     static func raiseOpenFilesLimit() -> Int {
         var limit = rlimit()

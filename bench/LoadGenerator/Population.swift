@@ -34,16 +34,23 @@ struct Population: Sendable {
             }
             let conversations = try await concurrently(topology.members.count, limit: concurrency) { number in
                 let members = topology.members[number]
+                // What one request has no room for is added by further ones.
+                let first = members.dropFirst().prefix(Limits.membersPerRequestMax - 1)
                 let request = CreateConversationRequest(
                     kind: topology.scenario.isDirect ? .direct : .group,
-                    memberIDs: members.dropFirst().map { credentials[$0].user },
+                    memberIDs: first.map { credentials[$0].user },
                     title: topology.scenario.isDirect ? nil : "Load \(runID) \(number)"
                 )
-                return try await http.createConversation(
-                    request,
-                    token: credentials[members[0]].accessToken,
-                    edge: topology.edge(of: members[0])
-                ).conversationID
+                let token = credentials[members[0]].accessToken
+                let edge = topology.edge(of: members[0])
+                let id = try await http.createConversation(request, token: token, edge: edge).conversationID
+                let rest = Array(members.dropFirst(1 + first.count))
+                for start in stride(from: 0, to: rest.count, by: Limits.membersPerRequestMax) {
+                    let part = rest[start..<min(start + Limits.membersPerRequestMax, rest.count)]
+                    try await http.addMembers(part.map { credentials[$0].user }, to: id, token: token, edge: edge)
+                    progress.show("setup: \(1 + first.count + start + part.count) of \(members.count) members added")
+                }
+                return id
             } progress: {
                 progress.show("setup: \($0) of \(topology.members.count) conversations made")
             }

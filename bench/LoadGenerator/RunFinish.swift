@@ -12,7 +12,11 @@ struct RunFinish {
     let progress: Progress
 
     /// Returns by how many nanoseconds the sending was late at its end.
-    func collect(_ loops: [LoopHandle], into report: inout RunReport) async throws -> Int64 {
+    func collect(
+        _ loops: [LoopHandle],
+        _ nodes: [NodeWatch.Node],
+        into report: inout RunReport
+    ) async throws -> Int64 {
         var outcomes: [LoadLoop.Outcome] = []
         var credentials: [Int: SessionCredentials] = [:]
         for loop in loops {
@@ -20,7 +24,7 @@ struct RunFinish {
             try await loop.ask { $0.closeSessions() }
             outcomes.append(try await loop.ask { $0.outcome() })
         }
-        self.merge(outcomes, into: &report)
+        self.merge(outcomes, nodes, into: &report)
         let histories = try await self.readHistories(credentials)
         self.progress.show("audit: comparing")
         report.audit = self.audit(outcomes, histories)
@@ -32,13 +36,14 @@ struct RunFinish {
         return outcomes.map(\.lastSendLateness).max() ?? 0
     }
 
-    private func merge(_ outcomes: [LoadLoop.Outcome], into report: inout RunReport) {
+    private func merge(_ outcomes: [LoadLoop.Outcome], _ nodes: [NodeWatch.Node], into report: inout RunReport) {
         var acknowledgementLatency = LatencyRecorder()
         var deliveryLatency = LatencyRecorder()
         var lateness = LatencyRecorder()
         var acknowledgementTimes = EventTimeline()
         var deliveryTimes = EventTimeline()
         var returns = ReturnTracker()
+        var series = RunSeries()
         for outcome in outcomes {
             report.counts += outcome.counts
             report.sessions += outcome.sessions
@@ -48,11 +53,20 @@ struct RunFinish {
             lateness.merge(outcome.lateness)
             acknowledgementTimes.merge(outcome.acknowledgementTimes)
             deliveryTimes.merge(outcome.deliveryTimes)
+            series.merge(outcome.series)
         }
         report.returns = returns.summary
         report.acknowledgementLatency = acknowledgementLatency.summary
         report.deliveryLatency = deliveryLatency.summary
         report.generatorLateness = lateness.summary
+        report.acknowledgementDistribution = acknowledgementLatency.distribution
+        report.deliveryDistribution = deliveryLatency.distribution
+        report.timeSeries = TimeSeries(
+            series,
+            warmUpSeconds: Double(self.plan.warmUpNanoseconds) / 1e9,
+            plannedSeconds: Double(self.plan.warmUpNanoseconds + self.plan.durationNanoseconds) / 1e9,
+            nodes: nodes.map { ($0.series, $0.samples) }
+        )
         let start = Int(self.plan.warmUpNanoseconds / 1_000_000)
         let end = Int((self.plan.warmUpNanoseconds + self.plan.durationNanoseconds) / 1_000_000)
         report.pauses.withoutAcknowledgement = acknowledgementTimes.longestPause(from: start, to: end)

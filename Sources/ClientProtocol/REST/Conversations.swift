@@ -47,7 +47,10 @@ package struct ConversationResponse: Codable, Hashable, Sendable {
     package var conversationID: ConversationID
     package var kind: ConversationKind
     package var title: String
+    /// The first ones, where there are many.
     package var members: [ConversationMember]
+    /// Of all members; nil from an edge of an earlier version.
+    package var memberCount: Int?
     package var headSeq: UInt64
     package var createdAt: Timestamp
 
@@ -56,6 +59,7 @@ package struct ConversationResponse: Codable, Hashable, Sendable {
         kind: ConversationKind,
         title: String,
         members: [ConversationMember],
+        memberCount: Int? = nil,
         headSeq: UInt64,
         createdAt: Timestamp
     ) {
@@ -63,16 +67,18 @@ package struct ConversationResponse: Codable, Hashable, Sendable {
         self.kind = kind
         self.title = title
         self.members = members
+        self.memberCount = memberCount ?? members.count
         self.headSeq = headSeq
         self.createdAt = createdAt
     }
 
-    package init(_ conversation: Conversation, members: [Member]) {
+    package init(_ conversation: Conversation, members: [Member], memberCount: Int? = nil) {
         self.init(
             conversationID: conversation.id,
             kind: conversation.kind,
             title: conversation.title,
             members: members.map(ConversationMember.init),
+            memberCount: memberCount,
             headSeq: conversation.headSeq,
             createdAt: Timestamp(conversation.createdAt)
         )
@@ -83,6 +89,7 @@ package struct ConversationResponse: Codable, Hashable, Sendable {
         case kind
         case title
         case members
+        case memberCount = "member_count"
         case headSeq = "head_seq"
         case createdAt = "created_at"
     }
@@ -180,10 +187,19 @@ package struct AddMembersRequest: Codable, Hashable, Sendable {
 
 /// `GET /api/conversations/{id}/members`
 package struct MembersResponse: Codable, Hashable, Sendable {
+    /// In the order of their ids, where they are not all.
     package var members: [ConversationMember]
+    /// Of all members; nil from an edge of an earlier version.
+    package var memberCount: Int?
 
-    package init(members: [ConversationMember]) {
+    package init(members: [ConversationMember], memberCount: Int) {
         self.members = members
+        self.memberCount = memberCount
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case members
+        case memberCount = "member_count"
     }
 }
 

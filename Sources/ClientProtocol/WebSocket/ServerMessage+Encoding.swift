@@ -151,6 +151,7 @@ extension ConversationResponse {
         object.literal("kind", self.kind.name)
         object.string("title", self.title)
         object.array("members", self.members) { $1.write(into: &$0) }
+        if let memberCount = self.memberCount { object.integer("member_count", UInt64(memberCount)) }
         object.integer("head_seq", self.headSeq)
         object.timestamp("created_at", self.createdAt)
     }

@@ -184,7 +184,7 @@ enum KeyTable {
             "receipt_members",
             \.limits.receiptMembers,
             default: 64,
-            0...Limits.conversationMembersMax,
+            0...Limits.membersShownMax,
             "Members of a conversation whose receipts all of them get; in larger ones receipts are counted on request."
         ),
         .integer(
@@ -238,6 +238,13 @@ enum KeyTable {
             default: .seconds(30),
             .milliseconds(0) ... .seconds(600),
             "How long a session goes on after its access token ended, unless the client shows a fresh one."
+        ),
+        .time(
+            "delivery_wait",
+            \.timeouts.deliveryWait,
+            default: .milliseconds(5),
+            .milliseconds(0) ... .milliseconds(100),
+            "How long an edge that is busy lets events wait at most, to write several at once; 0 for never."
         ),
         .time(
             "request",

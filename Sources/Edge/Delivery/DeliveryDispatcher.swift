@@ -25,6 +25,7 @@ final class DeliveryDispatcher: Sendable {
         /// By the name of the router; bounded by the credit that the mesh gives to a peer.
         var events: [String: [LiveEvent]] = [:]
         var audiences = NumberedAudiences()
+        var placements = AudienceCache<[Int: [UserID]]>()
         /// Conversations whose recipients were named by a number that is not known here, by router.
         var unknown: [String: Set<ConversationID>] = [:]
     }
@@ -111,11 +112,10 @@ final class DeliveryDispatcher: Sendable {
         guard !events.isEmpty else { return }
         self.withhold(&events)
         self.metrics.eventsReceived.increment(by: UInt64(events.count))
-        let (lists, places) = Self.recipientLists(events)
-        let placement = self.index.place(lists)
+        let placements = self.placements(of: events, from: router)
         var byLoop: [Int: [SessionLoop.Delivery]] = [:]
-        for (event, place) in zip(events, places) {
-            for (loop, recipients) in placement.byLoop[place] {
+        for (event, placement) in zip(events, placements) {
+            for (loop, recipients) in placement {
                 byLoop[loop, default: []].append(
                     SessionLoop.Delivery(
                         frame: event.frame,
@@ -133,7 +133,29 @@ final class DeliveryDispatcher: Sendable {
         for (loop, deliveries) in byLoop {
             self.loops[loop].deliver(deliveries)
         }
+    }
+
+    /// Of each event, the recipients on each loop that has any.
+    private func placements(of events: [LiveEvent], from router: String) -> [[Int: [UserID]]] {
+        // Read before the index is: what comes meanwhile has it looked up once more.
+        let generation = self.index.generation
+        let marks = events.map(\.audience)
+        var placements = self.collected.withLock { collected in
+            marks.map { $0.flatMap { collected.placements.found($0, generation) } }
+        }
+        let missing = events.indices.filter { placements[$0] == nil }
+        guard !missing.isEmpty else { return placements.compactMap { $0 } }
+        let (lists, places) = Self.recipientLists(missing.map { events[$0] })
+        let placement = self.index.place(lists)
+        for (index, place) in zip(missing, places) { placements[index] = placement.byLoop[place] }
+        self.collected.withLock { collected in
+            for index in missing {
+                guard let mark = marks[index], let found = placements[index] else { continue }
+                collected.placements.remember(found, size: events[index].recipients.count, mark, generation)
+            }
+        }
         self.report(absent: placement.absent, to: router)
+        return placements.compactMap { $0 }
     }
 
     private func withhold(_ events: inout [LiveEvent]) {
@@ -198,7 +220,7 @@ final class DeliveryDispatcher: Sendable {
     private func report(absent: Set<UserID>, to router: String) {
         guard !absent.isEmpty else { return }
         self.metrics.recipientsAbsent.increment(by: UInt64(absent.count))
-        Self.eachPart(of: absent, atMost: Limits.conversationMembersMax) {
+        Self.eachPart(of: absent, atMost: Limits.usersPerFrameMax) {
             self.tell(SessionUnknown(users: $0), router, class: .ephemeral)
         }
     }

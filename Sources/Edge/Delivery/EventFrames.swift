@@ -100,6 +100,9 @@ struct RoundFrames {
         _ events: [EventFrames],
         _ frames: inout Frames?
     ) -> [ByteBuffer]? {
+        guard let first = places.first else { return [] }
+        // Where nobody speaks the protocol this is all that it costs.
+        guard events[first][subprotocol] != nil else { return nil }
         if frames == nil {
             frames = Frames(
                 joined: JoinedFrames(events.map { $0[subprotocol] ?? ByteBuffer() }),

@@ -15,29 +15,31 @@ package struct NumberedAudiences {
     package struct Mark: Hashable, Sendable {
         var router: String
         var conversation: ConversationID
-        var number: UInt64
-        /// How often somebody came or left.
+        /// Another one for every list of recipients that this edge was ever told. The routers' numbers are not: another life
+        /// of a router begins anew.
         var revision: UInt64
     }
 
     private struct Audience {
+        var number: UInt64
         var mark: Mark
-        var users: [UserID]
+        var users: UserSet
 
-        mutating func change(_ update: AudienceUpdate) {
-            self.mark.revision += 1
+        mutating func change(_ update: AudienceUpdate, revision: UInt64) {
+            self.mark.revision = revision
             switch update.kind {
-            case .all: self.users = update.users
+            case .all: self.users = UserSet(update.users)
             case .attached:
-                for user in update.users where !self.users.contains(user) { self.users.append(user) }
+                for user in update.users { self.users.insert(user) }
             case .detached:
-                self.users.removeAll { update.users.contains($0) }
+                for user in update.users { self.users.remove(user) }
             }
         }
     }
 
     private var audiences: [String: [ConversationID: Audience]] = [:]
     package private(set) var userCount = 0
+    private var revision: UInt64 = 0
     private let usersMax: Int
 
     package init(usersMax: Int = Self.usersMax) {
@@ -47,14 +49,15 @@ package struct NumberedAudiences {
     package var count: Int { self.audiences.values.reduce(0) { $0 + $1.count } }
 
     package mutating func take(_ update: AudienceUpdate, from router: String) {
+        self.revision += 1
         // Taken out, so that its users are changed in place.
         var known = self.audiences[router]?.removeValue(forKey: update.conversation)
         self.userCount -= known?.users.count ?? 0
         if update.kind == .all {
-            let mark = Mark(router: router, conversation: update.conversation, number: update.number, revision: 0)
-            known = Audience(mark: mark, users: update.users)
-        } else if known?.mark.number == update.number {
-            known?.change(update)
+            let mark = Mark(router: router, conversation: update.conversation, revision: self.revision)
+            known = Audience(number: update.number, mark: mark, users: UserSet(update.users))
+        } else if known?.number == update.number {
+            known?.change(update, revision: self.revision)
         }
         guard let audience = known else { return }
         self.makeRoom(for: audience.users.count)
@@ -64,8 +67,8 @@ package struct NumberedAudiences {
 
     /// Nil when they are not known.
     package func recipients(_ conversation: ConversationID, number: UInt64, from router: String) -> (Mark, [UserID])? {
-        guard let audience = self.audiences[router]?[conversation], audience.mark.number == number else { return nil }
-        return (audience.mark, audience.users)
+        guard let audience = self.audiences[router]?[conversation], audience.number == number else { return nil }
+        return (audience.mark, audience.users.users)
     }
 
     /// The link to the router is gone: what it says from now on it says over another one.

@@ -78,7 +78,7 @@ extension PresenceService {
                 body: GetConversation(conversation: conversation, actor: user),
                 timeout: nil
             )
-            guard state.members.count <= self.membersMax else {
+            guard state.memberCount <= self.membersMax else {
                 throw Failure(
                     .tooLarge,
                     "It has more than \(self.membersMax) members, so no presence is carried in it: leave it out."

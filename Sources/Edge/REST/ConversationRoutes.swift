@@ -61,7 +61,7 @@ enum ConversationRoutes {
             body: body,
             timeout: nil
         )
-        return ConversationResponse(state.conversation, members: state.members)
+        return ConversationResponse(state.conversation, members: state.members, memberCount: state.memberCount)
     }
 
     /// What is asked of the owner, checked but for the members' existence.
@@ -70,10 +70,10 @@ enum ConversationRoutes {
         by creator: UserID
     ) throws(Failure) -> CreateConversation {
         let others = Set(request.memberIDs).subtracting([creator])
-        guard others.count < Limits.conversationMembersMax else {
+        guard others.count < Limits.membersPerRequestMax else {
             throw Failure(
                 .tooLarge,
-                "The field `member_ids` may name at most \(Limits.conversationMembersMax - 1) others."
+                "The field `member_ids` may name at most \(Limits.membersPerRequestMax - 1) others; add further ones afterwards."
             )
         }
         let title = try AccountRules.title(request.title ?? "")

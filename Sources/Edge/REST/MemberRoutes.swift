@@ -13,7 +13,9 @@ enum MemberRoutes {
             Route(.get, "/api/conversations/{conversation_id}/members", .bearer) { (request) throws(Failure) in
                 let get = GetConversation(
                     conversation: try request.conversation(),
-                    actor: try request.authenticated().user
+                    actor: try request.authenticated().user,
+                    membersAfter: try request.user(query: "after"),
+                    membersMax: try request.limit(default: Limits.membersShownMax, atMost: Limits.membersShownMax)
                 )
                 return try .json(try await Self.change(.getConversation, get.conversation, get, routers))
             },
@@ -79,7 +81,8 @@ enum MemberRoutes {
         _ body: some WireMessage,
         _ routers: any RouterCalls
     ) async throws(Failure) -> MembersResponse {
-        MembersResponse(members: try await ConversationRoutes.change(kind, conversation, body, routers).members)
+        let state = try await ConversationRoutes.change(kind, conversation, body, routers)
+        return MembersResponse(members: state.members, memberCount: state.memberCount ?? state.members.count)
     }
 
     /// A text that is no user's id names nobody who could be a member.

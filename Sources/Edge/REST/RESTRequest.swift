@@ -49,12 +49,24 @@ struct RESTRequest: Sendable {
         return id
     }
 
-    func limit() throws(Failure) -> UInt32 {
-        guard let text = self.query["limit"] else { return UInt32(Limits.pageRowsDefault) }
-        guard let limit = UInt32(text), (1...Limits.pageRowsMax).contains(Int(limit)) else {
-            throw Failure(.invalidField, "The parameter `limit` must be 1 to \(Limits.pageRowsMax).")
+    func limit(
+        default standard: Int = Limits.pageRowsDefault,
+        atMost most: Int = Limits.pageRowsMax
+    ) throws(Failure) -> UInt32 {
+        guard let text = self.query["limit"] else { return UInt32(standard) }
+        guard let limit = UInt32(text), (1...most).contains(Int(limit)) else {
+            throw Failure(.invalidField, "The parameter `limit` must be 1 to \(most).")
         }
         return limit
+    }
+
+    /// A user's id in the query, or nil.
+    func user(query name: String) throws(Failure) -> UserID? {
+        guard let text = self.query[name] else { return nil }
+        guard let user = UserID(text) else {
+            throw Failure(.invalidField, "The parameter `\(name)` must be a user's id.")
+        }
+        return user
     }
 
     /// A `seq` in the query, or nil.

@@ -71,6 +71,10 @@ struct Session: Sendable {
     }
 
     /// The owner while the session gets events.
+    var isOpen: Bool {
+        if case .open = self.state { true } else { false }
+    }
+
     var openOwner: Owner? {
         if case .open(let owner, _) = self.state { owner } else { nil }
     }

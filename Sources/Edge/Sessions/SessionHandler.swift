@@ -32,8 +32,8 @@ final class SessionHandler: ChannelDuplexHandler {
     /// Receipts of the session that have no answer.
     var receiptsInFlight = 0
     private(set) var context: ChannelHandlerContext?
-    /// That of the context, which finds it by a detour.
-    private var channel: (any Channel)?
+    /// That of the channel, which finds it by a detour.
+    private var isWritable = true
     var typing: TypingThrottle?
     var isSettingStatus = false
     /// Users whose newest presence was not written, because too much was unsent; of those that the session watches.
@@ -65,14 +65,13 @@ final class SessionHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.channel = context.channel
+        self.isWritable = context.channel.isWritable
         self.loop.add(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.ended()
         self.context = nil
-        self.channel = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -290,32 +289,36 @@ final class SessionHandler: ChannelDuplexHandler {
         return self.offered
     }
 
-    /// Writes the events at these places of a round, those that there is room for, and flushes. Returns how many were.
-    func writeAndFlush(
-        _ places: [Int],
-        _ frames: inout RoundFrames,
-        _ deliveries: [SessionLoop.Delivery]
-    ) -> Int {
-        guard let channel = self.channel, self.session.openOwner != nil else { return 0 }
-        defer { self.flushIfNeeded() }
+    /// Writes the events of a round that are for the session, those that there is room for, and flushes. Returns how many
+    /// were written.
+    ///
+    /// - Parameters:
+    ///   - buffers: the events, joined; nil when one of them is not there in the session's protocol.
+    ///   - places: of the events in the round.
+    func writeAndFlush(_ buffers: [ByteBuffer]?, _ places: [Int], _ deliveries: [SessionLoop.Delivery]) -> Int {
+        guard self.session.isOpen, !self.hasWrittenClose else { return 0 }
         if let sync = self.sync, sync.looksAtEvents {
-            return places.count { self.writeLive(deliveries[$0], sync) }
+            let written = places.count { self.writeLive(deliveries[$0], sync) }
+            self.flushIfNeeded()
+            return written
         }
-        guard let buffers = frames.buffers(at: places, in: self.subprotocol) else {
+        guard let buffers else {
             self.services.metrics.deliveriesSkipped.increment(by: UInt64(places.count))
             self.eventsWereDropped()
             return 0
         }
         for buffer in buffers {
             // Only what the socket does not take counts as unsent.
-            if !channel.isWritable { self.flushIfNeeded() }
-            guard !self.session.isBehind, channel.isWritable else {
+            if !self.isWritable { self.flushIfNeeded() }
+            guard !self.session.isBehind, self.isWritable else {
                 self.session.eventLeftOut()
                 self.services.metrics.deliveriesSkipped.increment(by: UInt64(places.count))
+                self.flushIfNeeded()
                 return 0
             }
             self.write(buffer)
         }
+        self.flushIfNeeded()
         return places.count
     }
 
@@ -377,6 +380,7 @@ final class SessionHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.isWritable = context.channel.isWritable
         self.syncWritabilityChanged(context.channel.isWritable)
         if context.channel.isWritable {
             self.resyncIfBehind()

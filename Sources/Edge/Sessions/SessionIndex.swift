@@ -18,6 +18,7 @@ package final class SessionIndex: Sendable {
 
     /// A user has few devices here: a short array beats a dictionary.
     private let users = Mutex<[UserID: [Entry]]>([:])
+    private let changes = Atomic<UInt64>(0)
 
     package init() {}
 
@@ -25,6 +26,7 @@ package final class SessionIndex: Sendable {
     package func reserve(_ user: UserID, _ device: DeviceID, _ session: SessionID, loop: Int) -> Entry? {
         let entry = Entry(device: device, session: session, loop: loop)
         return self.users.withLock { users in
+            self.changes.add(1, ordering: .relaxed)
             guard let place = users[user]?.firstIndex(where: { $0.device == device }) else {
                 users[user, default: []].append(entry)
                 return nil
@@ -48,12 +50,16 @@ package final class SessionIndex: Sendable {
             guard let place = users[user]?.firstIndex(where: { $0.device == device && $0.session == session }) else {
                 return .superseded
             }
+            self.changes.add(1, ordering: .relaxed)
             users[user]?.remove(at: place)
             guard users[user]?.isEmpty ?? true else { return .released }
             users[user] = nil
             return .releasedLast
         }
     }
+
+    /// Grows whenever a session comes or goes: what ``place(_:)`` said before stays right while it is the same as before.
+    package var generation: UInt64 { self.changes.load(ordering: .relaxed) }
 
     package func current(_ user: UserID, _ device: DeviceID) -> Entry? {
         self.users.withLock { $0[user]?.first { $0.device == device } }

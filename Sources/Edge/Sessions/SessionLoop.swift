@@ -47,19 +47,30 @@ final class SessionLoop: Sendable {
         case presenceAgain([PresenceWatches.Frame])
     }
 
-    private struct Inbox {
-        var work: [(SessionID, Work)] = []
+    /// What is delivered at once.
+    struct Round {
         var deliveries: [Delivery] = []
         var deliveryBytes = 0
-        var ephemeral: [EphemeralEvent.Key: EphemeralEvent] = [:]
         var hasOverflowed = false
         var positions: RouterPositions.Snapshot?
+    }
+
+    struct Inbox {
+        var round = Round()
+        var work: [(SessionID, Work)] = []
+        var ephemeral: [EphemeralEvent.Key: EphemeralEvent] = [:]
         var isScheduled = false
     }
 
-    private struct Table {
+    struct Table {
         var handlers: [SessionID: SessionHandler] = [:]
         var open: [UserID: [SessionHandler]] = [:]
+        /// Grows whenever one of them comes or goes.
+        var generation: UInt64 = 0
+        var receivers = AudienceCache<[SessionHandler]>()
+        var pace: DeliveryPace
+        /// Since when deliveries wait for others.
+        var waitsSince: NIODeadline?
         var sweep: RepeatedTask?
         var positions = RouterPositions.Snapshot()
     }
@@ -67,17 +78,19 @@ final class SessionLoop: Sendable {
     /// The place among the edge's loops.
     let number: Int
     let eventLoop: any EventLoop
-    private let metrics: EdgeMetrics
+    let metrics: EdgeMetrics
     private let jsonConnections = Atomic(0)
     private let binaryConnections = Atomic(0)
-    private let inbox = Mutex(Inbox())
-    private let table: NIOLoopBoundBox<Table>
+    let inbox = Mutex(Inbox())
+    let table: NIOLoopBoundBox<Table>
 
-    init(number: Int, eventLoop: any EventLoop, metrics: EdgeMetrics) {
+    /// - Parameter deliveryWaitMax: how long events may wait for others while the loop is busy.
+    init(number: Int, eventLoop: any EventLoop, metrics: EdgeMetrics, deliveryWaitMax: TimeAmount = .zero) {
         self.number = number
         self.eventLoop = eventLoop
         self.metrics = metrics
-        self.table = NIOLoopBoundBox.makeBoxSendingValue(Table(), eventLoop: eventLoop)
+        let table = Table(pace: DeliveryPace(waitMax: deliveryWaitMax))
+        self.table = NIOLoopBoundBox.makeBoxSendingValue(table, eventLoop: eventLoop)
     }
 
     // MARK: - From any thread
@@ -98,14 +111,14 @@ final class SessionLoop: Sendable {
     func deliver(_ deliveries: [Delivery]) {
         let dropped = self.put { inbox in
             for (place, delivery) in deliveries.enumerated() {
-                guard inbox.deliveries.count < Self.waitingEventsMax,
-                    inbox.deliveryBytes + delivery.frame.readableBytes <= Self.waitingEventBytesMax
+                guard inbox.round.deliveries.count < Self.waitingEventsMax,
+                    inbox.round.deliveryBytes + delivery.frame.readableBytes <= Self.waitingEventBytesMax
                 else {
-                    inbox.hasOverflowed = true
+                    inbox.round.hasOverflowed = true
                     return deliveries.count - place
                 }
-                inbox.deliveries.append(delivery)
-                inbox.deliveryBytes += delivery.frame.readableBytes
+                inbox.round.deliveries.append(delivery)
+                inbox.round.deliveryBytes += delivery.frame.readableBytes
             }
             return 0
         }
@@ -114,14 +127,14 @@ final class SessionLoop: Sendable {
 
     /// Something for sessions of this edge could not be delivered: they are told to resync.
     func eventsWereLost() {
-        self.put { $0.hasOverflowed = true }
+        self.put { $0.round.hasOverflowed = true }
     }
 
     /// How far the edge has come; takes effect behind the events that were delivered before.
     func post(_ positions: RouterPositions.Snapshot) {
         self.put { inbox in
-            guard positions.version > inbox.positions?.version ?? 0 else { return }
-            inbox.positions = positions
+            guard positions.version > inbox.round.positions?.version ?? 0 else { return }
+            inbox.round.positions = positions
         }
     }
 
@@ -152,8 +165,8 @@ final class SessionLoop: Sendable {
     /// Completes when everything that was delivered here before has left this process, as far as these users are
     /// concerned. A session whose socket does not take it in time is cut off, and what it had not taken is gone.
     func settle(_ users: [UserID]) -> EventLoopFuture<Void> {
-        // The inbox is drained by a task that was scheduled before this one.
         self.eventLoop.flatSubmit {
+            self.deliverWaiting(isDue: true)
             let handlers = users.flatMap { self.table.value.open[$0] ?? [] }
             return .andAllComplete(handlers.map { $0.settle(within: Self.settleTimeout) }, on: self.eventLoop)
         }
@@ -220,6 +233,7 @@ final class SessionLoop: Sendable {
 
     func opened(_ handler: SessionHandler, for user: UserID) {
         self.table.value.open[user, default: []].append(handler)
+        self.table.value.generation += 1
         self.metrics.sessionsOpened.increment()
     }
 
@@ -230,6 +244,7 @@ final class SessionLoop: Sendable {
         guard let user, var handlers = self.table.value.open[user] else { return }
         handlers.removeAll { $0 === handler }
         self.table.value.open[user] = handlers.isEmpty ? nil : handlers
+        self.table.value.generation += 1
     }
 
     private func count(_ subprotocol: ClientSubprotocol, _ change: Int) {
@@ -249,7 +264,8 @@ final class SessionLoop: Sendable {
     private func drain() {
         let taken = self.inbox.withLock { inbox in
             let taken = inbox
-            inbox = Inbox()
+            // The deliveries may have to wait.
+            inbox = Inbox(round: taken.round)
             return taken
         }
         var touched: [SessionHandler] = []
@@ -258,94 +274,10 @@ final class SessionLoop: Sendable {
             handler.perform(work)
             touched.append(handler)
         }
-        self.offer(taken.deliveries)
+        self.deliverWaiting()
         self.offer(taken.ephemeral.values, touched: &touched)
         for handler in touched {
             handler.flushIfNeeded()
-        }
-        if self.take(taken.positions) || taken.hasOverflowed {
-            for handlers in Array(self.table.value.open.values) {
-                for handler in handlers { handler.eventsWereDropped() }
-            }
-        }
-    }
-
-    /// Returns whether something was lost for the sessions.
-    private func take(_ positions: RouterPositions.Snapshot?) -> Bool {
-        guard let positions, positions.version > self.table.value.positions.version else { return false }
-        defer { self.table.value.positions = positions }
-        return positions.losses > self.table.value.positions.losses
-    }
-
-    private func offer(_ events: some Collection<EphemeralEvent>, touched: inout [SessionHandler]) {
-        guard !events.isEmpty else { return }
-        var written = 0
-        var dropped = 0
-        for event in events {
-            for handler in self.receivers(of: event) {
-                if handler.writeEphemeral(event.frame) {
-                    written += 1
-                    touched.append(handler)
-                } else {
-                    dropped += 1
-                    if case .presence(let user) = event.key { handler.presenceMissed(user) }
-                }
-            }
-        }
-        self.metrics.ephemeral.deliveries.increment(by: UInt64(written))
-        self.metrics.ephemeral.droppedSlowSession.increment(by: UInt64(dropped))
-    }
-
-    private func receivers(
-        of group: DeliveryGroup,
-        _ deliveries: [Delivery],
-        _ body: (SessionHandler, [Int]) -> Void
-    ) {
-        let open = self.table.value.open
-        for user in group.recipients {
-            guard let handlers = open[user] else { continue }
-            for handler in handlers {
-                let places = group.places(for: handler.device, deliveries)
-                if !places.isEmpty { body(handler, places) }
-            }
-        }
-    }
-
-    private func receivers(of event: EphemeralEvent) -> [SessionHandler] {
-        switch event.receivers {
-        case .sessions(let sessions):
-            sessions.compactMap { self.table.value.handlers[$0] }
-        case .users(let users, let excluded):
-            users.flatMap { (self.table.value.open[$0] ?? []).filter { $0.device != excluded } }
-        }
-    }
-
-    private func offer(_ deliveries: [Delivery]) {
-        guard !deliveries.isEmpty else { return }
-        var frames = RoundFrames(deliveries.map(\.frame))
-        let groups = DeliveryGroup.groups(of: deliveries)
-        var written = 0
-        // What a session needs in memory is cold after some hundred others: each is written to and flushed at one go.
-        if groups.count == 1 {
-            self.receivers(of: groups[0], deliveries) { handler, places in
-                written += handler.writeAndFlush(places, &frames, deliveries)
-            }
-        } else {
-            var receivers: [SessionHandler] = []
-            for group in groups {
-                self.receivers(of: group, deliveries) { handler, places in
-                    if handler.offered.isEmpty { receivers.append(handler) }
-                    handler.offer(places)
-                }
-            }
-            for handler in receivers {
-                written += handler.writeAndFlush(handler.takeOffered(), &frames, deliveries)
-            }
-        }
-        self.metrics.deliveries.increment(by: UInt64(written))
-        let now = WallClock.now()
-        for created in deliveries.compactMap(\.messageCreatedAt) {
-            self.metrics.deliveryDelay.observe(.milliseconds(now > created ? now - created : 0))
         }
     }
 }

@@ -64,6 +64,11 @@ package struct NodeRunner: Sendable {
             logger: logger
         )
         parts.metrics.collectProcessMetrics()
+        parts.metrics.gauge(
+            "trunkline_node_identity",
+            help: "Always 1; the labels tell which node this is.",
+            labels: ["node": self.node.name, "role": self.node.role.rawValue, "version": ProgramVersion.current]
+        ).set(1)
         parts.metrics.collectLogMetrics()
         let result = await self.live(parts)
         await registryConnection.shutdown()

@@ -4,69 +4,16 @@ import Directory
 import Messaging
 import Wire
 
-/// Something that the members of a conversation are told.
-package struct Parcel: Sendable {
-    package enum Content: Sendable {
-        case message(Message)
-        /// Its `recipients` are filled in for each edge.
-        case event(ConversationEvent)
-        /// How far these members have come; private: each of them alone is told of it.
-        case receipts([MemberWatermarks], isPrivate: Bool)
-        /// Ephemeral. Its `recipients` are filled in for each edge.
-        case typing(Typing)
-        /// Told to nobody: the completion comes when what was sent before this cannot reach those who left any more.
-        case settlement(Departure, completion: @Sendable () -> Void)
-    }
-
-    package var conversation: ConversationID
-    package var content: Content
-    /// Those who are told: the members at the moment that is told of.
-    package var members: MemberList
-    /// Users who are told though they are not members any more.
-    package var formerMembers: [UserID]
-    /// Members who joined after what is told of, and are not told: it is told once more, of an earlier time.
-    package var laterMembers: Set<UserID> = []
-    /// That of the change in the router's ``ChangeLog``; 0 when it has none.
-    package var position: UInt64 = 0
-
-    package init(
-        conversation: ConversationID,
-        content: Content,
-        members: MemberList,
-        formerMembers: [UserID] = []
-    ) {
-        self.conversation = conversation
-        self.content = content
-        self.members = members
-        self.formerMembers = formerMembers
-    }
-}
-
-extension Parcel {
-    /// Who of these members is told.
-    func recipients(among users: [UserID]) -> [UserID] {
-        let users = self.laterMembers.isEmpty ? users : users.filter { !self.laterMembers.contains($0) }
-        guard case .receipts(let entries, let isPrivate) = self.content else { return users }
-        if isPrivate {
-            let concerned = Set(entries.map(\.user))
-            return users.filter { concerned.contains($0) }
-        }
-        // That something reached a device is news for the others only; what was read is news for one's own devices too.
-        if let only = entries.first, entries.count == 1, only.watermarks.read == 0 {
-            return users.filter { $0 != only.user }
-        }
-        return users
-    }
-}
-
 /// Which edges hear of what happens in a conversation. Pure: no clock, no registry, no links.
 ///
 /// An audience is looked up in the registry once and then kept right by the announcements of the edges:
 ///
 ///     (none) ──deliver──▶ resolving ──lookedUp──▶ resolved ──attached, detached──▶ resolved
 ///                             ▲                       │
-///                             └── members changed, ───┘
-///                                 a broadcast ran out, links changed
+///                             └── a broadcast ran out, ─┘
+///                                 links changed
+///
+/// When members come and go, only those who came are looked up.
 ///
 /// While it is being looked up, parcels wait in order and announcements are put aside, to be applied to the answer:
 /// an edge writes the registry before it announces, so the answer together with what was put aside is right.
@@ -83,6 +30,8 @@ package struct Audience {
     package static let waitingParcelsMax = 10_000
     /// How long an audience with an uncertain edge holds before it is looked up again.
     package static let uncertainFor: UnixMilliseconds = 1000
+    /// Once more for every so many members.
+    package static let uncertainForLongerPer = 10_000
     /// Recipients on one edge from which on they are not named with every message.
     package static let numberedFrom = 32
 
@@ -104,56 +53,7 @@ package struct Audience {
         case failed
     }
 
-    private struct Resolving {
-        var token: UInt64
-        var members: MemberList
-        var waiting: [Parcel] = []
-        var changes: [(user: UserID, edge: String, isAttached: Bool)] = []
-        var isOutdated = false
-    }
-
-    private struct Resolved {
-        var members: MemberList
-        var edges: [String: [UserID]] = [:]
-        var uncertain: Set<String> = []
-        var validUntil: UnixMilliseconds?
-        /// Under which number an edge knows its users.
-        var numbers: [String: UInt64] = [:]
-        /// Whether a message was sent before: for the first one numbers would not pay.
-        var isInUse = false
-
-        /// Returns what the edge has to be told.
-        mutating func apply(_ user: UserID, edge: String, isAttached: Bool) -> AudienceUpdate.Kind? {
-            var users = self.edges.removeValue(forKey: edge) ?? []
-            let place = users.firstIndex(of: user)
-            if let place, !isAttached {
-                users.remove(at: place)
-            } else if place == nil, isAttached {
-                users.append(user)
-            }
-            guard !users.isEmpty else {
-                self.numbers[edge] = nil
-                return nil
-            }
-            self.edges[edge] = users
-            guard (place == nil) == isAttached else { return nil }
-            return isAttached ? .attached : .detached
-        }
-    }
-
-    private enum Entry {
-        case resolving(Resolving)
-        case resolved(Resolved)
-
-        var members: MemberList {
-            switch self {
-            case .resolving(let resolving): resolving.members
-            case .resolved(let resolved): resolved.members
-            }
-        }
-    }
-
-    private var entries: [ConversationID: Entry] = [:]
+    private var entries: [ConversationID: AudienceEntry] = [:]
     private var conversationsOfUser: [UserID: Set<ConversationID>] = [:]
     private var linked: Set<EdgeLife> = []
     /// Edges that said over their present link that the registry knows all their sessions.
@@ -189,10 +89,12 @@ package struct Audience {
             self.entries[parcel.conversation] = .resolving(resolving)
             return []
         case .resolved(var resolved):
-            let isCurrent = resolved.members.version == parcel.members.version
-            guard isCurrent, resolved.validUntil.map({ now < $0 }) ?? true else {
+            guard resolved.validUntil.map({ now < $0 }) ?? true else {
                 self.drop(parcel.conversation)
                 return self.resolve(parcel.conversation, waiting: [parcel])
+            }
+            guard resolved.members.version == parcel.members.version else {
+                return self.membersChanged(parcel, now: now)
             }
             let actions = self.send(parcel, to: &resolved)
             self.entries[parcel.conversation] = .resolved(resolved)
@@ -207,30 +109,40 @@ package struct Audience {
         answer: Answer,
         now: UnixMilliseconds
     ) -> [Action] {
-        guard case .resolving(let resolving) = self.entries[conversation], resolving.token == token else { return [] }
-        self.drop(conversation)
+        guard case .resolving(var resolving) = self.entries[conversation], resolving.token == token else { return [] }
         guard !resolving.isOutdated else {
+            self.drop(conversation)
             return self.resolve(conversation, waiting: resolving.waiting)
         }
-        var resolved = self.resolved(resolving, answer: answer, now: now)
-        var actions: [Action] = []
+        // Taken out, so that what was known is changed in place.
+        self.entries[conversation] = nil
+        var resolved = resolving.base ?? ResolvedAudience(members: resolving.members)
+        resolving.base = nil
+        var actions = self.complete(&resolved, resolving, conversation, answer: answer, now: now)
         // Members may have changed while the registry was asked: what was decided under another list asks again.
         let other = resolving.waiting.firstIndex { $0.members.version != resolving.members.version }
         for parcel in resolving.waiting[..<(other ?? resolving.waiting.endIndex)] {
             actions += self.send(parcel, to: &resolved)
         }
-        if let other {
-            actions += self.resolve(conversation, waiting: Array(resolving.waiting[other...]))
-        } else {
-            self.keep(.resolved(resolved), conversation)
+        self.waitingParcels -= resolving.waiting.count
+        self.entries[conversation] = .resolved(resolved)
+        for parcel in resolving.waiting[(other ?? resolving.waiting.endIndex)...] {
+            actions += self.deliver(parcel, now: now)
         }
         return actions
     }
 
     /// An edge announced that users came to it or left it.
     package mutating func attachmentChanged(edge: String, attached: [UserID], detached: [UserID]) -> [Action] {
-        attached.flatMap { self.change($0, edge: edge, isAttached: true) }
-            + detached.flatMap { self.change($0, edge: edge, isAttached: false) }
+        var changes: [ConversationID: [(user: UserID, isAttached: Bool)]] = [:]
+        for (users, isAttached) in [(attached, true), (detached, false)] {
+            for user in users {
+                for conversation in self.conversationsOfUser[user] ?? [] {
+                    changes[conversation, default: []].append((user, isAttached))
+                }
+            }
+        }
+        return changes.flatMap { self.apply($1, edge: edge, in: $0) }
     }
 
     /// An edge said whether the registry knows all its sessions. What was resolved before stays right, since the edge
@@ -277,15 +189,60 @@ package struct Audience {
 
     private mutating func resolve(_ conversation: ConversationID, waiting: [Parcel]) -> [Action] {
         guard let members = waiting.first?.members else { return [] }
-        let token = self.nextToken
-        self.nextToken += 1
+        let token = self.takeToken()
         self.waitingParcels += waiting.count
-        self.keep(.resolving(Resolving(token: token, members: members, waiting: waiting)), conversation)
+        self.entries[conversation] = .resolving(ResolvingAudience(token: token, members: members, waiting: waiting))
+        self.point(members.users, to: conversation)
         return [.lookUp(conversation, token: token, users: members.users)]
     }
 
-    private func resolved(_ resolving: Resolving, answer: Answer, now: UnixMilliseconds) -> Resolved {
-        var resolved = Resolved(members: resolving.members)
+    /// The parcel was decided under another list than the one that is known.
+    private mutating func membersChanged(_ parcel: Parcel, now: UnixMilliseconds) -> [Action] {
+        let conversation = parcel.conversation
+        guard case .resolved(var resolved) = self.entries.removeValue(forKey: conversation) else { return [] }
+        let (former, current) = (resolved.members, parcel.members)
+        guard current.version > former.version, resolved.uncertain.isEmpty else {
+            // Late, or everything has to be asked again anyway.
+            self.unpoint(former.users, from: conversation)
+            return self.resolve(conversation, waiting: [parcel])
+        }
+        let left = former.users.filter { current[$0] == nil }
+        let came = current.users.filter { former[$0] == nil }
+        self.unpoint(left, from: conversation)
+        self.point(came, to: conversation)
+        var news = AudienceNews()
+        for user in left {
+            for edge in Array(resolved.edges.keys) where resolved.apply(user, edge: edge, isAttached: false) {
+                news.note(user, edge: edge, isAttached: false)
+            }
+        }
+        resolved.members = current
+        var actions = news.actions(conversation, numbers: resolved.numbers)
+        guard !came.isEmpty else {
+            actions += self.send(parcel, to: &resolved)
+            self.entries[conversation] = .resolved(resolved)
+            return actions
+        }
+        let token = self.takeToken()
+        self.waitingParcels += 1
+        let resolving = ResolvingAudience(token: token, members: current, base: resolved, waiting: [parcel])
+        self.entries[conversation] = .resolving(resolving)
+        return actions + [.lookUp(conversation, token: token, users: came)]
+    }
+
+    private mutating func takeToken() -> UInt64 {
+        defer { self.nextToken += 1 }
+        return self.nextToken
+    }
+
+    private func complete(
+        _ resolved: inout ResolvedAudience,
+        _ resolving: ResolvingAudience,
+        _ conversation: ConversationID,
+        answer: Answer,
+        now: UnixMilliseconds
+    ) -> [Action] {
+        var news = AudienceNews()
         switch answer {
         case .failed:
             resolved.uncertain = Set(self.linked.map(\.edge))
@@ -293,21 +250,25 @@ package struct Audience {
             resolved.uncertain = Set(
                 self.linked.filter { !complete.contains($0) || !self.registered.contains($0.edge) }.map(\.edge)
             )
-            for user in resolving.members.users {
+            for (user, edges) in locations where resolving.members[user] != nil {
                 // Entries of an edge that has no link, or of an earlier life of it, are void.
-                for edge in Set(locations[user] ?? []) where self.linked.contains(edge) {
-                    resolved.edges[edge.edge, default: []].append(user)
+                for edge in edges where self.linked.contains(edge) {
+                    guard resolved.apply(user, edge: edge.edge, isAttached: true) else { continue }
+                    news.note(user, edge: edge.edge, isAttached: true)
                 }
             }
         }
         if !resolved.uncertain.isEmpty {
-            resolved.validUntil = now + Self.uncertainFor
+            // What is asked and told anew grows with the members.
+            let factor = 1 + UnixMilliseconds(resolving.members.users.count / Self.uncertainForLongerPer)
+            resolved.validUntil = now + Self.uncertainFor * factor
+            for edge in resolved.uncertain { resolved.numbers[edge] = nil }
         }
-        for change in resolving.changes {
-            // Nobody was told a number yet.
-            _ = resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached)
+        for change in resolving.changes
+        where resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached) {
+            news.note(change.user, edge: change.edge, isAttached: change.isAttached)
         }
-        return resolved
+        return news.actions(conversation, numbers: resolved.numbers)
     }
 
     /// The audience if it is known and still valid.
@@ -318,15 +279,19 @@ package struct Audience {
         guard case .resolved(let resolved) = self.entries[conversation],
             resolved.validUntil.map({ now < $0 }) ?? true
         else { return nil }
-        return (resolved.members, resolved.edges, resolved.uncertain)
+        return (resolved.members, resolved.edges.mapValues(\.users), resolved.uncertain)
     }
 
     // MARK: - Keeping
 
-    private mutating func keep(_ entry: Entry, _ conversation: ConversationID) {
-        self.entries[conversation] = entry
-        for user in entry.members.users {
-            self.conversationsOfUser[user, default: []].insert(conversation)
+    private mutating func point(_ users: [UserID], to conversation: ConversationID) {
+        for user in users { self.conversationsOfUser[user, default: []].insert(conversation) }
+    }
+
+    private mutating func unpoint(_ users: [UserID], from conversation: ConversationID) {
+        for user in users {
+            self.conversationsOfUser[user]?.remove(conversation)
+            if self.conversationsOfUser[user]?.isEmpty ?? false { self.conversationsOfUser[user] = nil }
         }
     }
 
@@ -335,12 +300,7 @@ package struct Audience {
         if case .resolving(let resolving) = entry {
             self.waitingParcels -= resolving.waiting.count
         }
-        for user in entry.members.users {
-            self.conversationsOfUser[user]?.remove(conversation)
-            if self.conversationsOfUser[user]?.isEmpty ?? false {
-                self.conversationsOfUser[user] = nil
-            }
-        }
+        self.unpoint(entry.members.users, from: conversation)
     }
 
     private mutating func outdate(_ conversation: ConversationID) {
@@ -366,62 +326,72 @@ package struct Audience {
         }
     }
 
-    private mutating func change(_ user: UserID, edge: String, isAttached: Bool) -> [Action] {
-        var actions: [Action] = []
-        for conversation in self.conversationsOfUser[user] ?? [] {
-            switch self.entries[conversation] {
-            case .resolving(var resolving):
-                resolving.changes.append((user, edge, isAttached))
-                self.entries[conversation] = .resolving(resolving)
-            case .resolved(var resolved):
-                let news = resolved.apply(user, edge: edge, isAttached: isAttached)
-                self.entries[conversation] = .resolved(resolved)
-                guard let news, let number = resolved.numbers[edge] else { break }
-                let update = AudienceUpdate(conversation: conversation, number: number, kind: news, users: [user])
-                actions.append(.tell(edge: edge, update))
-            case nil:
-                break
+    private mutating func apply(
+        _ changes: [(user: UserID, isAttached: Bool)],
+        edge: String,
+        in conversation: ConversationID
+    ) -> [Action] {
+        // Taken out, so that it is changed in place.
+        switch self.entries.removeValue(forKey: conversation) {
+        case .resolving(var resolving):
+            resolving.changes += changes.map { ($0.user, edge, $0.isAttached) }
+            self.entries[conversation] = .resolving(resolving)
+            return []
+        case .resolved(var resolved):
+            var news = AudienceNews()
+            for change in changes where resolved.apply(change.user, edge: edge, isAttached: change.isAttached) {
+                news.note(change.user, edge: edge, isAttached: change.isAttached)
             }
+            self.entries[conversation] = .resolved(resolved)
+            return news.actions(conversation, numbers: resolved.numbers)
+        case nil:
+            return []
         }
-        return actions
     }
 
     // MARK: - Sending
 
-    private mutating func send(_ parcel: Parcel, to audience: inout Resolved) -> [Action] {
+    private mutating func send(_ parcel: Parcel, to audience: inout ResolvedAudience) -> [Action] {
         if case .settlement(let departure, let completion) = parcel.content {
             return [.settle(departure, completion: completion)]
         }
         var actions: [Action] = []
-        for (edge, users) in audience.edges where !audience.uncertain.contains(edge) {
+        for edge in audience.receivingEdges {
+            let users = audience.recipients(on: edge)
             let recipients = parcel.recipients(among: users)
             guard !recipients.isEmpty else { continue }
             let number = self.number(of: users, edge: edge, for: parcel, in: &audience, &actions)
-            actions.append(
-                .send(edge: edge, parcel: parcel, recipients: recipients, audience: number, isBroadcast: false)
-            )
+            let isBroadcast = audience.uncertain.contains(edge)
+            actions += Self.sends(parcel, to: edge, recipients, number: number, isBroadcast: isBroadcast)
         }
         if case .message = parcel.content { audience.isInUse = true }
-        for edge in audience.uncertain {
-            let recipients = parcel.recipients(among: parcel.members.users) + parcel.formerMembers
-            actions.append(.send(edge: edge, parcel: parcel, recipients: recipients, audience: 0, isBroadcast: true))
-        }
         if !parcel.formerMembers.isEmpty {
             // Nobody keeps where former members are; they are few, and the event is rare.
-            for edge in self.linked.map(\.edge) where !audience.uncertain.contains(edge) {
-                actions.append(
-                    .send(
-                        edge: edge,
-                        parcel: parcel,
-                        recipients: parcel.formerMembers,
-                        audience: 0,
-                        isBroadcast: true
-                    )
-                )
+            for edge in self.linked.map(\.edge) {
+                actions += Self.sends(parcel, to: edge, parcel.formerMembers, isBroadcast: true)
             }
         }
         if parcel.position > 0 { actions.append(.finished(position: parcel.position)) }
         return actions
+    }
+
+    /// In parts, where there are more recipients to be named than one frame holds.
+    private static func sends(
+        _ parcel: Parcel,
+        to edge: String,
+        _ recipients: [UserID],
+        number: UInt64 = 0,
+        isBroadcast: Bool
+    ) -> [Action] {
+        guard number == 0, recipients.count > Limits.usersPerFrameMax else {
+            return [
+                .send(edge: edge, parcel: parcel, recipients: recipients, audience: number, isBroadcast: isBroadcast)
+            ]
+        }
+        return stride(from: 0, to: recipients.count, by: Limits.usersPerFrameMax).map { start in
+            let part = recipients[start..<min(start + Limits.usersPerFrameMax, recipients.count)]
+            return .send(edge: edge, parcel: parcel, recipients: Array(part), audience: 0, isBroadcast: isBroadcast)
+        }
     }
 
     /// The number of these users if the edge knows it or may be told it now; 0 if the parcel has to name its recipients.
@@ -429,17 +399,17 @@ package struct Audience {
         of users: [UserID],
         edge: String,
         for parcel: Parcel,
-        in audience: inout Resolved,
+        in audience: inout ResolvedAudience,
         _ actions: inout [Action]
     ) -> UInt64 {
         guard case .message = parcel.content, parcel.laterMembers.isEmpty else { return 0 }
         if let number = audience.numbers[edge] { return number }
-        guard audience.isInUse, users.count >= self.numberedFrom, self.numbering.contains(edge) else { return 0 }
+        guard users.count >= self.numberedFrom, self.numbering.contains(edge) else { return 0 }
+        guard audience.isInUse || users.count > Limits.usersPerFrameMax else { return 0 }
         let number = self.nextNumber
         self.nextNumber += 1
         audience.numbers[edge] = number
-        let update = AudienceUpdate(conversation: parcel.conversation, number: number, kind: .all, users: users)
-        actions.append(.tell(edge: edge, update))
+        actions += Self.tell(edge, parcel.conversation, number, .all, users)
         return number
     }
 
@@ -447,14 +417,8 @@ package struct Audience {
         if case .settlement(let departure, let completion) = parcel.content {
             return [.settle(departure, completion: completion)]
         }
-        return self.linked.map { edge in
-            .send(
-                edge: edge.edge,
-                parcel: parcel,
-                recipients: parcel.recipients(among: parcel.members.users) + parcel.formerMembers,
-                audience: 0,
-                isBroadcast: true
-            )
-        } + (parcel.position > 0 ? [.finished(position: parcel.position)] : [])
+        let recipients = parcel.recipients(among: parcel.members.users) + parcel.formerMembers
+        return self.linked.flatMap { Self.sends(parcel, to: $0.edge, recipients, isBroadcast: true) }
+            + (parcel.position > 0 ? [.finished(position: parcel.position)] : [])
     }
 }

@@ -64,16 +64,15 @@ package enum ConversationOperations {
             let list = scope.changed(state)
             let event = Self.event(.created, state.conversation, by: request.creator, about: members)
             return OperationOutcome(
-                .ok(Wire.ConversationState(conversation: state.conversation, members: state.members)),
+                .ok(Self.shown(state.conversation, list)),
                 parcels: [Parcel(conversation: conversation.id, content: .event(event), members: list)],
                 outbox: outbox
             )
         case .existed(let state):
             // Made before, by this same request or, for a direct one, by the other user: the creator is in it.
-            guard scope.changed(state)[request.creator] != nil else { return .failed(.noSuchConversation) }
-            return OperationOutcome(
-                .ok(Wire.ConversationState(conversation: state.conversation, members: state.members))
-            )
+            let list = scope.changed(state)
+            guard list[request.creator] != nil else { return .failed(.noSuchConversation) }
+            return OperationOutcome(.ok(Self.shown(state.conversation, list)))
         case .deleted:
             return .failed(.noSuchConversation)
         }
@@ -93,8 +92,24 @@ package enum ConversationOperations {
         guard let entry = try scope.conversation(request.conversation), entry.members[request.actor] != nil else {
             return .failed(.noSuchConversation)
         }
-        return OperationOutcome(
-            .ok(Wire.ConversationState(conversation: entry.conversation, members: entry.currentMembers))
+        let most = Limits.membersShownMax
+        let count = request.membersMax > 0 ? min(most, Int(request.membersMax)) : most
+        var state = Self.shown(entry.conversation, entry.members, after: request.membersAfter, atMost: count)
+        state.members = state.members.map(entry.current)
+        return OperationOutcome(.ok(state))
+    }
+
+    /// The conversation with those of its members that an answer has room for.
+    private static func shown(
+        _ conversation: Conversation,
+        _ members: MemberList,
+        after: UserID? = nil,
+        atMost count: Int = Limits.membersShownMax
+    ) -> Wire.ConversationState {
+        Wire.ConversationState(
+            conversation: conversation,
+            members: members.page(after: after, atMost: count),
+            memberCount: members.users.count
         )
     }
 
@@ -201,10 +216,7 @@ package enum ConversationOperations {
         case .changed(let state, let users, let outbox):
             return Self.outcome(event, before: entry, state, users: users, outbox: outbox, by: actor, &scope)
         case .unchanged(let state):
-            _ = scope.changed(state)
-            return OperationOutcome(
-                .ok(Wire.ConversationState(conversation: state.conversation, members: state.members))
-            )
+            return OperationOutcome(.ok(Self.shown(state.conversation, scope.changed(state))))
         case .noSuchConversation:
             scope.deleted(id)
             return .failed(.noSuchConversation)
@@ -236,7 +248,7 @@ package enum ConversationOperations {
             parcel.formerMembers = users.filter { after[$0] == nil }
         }
         return OperationOutcome(
-            .ok(Wire.ConversationState(conversation: state.conversation, members: state.members)),
+            .ok(Self.shown(state.conversation, after)),
             parcels: [parcel],
             outbox: outbox,
             departure: departure

@@ -96,13 +96,11 @@ package struct Sequencer: Sendable {
         package var receipts = ReceiptBoard()
         var recent = RecentMessages()
 
-        /// The members with their watermarks as they are stored by now.
-        package var currentMembers: [Member] {
-            self.members.all.map { member in
-                var member = member
-                member.watermarks = self.receipts.watermarks(of: member)
-                return member
-            }
+        /// The member with its watermarks as they are stored by now.
+        package func current(_ member: Member) -> Member {
+            var member = member
+            member.watermarks = self.receipts.watermarks(of: member)
+            return member
         }
     }
 

@@ -33,6 +33,15 @@ package struct Departure: Sendable {
         self.members = members
         self.through = conversation.headSeq
     }
+
+    /// The first so many users and the others; nil when there are no others.
+    func split(atMost count: Int) -> (part: Departure, rest: Departure)? {
+        guard self.users.count > count else { return nil }
+        var (part, rest) = (self, self)
+        part.users = Array(self.users.prefix(count))
+        rest.users = Array(self.users.dropFirst(count))
+        return (part, rest)
+    }
 }
 
 /// What an operation came to, after its transaction committed.

@@ -52,6 +52,22 @@ extension TrunklineHTTP {
         return try await self.perform(call, ConversationResponse.self, edge: edge)
     }
 
+    /// Makes users members of a group or channel; those who are already stay as they are.
+    ///
+    /// - Parameter users: 1 to ``Limits/membersPerRequestMax``.
+    @discardableResult
+    package func addMembers(
+        _ users: [UserID],
+        to conversation: ConversationID,
+        token: String,
+        edge: Int = 0
+    ) async throws(TrunklineError) -> MembersResponse {
+        var call = try Self.call("/api/conversations/\(conversation)/members", AddMembersRequest(userIDs: users))
+        call.token = token
+        call.scope = .always
+        return try await self.perform(call, MembersResponse.self, edge: edge)
+    }
+
     /// One page of the own conversations.
     ///
     /// - Parameter cursor: The `next_cursor` of the page before, nil for the first.

@@ -46,7 +46,7 @@ package struct AudienceUpdate: WireMessage, Equatable {
             case 1: conversation = try field.identifier()
             case 2: number = try field.integer()
             case 3: kind = try field.value()
-            case 4: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 4: users = try field.identifiers(atMost: Limits.usersPerFrameMax)
             default: break
             }
         }

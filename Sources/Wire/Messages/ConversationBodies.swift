@@ -60,32 +60,40 @@ package struct CreateConversation: WireMessage, Equatable {
 /// Owner → edge: a conversation and its members as they are after the request.
 package struct ConversationState: WireMessage, Equatable {
     package var conversation: Conversation
+    /// At most ``Limits/usersPerFrameMax``.
     package var members: [Member]
+    /// Of all members.
+    package var memberCount: Int
 
-    package init(conversation: Conversation, members: [Member]) {
+    /// - Parameter memberCount: when `members` are not all.
+    package init(conversation: Conversation, members: [Member], memberCount: Int? = nil) {
         self.conversation = conversation
         self.members = members
+        self.memberCount = memberCount ?? members.count
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.message(1, ConversationBody(self.conversation))
         writer.messages(2, self.members.map(MemberBody.init))
+        if self.memberCount != self.members.count { writer.integer(3, UInt64(self.memberCount)) }
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var conversation: Conversation?
         var members: [Member] = []
+        var memberCount: Int?
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.message(as: ConversationBody.self).value
             case 2:
-                guard members.count < Limits.conversationMembersMax else { throw .tooMany(field: 2) }
+                guard members.count < Limits.usersPerFrameMax else { throw .tooMany(field: 2) }
                 members.append(try field.message(as: MemberBody.self).value)
+            case 3: memberCount = try field.integer()
             default: break
             }
         }
         guard let conversation else { throw .missing(field: 1) }
-        self.init(conversation: conversation, members: members)
+        self.init(conversation: conversation, members: members, memberCount: memberCount)
     }
 }
 
@@ -93,30 +101,42 @@ package struct ConversationState: WireMessage, Equatable {
 package struct GetConversation: WireMessage, Equatable {
     package var conversation: ConversationID
     package var actor: UserID
+    /// Members with larger ids only, in the order of their ids; a router of an earlier version shows all.
+    package var membersAfter: UserID?
+    /// At most so many members, up to ``Limits/membersShownMax``; 0 for as many as are shown.
+    package var membersMax: UInt32
 
-    package init(conversation: ConversationID, actor: UserID) {
+    package init(conversation: ConversationID, actor: UserID, membersAfter: UserID? = nil, membersMax: UInt32 = 0) {
         self.conversation = conversation
         self.actor = actor
+        self.membersAfter = membersAfter
+        self.membersMax = membersMax
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.identifier(1, self.conversation)
         writer.identifier(2, self.actor)
+        if let membersAfter = self.membersAfter { writer.identifier(3, membersAfter) }
+        if self.membersMax > 0 { writer.integer(4, self.membersMax) }
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var conversation: ConversationID?
         var actor: UserID?
+        var membersAfter: UserID?
+        var membersMax: UInt32 = 0
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
             case 2: actor = try field.identifier()
+            case 3: membersAfter = try field.identifier()
+            case 4: membersMax = try field.integer()
             default: break
             }
         }
         guard let conversation else { throw .missing(field: 1) }
         guard let actor else { throw .missing(field: 2) }
-        self.init(conversation: conversation, actor: actor)
+        self.init(conversation: conversation, actor: actor, membersAfter: membersAfter, membersMax: membersMax)
     }
 }
 

@@ -59,7 +59,7 @@ package struct ConversationEvent: WireMessage, Equatable {
             case 4:
                 guard members.count < Limits.membersPerRequestMax else { throw .tooMany(field: 4) }
                 members.append(try field.message(as: MemberBody.self).value)
-            case 5: recipients = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 5: recipients = try field.identifiers(atMost: Limits.usersPerFrameMax)
             default: break
             }
         }

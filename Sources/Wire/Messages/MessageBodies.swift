@@ -212,7 +212,7 @@ package struct Deliver: WireMessage, Equatable {
         while let field = try reader.next() {
             switch field.number {
             case 1: message = try field.message(as: MessageBody.self).message
-            case 2: recipients = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 2: recipients = try field.identifiers(atMost: Limits.usersPerFrameMax)
             case 3: isBroadcast = try field.flag()
             case 4: audience = try field.integer()
             default: break

@@ -125,8 +125,8 @@ package struct ReceiptsEvent: WireMessage, Equatable {
         while let field = try reader.next() {
             switch field.number {
             case 1: conversation = try field.identifier()
-            case 2: try entries.append(field, atMost: Limits.conversationMembersMax)
-            case 3: recipients = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 2: try entries.append(field, atMost: Limits.usersPerFrameMax)
+            case 3: recipients = try field.identifiers(atMost: Limits.usersPerFrameMax)
             case 4: isPrivate = try field.flag()
             default: break
             }
@@ -204,7 +204,7 @@ package struct MessageStatusBody: WireMessage, Equatable {
             case 2: delivered = try field.integer()
             case 3: read = try field.integer()
             case 4: isListed = try field.flag()
-            case 5: try entries.append(field, atMost: Limits.conversationMembersMax)
+            case 5: try entries.append(field, atMost: Limits.usersPerFrameMax)
             default: break
             }
         }
@@ -265,7 +265,7 @@ package struct ReceiptList: WireMessage, Equatable {
         var entries: [MemberWatermarksBody] = []
         while let field = try reader.next() {
             switch field.number {
-            case 1: try entries.append(field, atMost: Limits.conversationMembersMax)
+            case 1: try entries.append(field, atMost: Limits.usersPerFrameMax)
             default: break
             }
         }
@@ -352,7 +352,7 @@ private struct ConversationReceiptsBody: WireMessage {
             switch field.number {
             case 1: conversation = try field.identifier()
             case 2: stateVersion = try field.integer()
-            case 3: try entries.append(field, atMost: Limits.conversationMembersMax)
+            case 3: try entries.append(field, atMost: Limits.usersPerFrameMax)
             default: break
             }
         }

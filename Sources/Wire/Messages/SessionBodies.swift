@@ -77,7 +77,7 @@ package struct SessionUnknown: WireMessage, Equatable {
         var conversations: [ConversationID] = []
         while let field = try reader.next() {
             switch field.number {
-            case 1: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 1: users = try field.identifiers(atMost: Limits.usersPerFrameMax)
             case 2: conversations = try field.identifiers(atMost: Self.conversationsMax)
             default: break
             }
@@ -114,7 +114,7 @@ package struct SettleDeliveries: WireMessage, Equatable {
         var through: UInt64 = 0
         while let field = try reader.next() {
             switch field.number {
-            case 1: users = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 1: users = try field.identifiers(atMost: Limits.usersPerFrameMax)
             case 2: conversation = try field.identifier()
             case 3: through = try field.integer()
             default: break

@@ -47,7 +47,7 @@ package struct Typing: WireMessage, Equatable {
             case 2: user = try field.identifier()
             case 3: device = try field.identifier()
             case 4: isTyping = try field.flag()
-            case 5: recipients = try field.identifiers(atMost: Limits.conversationMembersMax)
+            case 5: recipients = try field.identifiers(atMost: Limits.usersPerFrameMax)
             default: break
             }
         }

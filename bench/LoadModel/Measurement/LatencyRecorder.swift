@@ -2,18 +2,28 @@
 
 import Histogram
 
-/// Times in microseconds, to three significant digits (HdrHistogram).
+/// Times in microseconds, to two or three significant digits (HdrHistogram).
 package struct LatencyRecorder: Sendable {
     /// Ten minutes; longer times count as that.
     package static let microsecondsMax: UInt64 = 600_000_000
 
-    private var histogram = Histogram<UInt64>(
-        lowestDiscernibleValue: 1,
-        highestTrackableValue: LatencyRecorder.microsecondsMax,
-        numberOfSignificantValueDigits: .three
-    )
+    /// Significant digits: what each recorder costs. Only recorders of one precision can be merged.
+    package enum Precision: Sendable {
+        /// 23 KiB, a time is right to a hundredth: for one interval of many.
+        case two
+        /// 170 KiB, a time is right to a thousandth: for a whole run.
+        case three
+    }
 
-    package init() {}
+    private var histogram: Histogram<UInt64>
+
+    package init(_ precision: Precision = .three) {
+        self.histogram = Histogram<UInt64>(
+            lowestDiscernibleValue: 1,
+            highestTrackableValue: Self.microsecondsMax,
+            numberOfSignificantValueDigits: precision == .two ? .two : .three
+        )
+    }
 
     package mutating func record(nanoseconds: Int64) {
         let microseconds = min(UInt64(max(0, nanoseconds)) / 1000, Self.microsecondsMax)
@@ -24,20 +34,35 @@ package struct LatencyRecorder: Sendable {
         self.histogram.add(other.histogram)
     }
 
+    package var count: UInt64 { self.histogram.totalCount }
+
     package var summary: LatencySummary {
-        guard self.histogram.totalCount > 0 else { return LatencySummary() }
-        func milliseconds(_ percentile: Double) -> Double {
-            Double(self.histogram.valueAtPercentile(percentile)) / 1000
-        }
+        guard self.count > 0 else { return LatencySummary() }
         var summary = LatencySummary()
-        summary.count = self.histogram.totalCount
+        summary.count = self.count
         summary.mean = self.histogram.mean / 1000
-        summary.p50 = milliseconds(50)
-        summary.p90 = milliseconds(90)
-        summary.p99 = milliseconds(99)
-        summary.p999 = milliseconds(99.9)
+        summary.p50 = self.milliseconds(50)
+        summary.p90 = self.milliseconds(90)
+        summary.p99 = self.milliseconds(99)
+        summary.p999 = self.milliseconds(99.9)
         summary.max = Double(self.histogram.max) / 1000
         return summary
+    }
+
+    package var distribution: LatencyDistribution {
+        guard self.count > 0 else { return LatencyDistribution() }
+        let points = LatencyDistribution.percentages(count: self.count).map { percentage in
+            LatencyDistribution.Point(percentage: percentage, milliseconds: self.milliseconds(percentage))
+        }
+        var buckets: [Int: UInt64] = [:]
+        for value in self.histogram.recordedValues() {
+            buckets[LatencyDistribution.bucket(ofMicroseconds: value.value), default: 0] += value.count
+        }
+        return LatencyDistribution(percentiles: points, buckets: buckets)
+    }
+
+    private func milliseconds(_ percentage: Double) -> Double {
+        Double(percentage < 100 ? self.histogram.valueAtPercentile(percentage) : self.histogram.max) / 1000
     }
 }
 

@@ -22,6 +22,8 @@ package struct RunReport: Sendable, Codable {
         package var users = 0
         package var conversations = 0
         package var groupSize = 2
+        /// Members of each conversation that send.
+        package var senders = 2
         package var messagesPerSecond = 0.0
         package var durationSeconds = 0.0
         package var warmUpSeconds = 0.0
@@ -29,11 +31,13 @@ package struct RunReport: Sendable, Codable {
         package var seed: UInt64 = 0
         package var eventLoops = 0
         package var allowedFailures = 0
+        /// When all connections are cut, after the start of the sending.
+        package var stormSeconds: Double?
 
         package init() {}
 
         private enum CodingKeys: String, CodingKey {
-            case edges, scenario, users, conversations, seed
+            case edges, scenario, users, conversations, senders, seed
             case groupSize = "group_size"
             case messagesPerSecond = "messages_per_second"
             case durationSeconds = "duration_seconds"
@@ -41,6 +45,7 @@ package struct RunReport: Sendable, Codable {
             case bodyBytes = "body_bytes"
             case eventLoops = "event_loops"
             case allowedFailures = "allowed_failures"
+            case stormSeconds = "storm_at_seconds"
         }
     }
 
@@ -102,6 +107,13 @@ package struct RunReport: Sendable, Codable {
         }
     }
 
+    /// Raised when a figure changes its meaning or its place; what is only added does not raise it.
+    package static let formatVersion = 1
+
+    package var formatVersion = RunReport.formatVersion
+    package var program = ""
+    /// As it was given, the program first.
+    package var commandLine: [String] = []
     package var run = ""
     package var startedAt = ""
     package var machine = Machine()
@@ -115,6 +127,9 @@ package struct RunReport: Sendable, Codable {
     package var deliveryLatency = LatencySummary()
     /// From the planned time to the moment the generator got round to it.
     package var generatorLateness = LatencySummary()
+    package var acknowledgementDistribution = LatencyDistribution()
+    package var deliveryDistribution = LatencyDistribution()
+    package var timeSeries = TimeSeries()
     package var pauses = Pauses()
     package var sessions = Sessions()
     package var returns = ReturnFigures()
@@ -128,7 +143,9 @@ package struct RunReport: Sendable, Codable {
     package init() {}
 
     private enum CodingKeys: String, CodingKey {
-        case run, machine, settings, counts, pauses, sessions, returns, memory, storm, audit, verdict
+        case program, run, machine, settings, counts, pauses, sessions, returns, memory, storm, audit, verdict
+        case formatVersion = "format_version"
+        case commandLine = "command_line"
         case startedAt = "started_at"
         case setupSeconds = "setup_seconds"
         case sendingSeconds = "sending_seconds"
@@ -137,5 +154,8 @@ package struct RunReport: Sendable, Codable {
         case acknowledgementLatency = "acknowledgement_latency"
         case deliveryLatency = "delivery_latency"
         case generatorLateness = "generator_lateness"
+        case acknowledgementDistribution = "acknowledgement_distribution"
+        case deliveryDistribution = "delivery_distribution"
+        case timeSeries = "time_series"
     }
 }

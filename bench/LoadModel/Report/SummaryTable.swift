@@ -24,6 +24,7 @@ package struct SummaryTable {
         self.writeLatencies()
         self.writeSessions()
         self.writeReturns()
+        self.writeNodes()
         self.writeMemory()
         self.writeStorm()
         self.writeAudit()

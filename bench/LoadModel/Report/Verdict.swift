@@ -8,7 +8,7 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
     case violated = 1
     /// The command line is wrong.
     case usage = 2
-    /// Users, conversations or connections could not be made.
+    /// Users, conversations or connections could not be made, or the files of the report not be written.
     case setupFailed = 3
     /// The audit held, and more messages failed than were allowed, or they could not be sent at the planned rate, or
     /// sessions were not connected at the end, so that nobody can say what they would have got.

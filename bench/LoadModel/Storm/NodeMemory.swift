@@ -4,8 +4,6 @@
 ///
 /// What is between two samples is not seen.
 package struct NodeMemory: Sendable, Codable, Equatable {
-    package static let metric = "process_resident_memory_bytes"
-
     package enum Phase: Sendable {
         /// Before the first user is made.
         case start
@@ -44,15 +42,6 @@ package struct NodeMemory: Sendable, Codable, Equatable {
         case .storm: self.peak = max(self.peak ?? 0, bytes)
         }
         self.atEnd = bytes
-    }
-
-    /// The value of a metric without labels in the text format of Prometheus, or nil.
-    package static func value(of name: String, in text: String) -> Double? {
-        for line in text.split(whereSeparator: \.isNewline) {
-            let words = line.split(separator: " ")
-            if words.count >= 2, words[0] == name { return Double(words[1]) }
-        }
-        return nil
     }
 
     private enum CodingKeys: String, CodingKey {

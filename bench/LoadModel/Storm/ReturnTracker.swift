@@ -35,6 +35,12 @@ package struct ReturnTracker: Sendable {
 
     /// Sessions that are away now.
     package var awayCount: Int { self.awaySince.count }
+    /// What was said against something since the start, by name.
+    package var refusals: [String: Int] {
+        var refusals = self.figures.errors
+        if self.figures.rateLimited > 0 { refusals[Refusal.rateLimited] = self.figures.rateLimited }
+        return refusals
+    }
     package var lostCount: Int { self.figures.lost }
     /// Whose sessions they are.
     package var away: Set<Int> { Set(self.awaySince.keys) }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LoadModel
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The standard error, written at once.
+enum StandardError {
+    /// Whether it is a terminal that understands control sequences.
+    static let isTerminal =
+        isatty(STDERR_FILENO) == 1 && getenv("TERM").map { strcmp($0, "dumb") != 0 && strlen($0) > 0 } ?? false
+
+    /// Of the terminal now.
+    static var size: (columns: Int, rows: Int) {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+            return (80, 24)
+        }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
+    static func write(_ text: String) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let written = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            guard written > 0 else { return }
+            bytes = bytes.dropFirst(written)
+        }
+    }
+
+    /// From now on a signal that ends the process shows the cursor first.
+    static let showsCursorAtEnd: Void = {
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            signal(number) { number in
+                // Only what signal-safety(7) allows: the text lies in the program, nothing is allocated.
+                let text: StaticString = "\u{1B}[?25h\r\n"
+                _ = Glibc.write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+                signal(number, SIG_DFL)
+                raise(number)
+            }
+        }
+    }()
+}
