@@ -46,7 +46,7 @@ struct LiveReporter {
         figures.elapsedSeconds = Double((now - self.start).nanoseconds) / 1e9
         figures.warmUpSeconds = Double(self.plan.warmUpNanoseconds) / 1e9
         figures.plannedSeconds = Double(self.plan.warmUpNanoseconds + self.plan.durationNanoseconds) / 1e9
-        figures.sessions = self.plan.topology.userCount
+        figures.sessions = self.plan.topology.connectedCount
         figures.title =
             "\(self.plan.topology.scenario.rawValue), \(FigureText.trimmed(self.plan.messagesPerSecond)) messages/s"
         figures.nodes = self.nodes.nodes.map { node in

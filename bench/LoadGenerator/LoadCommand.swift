@@ -94,6 +94,14 @@ struct LoadCommand: ParsableCommand {
     )
     var subprotocol = ClientSubprotocol.json
 
+    @Option(
+        help: ArgumentHelp(
+            "Members of each group that are connected; the others only are members. (default: all)",
+            valueName: "n"
+        )
+    )
+    var connected: Int?
+
     @Option(help: ArgumentHelp("Messages offered per second, by all users together.", valueName: "per-second"))
     var rate = 200.0
 
@@ -225,6 +233,10 @@ struct LoadCommand: ParsableCommand {
             try require((2...sizeMax).contains(self.membersPerGroup), "--group-size is 2 to \(sizeMax).")
             try require((1...100_000).contains(self.groupCount), "--groups is 1 to 100000.")
             try require((1...self.membersPerGroup).contains(self.sendersPerGroup), "--senders is 1 to --group-size.")
+            try require(
+                (self.sendersPerGroup...self.membersPerGroup).contains(self.connected ?? self.membersPerGroup),
+                "--connected is --senders to --group-size."
+            )
         }
         if self.scenario == .storm {
             try require(self.stormLimit.nanoseconds > 0, "--storm-limit is above 0.")
@@ -286,6 +298,7 @@ struct LoadCommand: ParsableCommand {
                     groupCount: self.groupCount,
                     groupSize: self.membersPerGroup,
                     sendersMax: self.sendersPerGroup,
+                    connectedMax: self.connected ?? .max,
                     userCount: self.userCount,
                     edgeCount: self.edges.count,
                     loopCount: self.eventLoops

@@ -23,6 +23,7 @@ extension LoadLoop {
 
     /// Where it stands, with the latencies since the last time it was asked.
     func snapshot() -> Snapshot {
+        self.measureTally()
         defer {
             self.recentAcknowledgements = LatencyRecorder()
             self.recentDeliveries = LatencyRecorder()
@@ -79,6 +80,7 @@ extension LoadLoop {
 
     /// Everything, after the sessions were closed.
     func outcome() -> Outcome {
+        self.measureTally()
         var counts = self.counts
         counts.failed = self.failures.countByCode
         var figures = self.sessionFigures

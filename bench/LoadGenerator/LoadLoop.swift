@@ -35,6 +35,7 @@ final class LoadLoop {
 
     var sessions: [Int: TrunklineSession] = [:]
     private let seenFrames = SeenFrames()
+    var tally = DeliveryTally()
     private var usersToOpen: [Int]
     private var opening: Set<Int> = []
     var connectedOnce: Set<Int> = []
@@ -62,6 +63,8 @@ final class LoadLoop {
     private(set) var hasStarted = false
     var logs: [DeviceLog] = []
     var logPlaces: [LogKey: Int] = [:]
+    /// Of users with one conversation, its log; -1 for others.
+    private(set) var soleLog: [Int]
 
     struct LogKey: Hashable, Sendable {
         var user: Int
@@ -74,8 +77,12 @@ final class LoadLoop {
         self.shared = shared
         let topology = shared.plan.topology
         self.acknowledgements = Array(repeating: [], count: topology.members.count)
-        self.usersToOpen = (0..<topology.userCount).filter { topology.loop(of: $0) == number }.reversed()
+        self.usersToOpen = (0..<topology.userCount)
+            .filter { topology.isConnected($0) && topology.loop(of: $0) == number }
+            .reversed()
+        self.soleLog = Array(repeating: -1, count: topology.userCount)
         for user in self.usersToOpen {
+            if topology.conversations[user].count == 1 { self.soleLog[user] = self.logs.count }
             for conversation in topology.conversations[user] {
                 self.logPlaces[LogKey(user: user, conversation: conversation)] = self.logs.count
                 self.logs.append(DeviceLog())
@@ -231,7 +238,7 @@ final class LoadLoop {
         if self.plan.isMeasured(message) { self.acknowledgementLatency.record(nanoseconds: latency) }
     }
 
-    private func receivedMessage(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival, _ user: Int) {
+    func receivedMessage(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival, _ user: Int) {
         guard let conversation = self.shared.population.conversationNumbers[message.conversationID],
             let place = self.logPlaces[LogKey(user: user, conversation: conversation)]
         else { return }
@@ -245,45 +252,6 @@ final class LoadLoop {
         guard self.plan.sender(of: number) != user else { return }
         if arrival == .live { self.counts.deliveredLive += 1 } else { self.counts.deliveredByCatchUp += 1 }
         self.measureDelivery(of: number, at: self.elapsed)
-    }
-
-    private func measureDelivery(of number: Int, at elapsed: Int64) {
-        let planned = self.plan.time(of: number)
-        self.deliveryTimes.note(at: elapsed)
-        self.series.delivered(at: elapsed, planned: planned)
-        let latency = elapsed - planned
-        self.recentDeliveries.record(nanoseconds: latency)
-        if self.plan.isMeasured(number) { self.deliveryLatency.record(nanoseconds: latency) }
-    }
-
-    /// The same for messages whose bytes another session was brought before. What was found out then, and holds for every
-    /// receiver, stands in the note: one more than the number of a message that is as it was sent, -1 for others.
-    private func receivedSeen(_ first: SeenFrames.Frame, _ count: Int, _ user: Int) {
-        let elapsed = self.elapsed
-        var (frame, rest) = (Optional(first), count)
-        while rest > 0, let current = frame {
-            (frame, rest) = (current.next, rest - 1)
-            if current.note == 0 { current.note = self.note(of: current.message) }
-            guard current.note > 0 else {
-                self.receivedMessage(current.message, .live, user)
-                continue
-            }
-            let number = current.note - 1
-            let key = LogKey(user: user, conversation: self.plan.conversation(of: number))
-            guard let place = self.logPlaces[key] else { continue }
-            self.logs[place].record(seq: current.message.seq, message: UInt32(number))
-            guard self.plan.sender(of: number) != user else { continue }
-            self.counts.deliveredLive += 1
-            self.measureDelivery(of: number, at: elapsed)
-        }
-    }
-
-    private func note(of message: DeliveredMessage) -> Int {
-        guard let number = self.shared.identity.message(of: message.clientMessageID, in: self.plan),
-            self.shared.population.conversationNumbers[message.conversationID] == self.plan.conversation(of: number),
-            message.body == self.shared.bodies.body(of: number)
-        else { return -1 }
-        return number + 1
     }
 }
 

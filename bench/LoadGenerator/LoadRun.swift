@@ -24,8 +24,10 @@ struct LoadRun {
     func run() async -> Verdict {
         guard let plan = self.command.plan else { return .usage }
         let files = MachineFacts.raiseOpenFilesLimit()
-        guard plan.topology.userCount + Self.otherFiles <= files else {
-            self.fail("\(plan.topology.userCount) users need more open files than the \(files) that are allowed here.")
+        guard plan.topology.connectedCount + Self.otherFiles <= files else {
+            self.fail(
+                "\(plan.topology.connectedCount) connections need more open files than the \(files) that are allowed here."
+            )
             return .setupFailed
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: self.command.eventLoops)
@@ -96,11 +98,13 @@ struct LoadRun {
         _ report: inout RunReport
     ) async throws {
         let plan = shared.plan
+        let connectBegin = NIODeadline.now()
         try await self.connect(loops, plan)
+        report.connectSeconds = Self.seconds(since: connectBegin)
         report.setupSeconds = Self.seconds(since: begin)
         self.progress.note(
             "setup: \(plan.topology.userCount) users, \(plan.topology.members.count) conversations, "
-                + "\(plan.topology.userCount) WebSockets in \(Self.text(report.setupSeconds)) s"
+                + "\(plan.topology.connectedCount) WebSockets in \(Self.text(report.setupSeconds)) s"
         )
         let start = NIODeadline.now() + .milliseconds(100)
         let stormAt = self.command.stormAt.map { start + .nanoseconds($0) } ?? .distantFuture
@@ -155,6 +159,7 @@ struct LoadRun {
         report.settings.edges = self.command.edges.map(\.url)
         report.settings.scenario = plan.topology.scenario
         report.settings.users = plan.topology.userCount
+        report.settings.connected = plan.topology.connectedCount
         report.settings.conversations = plan.topology.members.count
         report.settings.groupSize = plan.topology.members.map(\.count).max() ?? 0
         report.settings.senders = min(report.settings.groupSize, plan.topology.sendersMax)
@@ -170,7 +175,7 @@ struct LoadRun {
             report.storm = StormRule(
                 limitSeconds: self.command.stormLimit.seconds,
                 memoryMebibytesMax: self.command.memoryLimit
-                    ?? StormRule.memoryMebibytesMax(sessions: plan.topology.userCount)
+                    ?? StormRule.memoryMebibytesMax(sessions: plan.topology.connectedCount)
             )
         }
     }
@@ -210,10 +215,10 @@ struct LoadRun {
             guard .now() < deadline else {
                 throw TrunklineError(
                     .timedOut,
-                    "\(open) of \(plan.topology.userCount) sessions were connected within --setup-timeout."
+                    "\(open) of \(plan.topology.connectedCount) sessions were connected within --setup-timeout."
                 )
             }
-            self.progress.show("setup: \(open) of \(plan.topology.userCount) sessions connected")
+            self.progress.show("setup: \(open) of \(plan.topology.connectedCount) sessions connected")
             try await Task.sleep(for: .milliseconds(50))
         }
     }

@@ -107,7 +107,8 @@ struct RunFinish {
         var result = AuditResult()
         let plan = self.plan
         let absent = outcomes.reduce(into: Set<Int>()) { $0.formUnion($1.returns.away) }
-        for (number, members) in plan.topology.members.enumerated() {
+        for (number, everybody) in plan.topology.members.enumerated() {
+            let members = everybody.filter(plan.topology.isConnected)
             var logs: [Int: DeviceLog] = [:]
             for user in members {
                 let key = LoadLoop.LogKey(user: user, conversation: number)

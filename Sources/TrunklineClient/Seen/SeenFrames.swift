@@ -21,6 +21,8 @@ package final class SeenFrames {
         package let message: DeliveredMessage
         /// Whatever the owner knows of the message; 0 at first.
         package var note = 0
+        /// For the owner to count with; 0 at first.
+        package var tally = 0
         /// The frame that came behind this one last.
         package fileprivate(set) var next: Frame?
         /// Header and payload.

@@ -92,6 +92,7 @@ package struct Comparison: Sendable {
         compare("conversations", .incomparable) { FigureText.count($0.settings.conversations) }
         compare("members of a conversation", .incomparable) { FigureText.count($0.settings.groupSize) }
         compare("members that send", .incomparable) { FigureText.count($0.settings.senders) }
+        compare("connected users", .incomparable) { FigureText.count($0.settings.connected) }
         compare("messages per second", .incomparable) { FigureText.trimmed($0.settings.messagesPerSecond) }
         compare("body bytes", .incomparable) { FigureText.count($0.settings.bodyBytes) }
         compare("edges", .incomparable) { FigureText.count($0.settings.edges.count) }

@@ -25,9 +25,10 @@ package struct LatencyRecorder: Sendable {
         )
     }
 
-    package mutating func record(nanoseconds: Int64) {
+    /// - Parameter count: How often it was that long.
+    package mutating func record(nanoseconds: Int64, count: Int = 1) {
         let microseconds = min(UInt64(max(0, nanoseconds)) / 1000, Self.microsecondsMax)
-        _ = self.histogram.record(microseconds)
+        _ = self.histogram.record(microseconds, count: UInt64(count))
     }
 
     package mutating func merge(_ other: LatencyRecorder) {

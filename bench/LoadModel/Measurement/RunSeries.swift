@@ -77,10 +77,11 @@ package struct RunSeries: Sendable {
         self.intervals[place].acknowledgementLatency.record(time - planned)
     }
 
-    package mutating func delivered(at time: Int64, planned: Int64) {
-        self.intervals[self.place(of: time)].delivered += 1
+    /// - Parameter count: Receivers that had it at that time.
+    package mutating func delivered(at time: Int64, planned: Int64, count: Int = 1) {
+        self.intervals[self.place(of: time)].delivered += count
         let place = self.place(of: planned)
-        self.intervals[place].deliveryLatency.record(time - planned)
+        self.intervals[place].deliveryLatency.record(time - planned, count: count)
     }
 
     // MARK: - Intervals
@@ -122,8 +123,8 @@ package struct RunSeries: Sendable {
 }
 
 extension LatencyRecorder? {
-    fileprivate mutating func record(_ nanoseconds: Int64) {
+    fileprivate mutating func record(_ nanoseconds: Int64, count: Int = 1) {
         if self == nil { self = LatencyRecorder(.two) }
-        self?.record(nanoseconds: nanoseconds)
+        self?.record(nanoseconds: nanoseconds, count: count)
     }
 }

@@ -29,6 +29,11 @@ package struct Topology: Sendable {
     package let conversations: [[Int]]
     /// Members of each conversation that send: the first ones.
     package let sendersMax: Int
+    /// Members of each conversation that are connected: the first ones, unless they are among those of another.
+    package let connectedMax: Int
+    /// Users that are connected.
+    package let connectedCount: Int
+    private let isConnected: [Bool]
 
     /// Pairs: users 0 and 1, 2 and 3, and so on.
     ///
@@ -49,11 +54,13 @@ package struct Topology: Sendable {
     /// - Parameters:
     ///   - groupSize: At least 2, at most `userCount`.
     ///   - sendersMax: Members of each group that send; at least 1.
+    ///   - connectedMax: Members of each group that are connected; not less than those that send.
     package static func groups(
         _ scenario: Scenario = .group,
         groupCount: Int,
         groupSize: Int,
         sendersMax: Int = .max,
+        connectedMax: Int = .max,
         userCount: Int,
         edgeCount: Int,
         loopCount: Int
@@ -61,7 +68,15 @@ package struct Topology: Sendable {
         let members = (0..<groupCount).map { group in
             (0..<groupSize).map { (group * groupSize + $0) % userCount }
         }
-        return Topology(scenario, userCount, edgeCount, loopCount, members, sendersMax: sendersMax)
+        return Topology(
+            scenario,
+            userCount,
+            edgeCount,
+            loopCount,
+            members,
+            sendersMax: sendersMax,
+            connectedMax: connectedMax
+        )
     }
 
     private init(
@@ -70,9 +85,17 @@ package struct Topology: Sendable {
         _ edgeCount: Int,
         _ loopCount: Int,
         _ members: [[Int]],
-        sendersMax: Int = .max
+        sendersMax: Int = .max,
+        connectedMax: Int = .max
     ) {
-        self.sendersMax = sendersMax
+        self.sendersMax = min(sendersMax, connectedMax)
+        self.connectedMax = connectedMax
+        var isConnected = Array(repeating: connectedMax == .max, count: userCount)
+        for users in members {
+            for user in users.prefix(connectedMax) { isConnected[user] = true }
+        }
+        self.isConnected = isConnected
+        self.connectedCount = isConnected.count { $0 }
         self.scenario = scenario
         self.userCount = userCount
         self.edgeCount = edgeCount
@@ -83,6 +106,10 @@ package struct Topology: Sendable {
             for user in users { conversations[user].append(conversation) }
         }
         self.conversations = conversations
+    }
+
+    package func isConnected(_ user: Int) -> Bool {
+        self.isConnected[user]
     }
 
     /// The edge that the user connects to first. Neighbours, so both ends of a direct conversation, are on different

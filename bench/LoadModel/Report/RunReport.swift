@@ -24,6 +24,8 @@ package struct RunReport: Sendable, Codable {
         package var groupSize = 2
         /// Members of each conversation that send.
         package var senders = 2
+        /// Users that are connected.
+        package var connected = 2
         package var messagesPerSecond = 0.0
         package var durationSeconds = 0.0
         package var warmUpSeconds = 0.0
@@ -37,7 +39,7 @@ package struct RunReport: Sendable, Codable {
         package init() {}
 
         private enum CodingKeys: String, CodingKey {
-            case edges, scenario, users, conversations, senders, seed
+            case edges, scenario, users, conversations, senders, connected, seed
             case groupSize = "group_size"
             case messagesPerSecond = "messages_per_second"
             case durationSeconds = "duration_seconds"
@@ -119,6 +121,8 @@ package struct RunReport: Sendable, Codable {
     package var machine = Machine()
     package var settings = Settings()
     package var setupSeconds = 0.0
+    /// Of those, from the first connection until all sessions were authenticated and up to date.
+    package var connectSeconds = 0.0
     package var sendingSeconds = 0.0
     package var drainSeconds = 0.0
     package var auditSeconds = 0.0
@@ -148,6 +152,7 @@ package struct RunReport: Sendable, Codable {
         case commandLine = "command_line"
         case startedAt = "started_at"
         case setupSeconds = "setup_seconds"
+        case connectSeconds = "connect_seconds"
         case sendingSeconds = "sending_seconds"
         case drainSeconds = "drain_seconds"
         case auditSeconds = "audit_seconds"

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClientProtocol
+import LoadModel
+import Messaging
+import TrunklineClient
+
+/// Deliveries that came at about the same time, to be measured together: a process with thousands of devices gets a
+/// message many times in one moment.
+struct DeliveryTally {
+    /// Nanoseconds. So much later than they were latencies may be told, never earlier.
+    static let window: Int64 = 250_000
+
+    var frames: [SeenFrames.Frame] = []
+    var first: Int64 = 0
+    var last: Int64 = 0
+}
+
+/// Measuring deliveries.
+extension LoadLoop {
+    func measureDelivery(of number: Int, at elapsed: Int64, count: Int = 1) {
+        let planned = self.plan.time(of: number)
+        self.deliveryTimes.note(at: elapsed)
+        self.series.delivered(at: elapsed, planned: planned, count: count)
+        let latency = elapsed - planned
+        self.recentDeliveries.record(nanoseconds: latency, count: count)
+        if self.plan.isMeasured(number) { self.deliveryLatency.record(nanoseconds: latency, count: count) }
+    }
+
+    /// Messages whose bytes another session was brought before. What was found out then, and holds for every receiver,
+    /// stands in the note: one more than the number of a message that is as it was sent, -1 for others.
+    func receivedSeen(_ first: SeenFrames.Frame, _ count: Int, _ user: Int) {
+        let elapsed = self.elapsed
+        if elapsed - self.tally.first > DeliveryTally.window {
+            self.measureTally()
+            self.tally.first = elapsed
+        }
+        self.tally.last = elapsed
+        let soleLog = self.soleLog[user]
+        var delivered = 0
+        var (frame, rest) = (Optional(first), count)
+        while rest > 0, let current = frame {
+            (frame, rest) = (current.next, rest - 1)
+            if current.note == 0 { current.note = self.note(of: current.message) }
+            guard current.note > 0 else {
+                self.receivedMessage(current.message, .live, user)
+                continue
+            }
+            let number = current.note - 1
+            guard let place = soleLog >= 0 ? soleLog : self.logPlace(of: number, user) else { continue }
+            self.logs[place].record(seq: current.message.seq, message: UInt32(number))
+            guard self.plan.sender(of: number) != user else { continue }
+            delivered += 1
+            if current.tally == 0 { self.tally.frames.append(current) }
+            current.tally += 1
+        }
+        self.counts.deliveredLive += delivered
+    }
+
+    /// To be called before anything that was measured is looked at.
+    func measureTally() {
+        for frame in self.tally.frames {
+            self.measureDelivery(of: frame.note - 1, at: self.tally.last, count: frame.tally)
+            frame.tally = 0
+        }
+        self.tally.frames.removeAll(keepingCapacity: true)
+    }
+
+    private func logPlace(of message: Int, _ user: Int) -> Int? {
+        self.logPlaces[LogKey(user: user, conversation: self.plan.conversation(of: message))]
+    }
+
+    private func note(of message: DeliveredMessage) -> Int {
+        guard let number = self.shared.identity.message(of: message.clientMessageID, in: self.plan),
+            self.shared.population.conversationNumbers[message.conversationID] == self.plan.conversation(of: number),
+            message.body == self.shared.bodies.body(of: number)
+        else { return -1 }
+        return number + 1
+    }
+}
