@@ -75,10 +75,11 @@ let package = Package(
         module("Messaging", ["Placement", .crypto]),
         module("ClusterConfiguration", ["Messaging", .yams]),
         module("Observability", [.logging]),
-        module("ClientProtocol", ["Messaging"]),
+        module("Fields", ["Messaging", .nioCore]),
+        module("ClientProtocol", ["Fields", "Messaging", .nioCore]),
 
         // One module per wire.
-        module("Wire", ["CLZ4", "Messaging", "Placement", .nioCore]),
+        module("Wire", ["CLZ4", "Fields", "Messaging", "Placement", .nioCore]),
         module("Threads"),
         module("Redis", ["CHiredis", "Threads", .logging]),
         module("Postgres", ["CLibPQ"]),
@@ -97,12 +98,15 @@ let package = Package(
         .target(
             name: "Edge",
             dependencies: [
-                "ClientProtocol", "ClusterConfiguration", "Directory", "Mesh", "Messaging", "Observability",
+                "ClientProtocol", "ClusterConfiguration", "Directory", "Fields", "Mesh", "Messaging", "Observability",
                 "Placement",
                 "Wire", .crypto, .cryptoExtras, .httpTypes, .hummingbird, .hummingbirdCore, .jwt, .logging, .nioCore,
                 .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket, .serviceLifecycle,
             ],
-            resources: [.embedInCode("Contract/openapi.yaml"), .embedInCode("Contract/asyncapi.yaml")],
+            resources: [
+                .embedInCode("Contract/openapi.yaml"), .embedInCode("Contract/asyncapi.yaml"),
+                .embedInCode("Contract/binary.proto"),
+            ],
             swiftSettings: settings
         ),
         module(
@@ -166,8 +170,8 @@ let package = Package(
         tests("MessagingTests", ["Messaging", "TestSupport"]),
         tests("ClusterConfigurationTests", ["ClusterConfiguration", "TestSupport"]),
         tests("ObservabilityTests", ["Observability", .logging]),
-        tests("ClientProtocolTests", ["ClientProtocol", "Messaging", "TestSupport"]),
-        tests("WireTests", ["Messaging", "Placement", "Wire", .nioCore]),
+        tests("ClientProtocolTests", ["ClientProtocol", "Fields", "Messaging", "TestSupport", .nioCore]),
+        tests("WireTests", ["Fields", "Messaging", "Placement", "Wire", .nioCore]),
         tests("RedisTests", ["Redis", "TestSupport", "Threads", .logging]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests(

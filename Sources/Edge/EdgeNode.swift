@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import ClientProtocol
+package import ClientProtocol
 package import ClusterConfiguration
 internal import Directory
 package import Logging
@@ -264,13 +264,19 @@ package final class EdgeNode: WebSocketAcceptor {
 
     package var canAcceptSession: Bool { self.services.hasRoom }
 
-    package func acceptWebSocket(on channel: any Channel) {
+    package func acceptWebSocket(on channel: any Channel, speaking subprotocol: ClientSubprotocol) {
         guard let number = self.loopNumbers[ObjectIdentifier(channel.eventLoop)] else {
             self.logger.error("A connection came on an event loop that is not the edge's")
             channel.close(promise: nil)
             return
         }
-        SessionPipeline.add(to: channel, loop: self.loops[number], services: self.services, logger: self.logger)
+        SessionPipeline.add(
+            to: channel,
+            speaking: subprotocol,
+            loop: self.loops[number],
+            services: self.services,
+            logger: self.logger
+        )
     }
 }
 

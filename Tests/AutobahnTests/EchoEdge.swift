@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClientProtocol
 import ClusterConfiguration
 import Directory
 import Logging
@@ -136,7 +137,7 @@ private struct EchoAcceptor: WebSocketAcceptor {
 
     var canAcceptSession: Bool { true }
 
-    func acceptWebSocket(on channel: any Channel) {
+    func acceptWebSocket(on channel: any Channel, speaking subprotocol: ClientSubprotocol) {
         SessionPipeline.add(to: channel, loop: self.loop, services: self.services, logger: self.logger)
         do {
             let pipeline = channel.pipeline.syncOperations

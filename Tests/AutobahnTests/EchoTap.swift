@@ -25,7 +25,7 @@ final class EchoTap: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .text(let text) = self.assembler.receive(self.unwrapInboundIn(data)) { self.texts.append(text) }
+        if case .message(let text) = self.assembler.receive(self.unwrapInboundIn(data)) { self.texts.append(text) }
         context.fireChannelRead(data)
     }
 

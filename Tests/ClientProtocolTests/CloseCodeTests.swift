@@ -11,7 +11,7 @@ struct CloseCodeTests {
         case .normal, .shuttingDown, .heartbeatTimeout, .overloaded, .authenticationTimeout, .internal:
             #expect(code.mayReconnect)
         case .protocolError, .invalidText, .messageTooBig, .invalidToken, .replaced, .binaryMessage, .tooManyErrors,
-            .tokenExpired, .tooManyDevices:
+            .tokenExpired, .tooManyDevices, .textMessage:
             #expect(!code.mayReconnect)
         }
     }

@@ -16,28 +16,7 @@ struct CommandMessageTests {
 
     @Test("Every command is read back as it was written")
     func roundTrip() throws {
-        let commands: [ClientCommand] = [
-            .authenticate(.init(token: "a.b\"c", deviceID: Samples.device)),
-            .authenticate(.init(token: "t", deviceID: Samples.device, sync: true)),
-            .sendMessage(Self.send),
-            .messageDelivered(ReceiptRequest(conversationID: Samples.conversation, seq: 1)),
-            .messageRead(ReceiptRequest(conversationID: Samples.conversation, seq: UInt64(Int64.max))),
-            .sync(SyncRequest(cursors: [:])),
-            .sync(SyncRequest(cursors: [Samples.conversation: UInt64(Int64.max)], resume: "a\"b", hasMore: true)),
-            .watchPresence(.init(conversationIDs: [])),
-            .watchPresence(.init(conversationIDs: [Samples.conversation, Samples.conversation])),
-            .setStatus(.init(status: .away)),
-            .setStatus(.init(visibleTo: .nobody)),
-            .setTyping(.init(conversationID: Samples.conversation, isTyping: false)),
-            .sync(
-                SyncRequest(
-                    cursors: [Samples.conversation: 3, ConversationID(value: 1): 2],
-                    states: [Samples.conversation: 0],
-                    wantsReceipts: true
-                )
-            ),
-            .ping,
-        ]
+        let commands = Samples.commands
         #expect(Set(commands.map(\.name)) == Set(ClientCommand.Name.allCases))
         for command in commands {
             for id in ["1", 0, "\u{1F600}\"", 18_446_744_073_709_551_615] as [CommandID] {

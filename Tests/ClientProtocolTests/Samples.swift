@@ -100,6 +100,7 @@ enum Samples {
                     tooFar: [Synced.TooFar(conversationID: Self.conversation, headSeq: 9, after: 1)],
                     removed: [Self.conversation, Self.conversation],
                     updated: [Self.conversation],
+                    unavailable: [Self.conversation],
                     receiptsLeftOut: [Self.conversation],
                     isFull: false,
                     resume: "AQ"
@@ -155,6 +156,60 @@ enum Samples {
                 )
             ),
             .resync,
+            .conversationUpdated(
+                ConversationHeader(
+                    conversationID: Self.conversation,
+                    kind: .group,
+                    title: "Grüße",
+                    headSeq: 7,
+                    createdAt: Self.time
+                ),
+                actor: Self.user
+            ),
+            .typing(
+                TypingEvent(
+                    conversationID: Self.conversation,
+                    userID: Self.user,
+                    isTyping: true,
+                    expiresInMilliseconds: 6000
+                )
+            ),
+        ]
+    }
+
+    static let send = SendMessageRequest(
+        conversationID: Self.conversation,
+        clientMessageID: Self.clientMessage,
+        kind: .text,
+        body: "hello"
+    )
+
+    /// At least one of every kind, and every field at least once.
+    static var commands: [ClientCommand] {
+        [
+            .authenticate(.init(token: "a.b\"c", deviceID: Self.device)),
+            .authenticate(.init(token: "t", deviceID: Self.device, sync: true)),
+            .sendMessage(Self.send),
+            .messageDelivered(ReceiptRequest(conversationID: Self.conversation, seq: 1)),
+            .messageRead(ReceiptRequest(conversationID: Self.conversation, seq: UInt64(Int64.max))),
+            .sync(SyncRequest(cursors: [:])),
+            .sync(SyncRequest(cursors: [Self.conversation: UInt64(Int64.max)], resume: "a\"b", hasMore: true)),
+            .watchPresence(.init(conversationIDs: [])),
+            .watchPresence(.init(conversationIDs: [Self.conversation, Self.conversation])),
+            .setStatus(.init(status: .away)),
+            .setStatus(.init(visibleTo: .nobody)),
+            .setTyping(.init(conversationID: Self.conversation, isTyping: false)),
+            .sync(
+                SyncRequest(
+                    cursors: [Self.conversation: 3, ConversationID(value: 1): 2],
+                    states: [Self.conversation: 0],
+                    wantsReceipts: true
+                )
+            ),
+            .ping,
+            .sync(SyncRequest(cursors: [:], resume: "")),
+            .setStatus(.init(status: .invisible, visibleTo: .everyone)),
+            .setTyping(.init(conversationID: Self.conversation)),
         ]
     }
 

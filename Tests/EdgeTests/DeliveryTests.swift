@@ -231,7 +231,7 @@ struct DeliveryTests {
         let client = try await fixture.authenticate(self.receiver, DeviceID(value: 5))
         let frame = ServerFrame.text([UInt8](repeating: 65, count: 1 << 20))
         let delivery = SessionLoop.Delivery(
-            frame: frame,
+            frame: EventFrames(json: frame),
             recipients: [UserID(value: 77)],
             conversation: ConversationID(value: 5),
             seq: 1,

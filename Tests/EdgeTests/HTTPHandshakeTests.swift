@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClientProtocol
 import Messaging
 import NIOCore
 import NIOHTTP1
@@ -54,6 +55,35 @@ struct HTTPHandshakeTests {
             try await socket.send("second bytes")
             try await socket.wait(for: "second bytes")
             #expect(edge.acceptor.state.withLock { $0.accepted.count } == 1)
+            try await socket.close()
+        }
+    }
+
+    @Test(
+        "The first subprotocol that is known is agreed on, and spoken",
+        arguments: [
+            ("trunkline.v1.binary", .binary), ("trunkline.v1.json, trunkline.v1.binary", .json),
+            ("chat, trunkline.v1.binary", .binary), ("chat", nil),
+        ] as [(String, ClientSubprotocol?)]
+    )
+    func subprotocol(offer: String, agreed: ClientSubprotocol?) async throws {
+        try await HTTPTestEdge.with { edge in
+            let socket = try await RawSocket(port: edge.port)
+            let request = Self.good.replacing(
+                "Upgrade: websocket",
+                with: "Upgrade: websocket\r\nSec-WebSocket-Protocol: \(offer)"
+            )
+            #expect(request.contains(offer))
+            try await socket.send(request + "ready")
+            try await socket.wait(for: "ready")
+            let head = socket.received.lowercased()
+            #expect(head.hasPrefix("http/1.1 101 "))
+            if let agreed {
+                #expect(head.contains("\r\nsec-websocket-protocol: \(agreed.rawValue)\r\n"))
+            } else {
+                #expect(!head.contains("sec-websocket-protocol"))
+            }
+            #expect(edge.acceptor.state.withLock { $0.spoken } == [agreed ?? .json])
             try await socket.close()
         }
     }

@@ -149,16 +149,20 @@ final class CountingAcceptor: WebSocketAcceptor {
     struct State {
         var isFull = false
         var accepted: [any Channel] = []
+        var spoken: [ClientSubprotocol] = []
     }
 
     let state = Mutex(State())
 
     var canAcceptSession: Bool { self.state.withLock { !$0.isFull } }
 
-    func acceptWebSocket(on channel: any Channel) {
+    func acceptWebSocket(on channel: any Channel, speaking subprotocol: ClientSubprotocol) {
         channel.eventLoop.preconditionInEventLoop()
         try? channel.pipeline.syncOperations.addHandler(EchoHandler())
-        self.state.withLock { $0.accepted.append(channel) }
+        self.state.withLock { state in
+            state.accepted.append(channel)
+            state.spoken.append(subprotocol)
+        }
     }
 
     private final class EchoHandler: ChannelInboundHandler {

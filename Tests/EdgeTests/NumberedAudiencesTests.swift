@@ -83,7 +83,7 @@ struct NumberedAudiencesTests {
         excluded: DeviceID? = nil
     ) -> SessionLoop.Delivery {
         SessionLoop.Delivery(
-            frame: ServerFrame.ping(),
+            frame: EventFrames(json: ServerFrame.ping()),
             recipients: self.users(1...3),
             audience: mark,
             conversation: self.conversation,

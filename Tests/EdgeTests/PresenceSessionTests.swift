@@ -198,7 +198,7 @@ struct PresenceSessionTests {
         let others = (0..<EphemeralEvent.waitingMax).map { number in
             EphemeralEvent(
                 key: .presence(UserID(value: UInt128(number) << 64)),
-                frame: ByteBuffer(),
+                frame: EventFrames(),
                 receivers: .sessions([])
             )
         }
@@ -227,8 +227,9 @@ struct PresenceSessionTests {
         let typings = (0..<10).map { number in
             EphemeralEvent(
                 key: .typing(here, bob),
-                frame: ServerFrame.text(
-                    Typing(conversation: here, user: bob, device: DeviceID(value: 1), isTyping: number % 2 == 0).event
+                frame: EventFrames(
+                    Typing(conversation: here, user: bob, device: DeviceID(value: 1), isTyping: number % 2 == 0).event,
+                    in: SpokenSubprotocols(json: true, binary: false)
                 ),
                 receivers: .users([ada], excluding: DeviceID(value: 1))
             )
@@ -243,7 +244,7 @@ struct PresenceSessionTests {
         let many = (0..<EphemeralEvent.waitingMax + 5).map { number in
             EphemeralEvent(
                 key: .presence(UserID(value: UInt128(number))),
-                frame: ByteBuffer(),
+                frame: EventFrames(),
                 receivers: .sessions([])
             )
         }

@@ -136,7 +136,8 @@ struct RESTContractTests {
             _ = try await check("DELETE", path)
             _ = try await check("PUT", "/api/users/status", #"{"visible_to":"nobody"}"#)
             _ = try await check("PUT", "/api/users/status", "{}")
-            for open in ["/", "/health", "/ready", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/ws", "/nothing"] {
+            let documents = ["/openapi.yaml", "/asyncapi.yaml", "/binary.proto"]
+            for open in documents + ["/", "/health", "/ready", "/metrics", "/ws", "/nothing"] {
                 _ = try await check("GET", open)
                 _ = try await check("HEAD", open)
                 _ = try await check("PATCH", open)

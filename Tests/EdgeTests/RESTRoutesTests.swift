@@ -216,6 +216,7 @@ struct RESTRoutesTests {
             #expect(openAPI.headers["content-type"] == "application/yaml")
             #expect(openAPI.body == PackageResources.openapi_yaml)
             #expect(try await edge.ask("GET", "/asyncapi.yaml").body == PackageResources.asyncapi_yaml)
+            #expect(try await edge.ask("GET", "/binary.proto").body == PackageResources.binary_proto)
             #expect(try await edge.ask("GET", "/").text.contains("/openapi.yaml"))
         }
     }

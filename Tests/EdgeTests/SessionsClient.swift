@@ -28,8 +28,14 @@ final class SessionsClient: Sendable {
     let channel: NIOAsyncTestingChannel
     private let loop: NIOAsyncTestingEventLoop
     private let unread: NIOLoopBoundBox<ByteBuffer>
+    private let subprotocol: ClientSubprotocol
 
-    init(channel: NIOAsyncTestingChannel, loop: NIOAsyncTestingEventLoop) {
+    init(
+        channel: NIOAsyncTestingChannel,
+        loop: NIOAsyncTestingEventLoop,
+        speaking subprotocol: ClientSubprotocol = .json
+    ) {
+        self.subprotocol = subprotocol
         self.channel = channel
         self.loop = loop
         self.unread = NIOLoopBoundBox.makeBoxSendingValue(ByteBuffer(), eventLoop: loop)
@@ -65,7 +71,11 @@ final class SessionsClient: Sendable {
     }
 
     func send(_ message: CommandMessage) async throws {
-        try await self.send(bytes: Self.frame(opcode: 1, message.encoded()))
+        switch self.subprotocol {
+        case .json: try await self.send(bytes: Self.frame(opcode: 1, message.encoded()))
+        case .binary:
+            try await self.send(bytes: Self.frame(opcode: 2, Array(message.encodedBinary().readableBytesView)))
+        }
     }
 
     func send(text: String) async throws {
@@ -101,13 +111,23 @@ final class SessionsClient: Sendable {
     /// The next message.
     func next() async throws -> ServerMessage? {
         let frame = try await self.frame()
-        guard frame.opcode == 1 else { throw SessionsMismatch(description: "opcode \(frame.opcode)") }
-        return try ServerMessage.decode(json: frame.payload)
+        let messages = try self.messages(in: frame)
+        guard let messages, messages.count < 2 else { throw SessionsMismatch(description: "\(frame)") }
+        return messages.first
     }
 
     /// All messages that are there.
     func messages() async throws -> [ServerMessage] {
-        try await self.frames().filter { $0.opcode == 1 }.compactMap { try ServerMessage.decode(json: $0.payload) }
+        try await self.frames().flatMap { try self.messages(in: $0) ?? [] }
+    }
+
+    /// Those that are known; nil if the frame is not one that may hold any.
+    private func messages(in frame: Frame) throws -> [ServerMessage]? {
+        switch (self.subprotocol, frame.opcode) {
+        case (.json, 1): try ServerMessage.decode(json: frame.payload).map { [$0] } ?? []
+        case (.binary, 2): try ServerMessage.decode(binary: ByteBuffer(bytes: frame.payload))
+        default: nil
+        }
     }
 
     /// The server's frames: final, not masked, with the shortest length (RFC 6455 §5.2).

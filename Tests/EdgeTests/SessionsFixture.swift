@@ -177,23 +177,34 @@ struct SessionsFixture: Sendable {
     }
 
     /// A WebSocket as it is after its handshake.
-    func connect() async throws -> SessionsClient {
+    func connect(speaking subprotocol: ClientSubprotocol = .json) async throws -> SessionsClient {
         let channel = NIOAsyncTestingChannel(loop: self.eventLoop)
         let (loop, services, logger) = (self.loop, self.services, self.logger)
         try await self.eventLoop.submit {
             try channel.pipeline.syncOperations.addHandler(HalfClosingHandler())
-            SessionPipeline.add(to: channel, loop: loop, services: services, logger: logger)
+            SessionPipeline.add(
+                to: channel,
+                speaking: subprotocol,
+                loop: loop,
+                services: services,
+                logger: logger
+            )
         }.get()
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
-        return SessionsClient(channel: channel, loop: self.eventLoop)
+        return SessionsClient(channel: channel, loop: self.eventLoop, speaking: subprotocol)
     }
 
     /// A WebSocket with an open session.
-    func authenticate(_ user: UserID, _ device: DeviceID) async throws -> SessionsClient {
-        let client = try await self.connect()
+    func authenticate(
+        _ user: UserID,
+        _ device: DeviceID,
+        speaking subprotocol: ClientSubprotocol = .json
+    ) async throws -> SessionsClient {
+        let client = try await self.connect(speaking: subprotocol)
         let fields = ClientCommand.Authenticate(token: PlainTokens.token(user, device), deviceID: device)
-        try await client.send(.init(id: "auth", command: .authenticate(fields)))
-        guard case .authenticated("auth", _) = try await client.next() else {
+        let id: CommandID = subprotocol == .json ? "auth" : 0
+        try await client.send(.init(id: id, command: .authenticate(fields)))
+        guard case .authenticated(id, _) = try await client.next() else {
             throw SessionsMismatch(description: "the session did not begin")
         }
         return client

@@ -52,13 +52,13 @@ struct SessionsFramesTests {
         + SessionsClient.frame(opcode: 8, [0x03, 0xE8] + Array("bye".utf8))
 
     private static let expected: [MessageAssembler.Event] = [
-        .text(ByteBuffer(string: "Grüße")),
+        .message(ByteBuffer(string: "Grüße")),
         .incomplete,
         .ping(ByteBuffer(string: "ping")),
         .incomplete,
-        .text(ByteBuffer(string: "first second")),
+        .message(ByteBuffer(string: "first second")),
         .pong,
-        .text(ByteBuffer(repeating: 65, count: 200)),
+        .message(ByteBuffer(repeating: 65, count: 200)),
         .close(1000),
     ]
 

@@ -52,8 +52,8 @@ struct FramesTests {
         #expect(assembler.receive(self.frame(.ping, "?")) == .ping(ByteBuffer(string: "?")))
         #expect(assembler.receive(self.frame(.continuation, "e", fin: false)) == .incomplete)
         #expect(assembler.receive(self.frame(.pong, "")) == .pong)
-        #expect(assembler.receive(self.frame(.continuation, "")) == .text(ByteBuffer(string: "one")))
-        #expect(assembler.receive(self.frame(.text, "two")) == .text(ByteBuffer(string: "two")))
+        #expect(assembler.receive(self.frame(.continuation, "")) == .message(ByteBuffer(string: "one")))
+        #expect(assembler.receive(self.frame(.text, "two")) == .message(ByteBuffer(string: "two")))
     }
 
     @Test("what RFC 6455 forbids is noticed")

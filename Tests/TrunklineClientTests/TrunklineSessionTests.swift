@@ -58,11 +58,14 @@ struct TrunklineSessionTests {
         _ group: MultiThreadedEventLoopGroup,
         edge: Int = 0,
         expiresIn: Int = 900,
-        settings: TrunklineSession.Settings? = nil
+        settings: TrunklineSession.Settings? = nil,
+        speaking subprotocol: ClientSubprotocol = .json
     ) async throws -> Device {
         let events = Collected<TrunklineSession.Event>()
         let eventLoop = group.next()
-        let settings = settings ?? self.settings()
+        var chosen = settings ?? self.settings()
+        chosen.socket.subprotocol = subprotocol
+        let settings = chosen
         let session = try await OnLoop.make(on: eventLoop) {
             let session = TrunklineSession(
                 credentials: SessionCredentials(Fixtures.tokens(expiresIn: expiresIn), now: .now()),
@@ -103,10 +106,14 @@ struct TrunklineSessionTests {
         }
     }
 
-    @Test("two devices talk; each is handed every message once and in order, its own included")
-    func talk() async throws {
+    @Test(
+        "two devices talk; each is handed every message once and in order, its own included",
+        arguments: ClientSubprotocol.allCases
+    )
+    func talk(subprotocol: ClientSubprotocol) async throws {
         try await self.withCluster { cluster, _, http, group in
-            let (anna, ben) = (try await self.device(http, group), try await self.device(http, group, edge: 1))
+            let anna = try await self.device(http, group, speaking: subprotocol)
+            let ben = try await self.device(http, group, edge: 1, speaking: subprotocol)
             try await self.open(anna)
             try await self.open(ben)
             try await anna.send((0..<50).map { "a\($0)" })
@@ -122,10 +129,13 @@ struct TrunklineSessionTests {
         }
     }
 
-    @Test("presence is watched on every connection; status and typing go while there is one")
-    func presence() async throws {
+    @Test(
+        "presence is watched on every connection; status and typing go while there is one",
+        arguments: ClientSubprotocol.allCases
+    )
+    func presence(subprotocol: ClientSubprotocol) async throws {
         try await self.withCluster { cluster, edges, http, group in
-            let anna = try await self.device(http, group)
+            let anna = try await self.device(http, group, speaking: subprotocol)
             try await anna.session.ask { $0.watchPresence(in: [Fixtures.conversation]) }
             try await self.open(anna)
             func presences() -> [[PresenceBody]] {
@@ -181,10 +191,14 @@ struct TrunklineSessionTests {
         }
     }
 
-    @Test("when an edge dies the session moves to another, sends again in order what had no answer, and misses nothing")
-    func edgeDies() async throws {
+    @Test(
+        "when an edge dies the session moves to another, sends again in order what had no answer, and misses nothing",
+        arguments: ClientSubprotocol.allCases
+    )
+    func edgeDies(subprotocol: ClientSubprotocol) async throws {
         try await self.withCluster { cluster, edges, http, group in
-            let (anna, ben) = (try await self.device(http, group), try await self.device(http, group, edge: 1))
+            let anna = try await self.device(http, group, speaking: subprotocol)
+            let ben = try await self.device(http, group, edge: 1, speaking: subprotocol)
             try await self.open(anna)
             try await self.open(ben)
             // Stored, and the answer is lost with the connection.
@@ -207,10 +221,14 @@ struct TrunklineSessionTests {
         }
     }
 
-    @Test("what was lost on the way is found: by the gap that it leaves, or at the latest by a resync")
-    func lostLive() async throws {
+    @Test(
+        "what was lost on the way is found: by the gap that it leaves, or at the latest by a resync",
+        arguments: ClientSubprotocol.allCases
+    )
+    func lostLive(subprotocol: ClientSubprotocol) async throws {
         try await self.withCluster { cluster, _, http, group in
-            let (anna, ben) = (try await self.device(http, group), try await self.device(http, group, edge: 1))
+            let anna = try await self.device(http, group, speaking: subprotocol)
+            let ben = try await self.device(http, group, edge: 1, speaking: subprotocol)
             try await self.open(anna)
             try await self.open(ben)
             cluster.change { $0.losesLive = ["a3", "a4", "last"] }
@@ -228,10 +246,14 @@ struct TrunklineSessionTests {
         }
     }
 
-    @Test("a reconnect catches up with one sync that carries the cursor and the resume token, without pages over REST")
-    func syncs() async throws {
+    @Test(
+        "a reconnect catches up with one sync that carries the cursor and the resume token, without pages over REST",
+        arguments: ClientSubprotocol.allCases
+    )
+    func syncs(subprotocol: ClientSubprotocol) async throws {
         try await self.withCluster { cluster, edges, http, group in
-            let (anna, ben) = (try await self.device(http, group), try await self.device(http, group, edge: 1))
+            let anna = try await self.device(http, group, speaking: subprotocol)
+            let ben = try await self.device(http, group, edge: 1, speaking: subprotocol)
             try await self.open(anna)
             try await self.open(ben)
             try await anna.send((0..<20).map { "a\($0)" })
@@ -432,10 +454,13 @@ struct TrunklineSessionTests {
         }
     }
 
-    @Test("what was handed over is acknowledged by itself and what was read when it is said, across cuts and refusals")
-    func receipts() async throws {
+    @Test(
+        "what was handed over is acknowledged by itself and what was read when it is said, across cuts and refusals",
+        arguments: ClientSubprotocol.allCases
+    )
+    func receipts(subprotocol: ClientSubprotocol) async throws {
         try await self.withCluster { cluster, _, http, group in
-            let device = try await self.device(http, group)
+            let device = try await self.device(http, group, speaking: subprotocol)
             try await self.open(device)
             for seq in 1...20 as ClosedRange<UInt64> {
                 cluster.broadcast(.newMessage(Fixtures.message(seq, "m\(seq)")))

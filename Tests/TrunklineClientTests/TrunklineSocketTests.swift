@@ -27,6 +27,12 @@ struct TrunklineSocketTests {
         return socket
     }
 
+    private static func settings(_ subprotocol: ClientSubprotocol) -> TrunklineSocket.Settings {
+        var settings = TrunklineSocket.Settings()
+        settings.subprotocol = subprotocol
+        return settings
+    }
+
     private func closure(_ events: Events) async throws -> SocketClosure {
         try await eventually("the socket is closed") {
             events.all.contains { if case .closed = $0 { true } else { false } }
@@ -42,12 +48,17 @@ struct TrunklineSocketTests {
         }
     }
 
-    @Test("it authenticates, and every command arrives masked and whole")
-    func commands() async throws {
+    @Test("it authenticates, and every command arrives masked and whole", arguments: ClientSubprotocol.allCases)
+    func commands(subprotocol: ClientSubprotocol) async throws {
         try await Fixtures.withEventLoops { group in
             let edge = try await StubEdge.start(on: group, onCommand: Self.accepting)
             let events = Events()
-            let socket = try await self.connect(to: edge.address, on: group, events)
+            let socket = try await self.connect(
+                to: edge.address,
+                on: group,
+                events,
+                settings: Self.settings(subprotocol)
+            )
             try await eventually("it is open") { try await socket.ask { $0.isOpen } }
             let bodies = [
                 "", "a", "\"\\\n\u{1}🌍", String(repeating: "x", count: 126), String(repeating: "é", count: 32_768),
@@ -65,6 +76,66 @@ struct TrunklineSocketTests {
             try await socket.ask { $0.close() }
             #expect(try await self.closure(events).advice == .giveUp)
             #expect(edge.connections[0].receivedCloseCode == 1000)
+            await edge.stop()
+        }
+    }
+
+    @Test(
+        "an edge that does not know the binary protocol is spoken JSON with; one that answers what was not asked is left"
+    )
+    func olderEdge() async throws {
+        try await Fixtures.withEventLoops { group in
+            let edge = try await StubEdge.start(on: group, onCommand: Self.accepting, agrees: { _ in nil })
+            let events = Events()
+            let socket = try await self.connect(
+                to: edge.address,
+                on: group,
+                events,
+                settings: Self.settings(.binary)
+            )
+            try await eventually("it is open") { try await socket.ask { $0.isOpen } }
+            #expect(try await socket.ask { $0.subprotocol } == .json)
+            #expect(edge.connections[0].subprotocol == .json)
+            try await socket.ask { $0.close() }
+            _ = try await self.closure(events)
+            await edge.stop()
+        }
+        try await Fixtures.withEventLoops { group in
+            let edge = try await StubEdge.start(on: group, onCommand: Self.accepting, agrees: { _ in .binary })
+            let events = Events()
+            _ = try await self.connect(to: edge.address, on: group, events)
+            #expect(try await self.closure(events).error.code == .protocolViolation)
+            await edge.stop()
+        }
+    }
+
+    @Test("several messages in one are handed on in their order; text is not taken where binary was agreed on")
+    func joined() async throws {
+        try await Fixtures.withEventLoops { group in
+            let edge = try await StubEdge.start(on: group, onCommand: Self.accepting)
+            let events = Events()
+            let socket = try await self.connect(
+                to: edge.address,
+                on: group,
+                events,
+                settings: Self.settings(.binary)
+            )
+            try await eventually("it is open") { try await socket.ask { $0.isOpen } }
+            var payload = ByteBuffer()
+            for seq in 1...3 as ClosedRange<UInt64> {
+                payload.writeImmutableBuffer(ServerMessage.newMessage(Fixtures.message(seq, "m")).encodedBinary())
+            }
+            // A type of a later version.
+            payload.writeBytes([3, 250, 0x08, 1])
+            edge.connections[0].send(WebSocketFrame(fin: true, opcode: .binary, data: payload))
+            func seqs() -> [UInt64] {
+                events.all.compactMap { if case .message(let message) = $0 { message.seq } else { nil } }
+            }
+            try await eventually("all arrived") { seqs().count == 3 }
+            #expect(seqs() == [1, 2, 3])
+            let text = ByteBuffer(bytes: ServerMessage.resync.encoded())
+            edge.connections[0].send(WebSocketFrame(fin: true, opcode: .text, data: text))
+            #expect(try await self.closure(events).error.code == .protocolViolation)
             await edge.stop()
         }
     }
@@ -102,8 +173,11 @@ struct TrunklineSocketTests {
         }
     }
 
-    @Test("answers find their commands; errors and unknown ids do no harm; no more commands than the edge allows")
-    func answers() async throws {
+    @Test(
+        "answers find their commands; errors and unknown ids do no harm; no more commands than the edge allows",
+        arguments: ClientSubprotocol.allCases
+    )
+    func answers(subprotocol: ClientSubprotocol) async throws {
         try await Fixtures.withEventLoops { group in
             let edge = try await StubEdge.start(on: group) { command, connection in
                 if case .authenticate = command.command {
@@ -111,7 +185,12 @@ struct TrunklineSocketTests {
                 }
             }
             let events = Events()
-            let socket = try await self.connect(to: edge.address, on: group, events)
+            let socket = try await self.connect(
+                to: edge.address,
+                on: group,
+                events,
+                settings: Self.settings(subprotocol)
+            )
             try await eventually("it is open") { try await socket.ask { $0.isOpen } }
             let (one, two) = (Fixtures.request("one"), Fixtures.request("two"))
             let ids = try await socket.ask { [$0.send(one), $0.send(two), $0.send(one)] }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import ClientProtocol
 import LoadModel
 import Messaging
 import TrunklineClient
@@ -79,6 +80,19 @@ struct LoadCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Members of each group that send. (default: all, for fanout 4)", valueName: "n"))
     var senders: Int?
+
+    @Option(
+        name: .customLong("protocol"),
+        help: "What the devices speak: json or binary. An edge that does not know binary is spoken JSON with.",
+        transform: { text in
+            switch text {
+            case "json": ClientSubprotocol.json
+            case "binary": ClientSubprotocol.binary
+            default: throw ValidationError("The protocol is json or binary, not \(text).")
+            }
+        }
+    )
+    var subprotocol = ClientSubprotocol.json
 
     @Option(
         help: ArgumentHelp(

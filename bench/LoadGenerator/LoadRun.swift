@@ -137,6 +137,7 @@ struct LoadRun {
         var sessionSettings = TrunklineSession.Settings()
         // A run measures messages; receipts would be a second load beside the one of the plan.
         sessionSettings.acknowledgesDelivery = false
+        sessionSettings.socket.subprotocol = self.command.subprotocol
         sessionSettings.sendTimeLimit = .nanoseconds(self.command.sendTimeLimit.nanoseconds)
         return LoadLoop.Shared(
             plan: plan,

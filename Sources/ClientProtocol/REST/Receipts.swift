@@ -4,6 +4,9 @@ package import Messaging
 
 /// The fields of the commands `message_delivered` and `message_read`: everything up to the message with this number.
 package struct ReceiptRequest: Codable, Hashable, Sendable {
+    /// What ``seq`` may be.
+    static let seqs: ClosedRange<UInt64> = 1...UInt64(Int64.max)
+
     package var conversationID: ConversationID
     package var seq: UInt64
 
@@ -16,7 +19,7 @@ package struct ReceiptRequest: Codable, Hashable, Sendable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         self.conversationID = try container.decode(ConversationID.self, forKey: .conversationID)
         self.seq = try container.decode(UInt64.self, forKey: .seq)
-        guard (1...UInt64(Int64.max)).contains(self.seq) else {
+        guard Self.seqs.contains(self.seq) else {
             throw FieldRule("must be a number from 1 to 2^63-1").violated(at: container.codingPath + [CodingKeys.seq])
         }
     }

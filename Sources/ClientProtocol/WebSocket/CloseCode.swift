@@ -29,7 +29,7 @@ package enum CloseCode: UInt16, Sendable, CaseIterable {
     case invalidToken = 4500
     /// The same device has a newer session.
     case replaced = 4501
-    /// Something other than a text message.
+    /// A binary message where JSON is spoken.
     case binaryMessage = 4502
     /// More wrong commands in a row than a client with a defect should be allowed.
     case tooManyErrors = 4503
@@ -37,6 +37,8 @@ package enum CloseCode: UInt16, Sendable, CaseIterable {
     case tokenExpired = 4504
     /// The user has as many devices with a session as there may be.
     case tooManyDevices = 4505
+    /// A text message where the binary protocol is spoken.
+    case textMessage = 4506
 
     /// Whether connecting again, with the same input and after a pause, can end better.
     package var mayReconnect: Bool {
@@ -65,6 +67,7 @@ package enum CloseCode: UInt16, Sendable, CaseIterable {
         case .tooManyErrors: "too_many_errors"
         case .tokenExpired: "token_expired"
         case .tooManyDevices: "too_many_devices"
+        case .textMessage: "text_message"
         }
     }
 
@@ -86,6 +89,7 @@ package enum CloseCode: UInt16, Sendable, CaseIterable {
         case .tooManyErrors: "too many wrong commands in a row"
         case .tokenExpired: "the access token ended, get a fresh one"
         case .tooManyDevices: "too many devices have a session"
+        case .textMessage: "only binary messages are understood"
         }
     }
 }

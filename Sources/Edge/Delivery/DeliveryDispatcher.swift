@@ -49,7 +49,7 @@ final class DeliveryDispatcher: Sendable {
     func deliverReceived(_ payload: ByteBuffer, from router: String) {
         do throws(FieldError) {
             let deliver = try Deliver(decoding: payload)
-            guard deliver.audience > 0 else { return self.collect(LiveEvent(deliver), from: router) }
+            guard deliver.audience > 0 else { return self.collect(LiveEvent(deliver, in: self.spoken), from: router) }
             self.collect(numbered: deliver, from: router)
         } catch {
             self.malformed(error, from: router)
@@ -74,7 +74,7 @@ final class DeliveryDispatcher: Sendable {
         do throws(FieldError) {
             let event = try ConversationEvent(decoding: payload)
             self.presence.conversationChanged(event)
-            self.collect(LiveEvent(event), from: router)
+            self.collect(LiveEvent(event, in: self.spoken), from: router)
         } catch {
             self.malformed(error, from: router)
         }
@@ -82,7 +82,7 @@ final class DeliveryDispatcher: Sendable {
 
     func receiptsReceived(_ payload: ByteBuffer, from router: String) {
         do throws(FieldError) {
-            for event in LiveEvent.receipts(try ReceiptsEvent(decoding: payload)) {
+            for event in LiveEvent.receipts(try ReceiptsEvent(decoding: payload), in: self.spoken) {
                 self.collect(event, from: router)
             }
         } catch {
@@ -173,6 +173,8 @@ final class DeliveryDispatcher: Sendable {
         }
     }
 
+    private var spoken: SpokenSubprotocols { SpokenSubprotocols(self.loops) }
+
     private func collect(_ event: LiveEvent, from router: String) {
         self.collected.withLock { $0.events[router, default: []].append(event) }
     }
@@ -185,7 +187,7 @@ final class DeliveryDispatcher: Sendable {
             return known
         }
         guard let audience else { return }
-        self.collect(LiveEvent(deliver, audience: audience), from: router)
+        self.collect(LiveEvent(deliver, audience: audience, in: self.spoken), from: router)
     }
 
     /// The different lists of recipients, and for each event the place of its own among them: what one audience is sent in

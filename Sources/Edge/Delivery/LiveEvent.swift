@@ -7,8 +7,7 @@ internal import Wire
 
 /// Something that happened, encoded once, and who is to see it.
 struct LiveEvent: Sendable {
-    /// The whole WebSocket frame; the same bytes go to every session.
-    var frame: ByteBuffer
+    var frame: EventFrames
     var recipients: [UserID]
     /// Those recipients, if the router named them by a number; nil when there are others.
     var audience: NumberedAudiences.Mark?
@@ -26,8 +25,12 @@ struct LiveEvent: Sendable {
     var messageCreatedAt: UnixMilliseconds?
 
     /// - Parameter audience: the recipients, where the message names them by a number.
-    init(_ deliver: Deliver, audience: (mark: NumberedAudiences.Mark, users: [UserID])? = nil) {
-        self.frame = ServerFrame.text(.newMessage(DeliveredMessage(deliver.message)))
+    init(
+        _ deliver: Deliver,
+        audience: (mark: NumberedAudiences.Mark, users: [UserID])? = nil,
+        in spoken: SpokenSubprotocols
+    ) {
+        self.frame = EventFrames(.newMessage(DeliveredMessage(deliver.message)), in: spoken)
         self.recipients = audience?.users ?? deliver.recipients
         self.audience = audience?.mark
         self.conversation = deliver.message.conversation
@@ -38,8 +41,8 @@ struct LiveEvent: Sendable {
     }
 
     /// Recipients of such an event need not be looked up anew: it is sent to those of a message, or to all.
-    init(_ event: ConversationEvent) {
-        self.frame = ServerFrame.text(Self.message(event))
+    init(_ event: ConversationEvent, in spoken: SpokenSubprotocols) {
+        self.frame = EventFrames(Self.message(event), in: spoken)
         self.recipients = event.recipients
         self.conversation = event.conversation.id
         self.seq = 0
@@ -51,12 +54,12 @@ struct LiveEvent: Sendable {
     private static let joinedReceiptsMax = 128
 
     /// Several frames in one buffer, where all recipients get the same: receipts are many and small.
-    static func receipts(_ event: ReceiptsEvent) -> [LiveEvent] {
+    static func receipts(_ event: ReceiptsEvent, in spoken: SpokenSubprotocols) -> [LiveEvent] {
         let entries = event.entries.filter { $0.watermarks.delivered > 0 }
         guard !event.isPrivate else {
             return entries.map {
                 LiveEvent(
-                    frame: Self.frames($0, event.conversation),
+                    frame: EventFrames(joining: Self.messages($0, event.conversation), in: spoken),
                     recipients: [$0.user],
                     conversation: event.conversation
                 )
@@ -64,16 +67,16 @@ struct LiveEvent: Sendable {
         }
         return stride(from: 0, to: entries.count, by: Self.joinedReceiptsMax).map { start in
             let part = entries[start..<min(start + Self.joinedReceiptsMax, entries.count)]
-            let frames = part.map { Self.frames($0, event.conversation) }
+            let messages = part.flatMap { Self.messages($0, event.conversation) }
             return LiveEvent(
-                frame: Self.joined(frames),
+                frame: EventFrames(joining: messages, in: spoken),
                 recipients: event.recipients,
                 conversation: event.conversation
             )
         }
     }
 
-    private init(frame: ByteBuffer, recipients: [UserID], conversation: ConversationID) {
+    private init(frame: EventFrames, recipients: [UserID], conversation: ConversationID) {
         self.frame = frame
         self.recipients = recipients
         self.conversation = conversation
@@ -82,27 +85,19 @@ struct LiveEvent: Sendable {
         self.absenceIsNews = false
     }
 
-    private static func frames(_ entry: MemberWatermarks, _ conversation: ConversationID) -> ByteBuffer {
+    private static func messages(_ entry: MemberWatermarks, _ conversation: ConversationID) -> [ServerMessage] {
         func event(_ seq: UInt64) -> ReceiptEvent {
             ReceiptEvent(conversationID: conversation, userID: entry.user, seq: seq)
         }
-        var frames: [ByteBuffer] = []
+        var messages: [ServerMessage] = []
         // Read implies delivered, so what is both is told once.
         if entry.watermarks.delivered > entry.watermarks.read {
-            frames.append(ServerFrame.text(.messageDelivered(event(entry.watermarks.delivered))))
+            messages.append(.messageDelivered(event(entry.watermarks.delivered)))
         }
         if entry.watermarks.read > 0 {
-            frames.append(ServerFrame.text(.messageRead(event(entry.watermarks.read))))
+            messages.append(.messageRead(event(entry.watermarks.read)))
         }
-        return Self.joined(frames)
-    }
-
-    private static func joined(_ frames: [ByteBuffer]) -> ByteBuffer {
-        guard var joined = frames.first else { return ByteBuffer() }
-        for frame in frames.dropFirst() {
-            joined.writeImmutableBuffer(frame)
-        }
-        return joined
+        return messages
     }
 
     private static func message(_ event: ConversationEvent) -> ServerMessage {

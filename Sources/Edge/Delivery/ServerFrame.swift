@@ -21,6 +21,20 @@ enum ServerFrame {
         Self.text(message.encoded())
     }
 
+    static func binary(_ payload: ByteBuffer) -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: payload.readableBytes + Self.headerBytesMax)
+        Self.writeHeader(opcode: 0x2, payloadBytes: payload.readableBytes, to: &buffer)
+        buffer.writeImmutableBuffer(payload)
+        return buffer
+    }
+
+    static func message(_ message: ServerMessage, in subprotocol: ClientSubprotocol) -> ByteBuffer {
+        switch subprotocol {
+        case .json: Self.text(message)
+        case .binary: Self.binary(message.encodedBinary())
+        }
+    }
+
     static func close(_ code: CloseCode) -> ByteBuffer {
         Self.control(opcode: 0x8) { buffer in
             buffer.writeInteger(code.rawValue)

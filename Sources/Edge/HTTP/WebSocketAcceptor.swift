@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import ClientProtocol
 package import NIOCore
 
 /// Who takes over a connection that became a WebSocket.
@@ -9,5 +10,7 @@ package protocol WebSocketAcceptor: Sendable {
 
     /// Adds the handlers of a session. Called once per connection, on the channel's event loop, after the 101 was
     /// written; everything the client sends from then on reaches the handlers that are in the pipeline at return.
-    func acceptWebSocket(on channel: any Channel)
+    ///
+    /// - Parameter subprotocol: what was agreed on, or JSON where nothing was.
+    func acceptWebSocket(on channel: any Channel, speaking subprotocol: ClientSubprotocol)
 }

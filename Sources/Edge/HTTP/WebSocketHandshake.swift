@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ClientProtocol
 import Crypto
 import HTTPTypes
 internal import Messaging
@@ -27,6 +28,11 @@ struct WebSocketHandshake {
     var connection: [String]
     var keys: [String]
     var versions: [String]
+    /// The values of `Sec-WebSocket-Protocol`.
+    var offers: [String] = []
+
+    /// What to answer the offers with; nil when there is none that is known, and JSON is spoken.
+    var subprotocol: ClientSubprotocol? { ClientSubprotocol(offered: self.offers) }
 
     /// The value of `Sec-WebSocket-Accept`.
     func accept() throws(Refusal) -> String {
@@ -63,7 +69,8 @@ extension WebSocketHandshake {
             upgrade: head.headers["Upgrade"],
             connection: head.headers["Connection"],
             keys: head.headers["Sec-WebSocket-Key"],
-            versions: head.headers["Sec-WebSocket-Version"]
+            versions: head.headers["Sec-WebSocket-Version"],
+            offers: head.headers["Sec-WebSocket-Protocol"]
         )
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ClientProtocol
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -22,7 +23,11 @@ struct WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     ) -> EventLoopFuture<HTTPHeaders> {
         channel.eventLoop.makeCompletedFuture {
             var headers = initialResponseHeaders
-            headers.add(name: "Sec-WebSocket-Accept", value: try WebSocketHandshake(upgradeRequest).accept())
+            let handshake = WebSocketHandshake(upgradeRequest)
+            headers.add(name: "Sec-WebSocket-Accept", value: try handshake.accept())
+            if let subprotocol = handshake.subprotocol {
+                headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol.rawValue)
+            }
             return headers
         }
     }
@@ -35,7 +40,8 @@ struct WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             }
             // A client that closes its side is gone: a WebSocket has a closing handshake of its own.
             try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
-            self.acceptor.acceptWebSocket(on: channel)
+            let subprotocol = WebSocketHandshake(upgradeRequest).subprotocol
+            self.acceptor.acceptWebSocket(on: channel, speaking: subprotocol ?? .json)
             return .webSocket
         }
     }

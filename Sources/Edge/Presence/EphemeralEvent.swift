@@ -22,8 +22,7 @@ struct EphemeralEvent: Sendable {
     }
 
     var key: Key
-    /// The whole WebSocket frame.
-    var frame: ByteBuffer
+    var frame: EventFrames
     var receivers: Receivers
 }
 

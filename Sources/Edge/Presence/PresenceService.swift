@@ -190,7 +190,7 @@ final class PresenceService: Sendable {
 
     /// Somebody types: told to the recipients who are here.
     func typed(_ typing: Typing) {
-        let frame = ServerFrame.text(typing.event)
+        let frame = EventFrames(typing.event, in: SpokenSubprotocols(self.loops))
         let key = EphemeralEvent.Key.typing(typing.conversation, typing.user)
         for loops in self.index.place([(typing.recipients, false)]).byLoop {
             for (loop, users) in loops {
@@ -272,13 +272,14 @@ final class PresenceService: Sendable {
     }
 
     private func carryOut(_ changes: PresenceWatches.Changes) {
+        let spoken = SpokenSubprotocols(self.loops)
         for answer in changes.answers {
             let message = ServerMessage.presenceWatched(answer.id, answer.users.map(PresenceBody.init))
             self.loops[answer.watcher.loop].post(.send(message), to: answer.watcher.session)
         }
         var byLoop: [Int: [EphemeralEvent]] = [:]
         for event in changes.events {
-            let frame = ServerFrame.text(ServerMessage(event.shown))
+            let frame = EventFrames(ServerMessage(event.shown), in: spoken)
             for (loop, watchers) in Dictionary(grouping: event.watchers, by: \.loop) {
                 byLoop[loop, default: []].append(
                     EphemeralEvent(
@@ -292,7 +293,7 @@ final class PresenceService: Sendable {
         for (loop, events) in byLoop { self.deliver(events, to: loop) }
         for again in changes.repeats {
             let frames = again.users.map {
-                PresenceWatches.Frame(user: $0.user, bytes: ServerFrame.text(ServerMessage($0)))
+                PresenceWatches.Frame(user: $0.user, frames: EventFrames(ServerMessage($0), in: spoken))
             }
             self.loops[again.watcher.loop].post(.presenceAgain(frames), to: again.watcher.session)
         }

@@ -63,8 +63,7 @@ struct PresenceWatches {
     /// One user's presence as an event, encoded.
     struct Frame: Sendable {
         var user: UserID
-        /// The whole WebSocket frame.
-        var bytes: ByteBuffer
+        var frames: EventFrames
     }
 
     private struct Conversation {

@@ -47,7 +47,7 @@ extension SessionHandler {
     }
 
     func write(presence frames: [PresenceWatches.Frame]) {
-        for frame in frames where !self.writeEphemeral(frame.bytes) { self.presenceMissed(frame.user) }
+        for frame in frames where !self.writeEphemeral(frame.frames) { self.presenceMissed(frame.user) }
     }
 
     // MARK: - Typing

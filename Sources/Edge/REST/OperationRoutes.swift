@@ -16,9 +16,11 @@ enum OperationRoutes {
     }
 
     static func routes(_ environment: RESTInterface.Environment) -> [Route] {
-        let documents: [(path: String, bytes: ByteBuffer)] = [
-            ("/openapi.yaml", ByteBuffer(bytes: PackageResources.openapi_yaml)),
-            ("/asyncapi.yaml", ByteBuffer(bytes: PackageResources.asyncapi_yaml)),
+        let yaml = "application/yaml"
+        let documents: [(path: String, mediaType: String, bytes: ByteBuffer)] = [
+            ("/openapi.yaml", yaml, ByteBuffer(bytes: PackageResources.openapi_yaml)),
+            ("/asyncapi.yaml", yaml, ByteBuffer(bytes: PackageResources.asyncapi_yaml)),
+            ("/binary.proto", "text/plain; charset=utf-8", ByteBuffer(bytes: PackageResources.binary_proto)),
         ]
         return [
             Route(.get, "/", .open) { (_) throws(Failure) in .text(Self.pointer) },
@@ -38,7 +40,7 @@ enum OperationRoutes {
         ]
             + documents.map { document in
                 Route(.get, document.path, .open) { (_) throws(Failure) in
-                    RESTAnswer(status: 200, mediaType: "application/yaml", body: document.bytes)
+                    RESTAnswer(status: 200, mediaType: document.mediaType, body: document.bytes)
                 }
             }
     }
@@ -69,6 +71,7 @@ enum OperationRoutes {
 
         GET /openapi.yaml   the REST interface
         GET /asyncapi.yaml  the WebSocket at /ws
+        GET /binary.proto   the same in a binary encoding
         GET /health         whether this process is alive
         GET /ready          whether it can serve clients
         GET /metrics        what it does, for Prometheus

@@ -10,16 +10,23 @@ internal import NIOWebSocket
 struct MessageAssembler {
     /// Bytes of one message.
     let messageBytesMax: Int
+    private let opcode: WebSocketOpcode
+    private let wrongOpcode: CloseCode
     /// The fragments so far; nil between messages.
     private(set) var fragments: ByteBuffer?
 
-    init(messageBytesMax: Int) {
+    /// - Parameter subprotocol: says which of text and binary messages are taken.
+    init(messageBytesMax: Int, subprotocol: ClientSubprotocol = .json) {
         self.messageBytesMax = messageBytesMax
+        switch subprotocol {
+        case .json: (self.opcode, self.wrongOpcode) = (.text, .binaryMessage)
+        case .binary: (self.opcode, self.wrongOpcode) = (.binary, .textMessage)
+        }
     }
 
     enum Event: Equatable {
-        /// A whole text message, not yet known to be UTF-8.
-        case text(ByteBuffer)
+        /// A whole message, a text not yet known to be UTF-8.
+        case message(ByteBuffer)
         case ping(ByteBuffer)
         case pong
         /// With the code to answer with.
@@ -33,12 +40,11 @@ struct MessageAssembler {
         // No extension is ever agreed on, so no reserved bit has a meaning.
         guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return .violation(.protocolError) }
         switch frame.opcode {
-        case .text:
+        case .text, .binary:
+            guard frame.opcode == self.opcode else { return .violation(self.wrongOpcode) }
             return self.fragments == nil ? self.append(frame) : .violation(.protocolError)
         case .continuation:
             return self.fragments == nil ? .violation(.protocolError) : self.append(frame)
-        case .binary:
-            return .violation(.binaryMessage)
         case .ping:
             return frame.fin ? .ping(frame.unmaskedData) : .violation(.protocolError)
         case .pong:
@@ -56,7 +62,7 @@ struct MessageAssembler {
         }
         var data = frame.unmaskedData
         guard self.fragments != nil else {
-            guard !frame.fin else { return .text(data) }
+            guard !frame.fin else { return .message(data) }
             self.fragments = data
             return .incomplete
         }
@@ -64,7 +70,7 @@ struct MessageAssembler {
         self.fragments?.writeBuffer(&data)
         guard frame.fin, let whole = self.fragments else { return .incomplete }
         self.fragments = nil
-        return .text(whole)
+        return .message(whole)
     }
 
     /// RFC 6455 §5.5.1 and §7.4: nothing, or a code that may be sent, with UTF-8 behind it.

@@ -23,6 +23,7 @@ final class SessionHandler: ChannelDuplexHandler {
 
     let loop: SessionLoop
     let services: SessionServices
+    let subprotocol: ClientSubprotocol
     /// Nil for a client that does not use `sync`.
     var sync: SessionSync?
     var session: Session
@@ -45,11 +46,12 @@ final class SessionHandler: ChannelDuplexHandler {
     /// What was unsent at the last look, while reading is held.
     private var unsentBytes = Int.max
 
-    init(loop: SessionLoop, services: SessionServices, now: NIODeadline) {
+    init(loop: SessionLoop, services: SessionServices, subprotocol: ClientSubprotocol, now: NIODeadline) {
         self.loop = loop
         self.services = services
+        self.subprotocol = subprotocol
         self.session = Session(settings: services.machine, now: now)
-        self.assembler = MessageAssembler(messageBytesMax: services.settings.messageBytesMax)
+        self.assembler = MessageAssembler(messageBytesMax: services.settings.messageBytesMax, subprotocol: subprotocol)
     }
 
     var hasSubmits: Bool { self.submits != nil }
@@ -125,7 +127,7 @@ final class SessionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.session.activityNoticed(now: self.now)
         switch self.assembler.receive(self.unwrapInboundIn(data)) {
-        case .text(let text): self.textReceived(text)
+        case .message(let payload): self.messageReceived(payload)
         case .ping(let payload): if self.session.pingReceived(now: self.now) { self.write(ServerFrame.pong(payload)) }
         case .pong, .incomplete: break
         case .close(let code): self.closeReceived(code)
@@ -150,21 +152,7 @@ final class SessionHandler: ChannelDuplexHandler {
         self.flushIfNeeded()
     }
 
-    private func textReceived(_ text: ByteBuffer) {
-        guard !self.session.isClosing else { return }
-        guard text.isUTF8 else { return self.close(.invalidText) }
-        let message: CommandMessage
-        do throws(RejectedCommand) {
-            message = try CommandMessage(json: text.readableBytesView)
-        } catch {
-            if let name = error.name { self.services.metrics.command(name) }
-            return self.carryOut(self.session.commandRejected(error, now: self.now), id: error.id)
-        }
-        self.services.metrics.command(message.command.name)
-        self.carryOut(self.session.commandReceived(message, now: self.now), id: message.id)
-    }
-
-    private func carryOut(_ action: Session.CommandAction, id: CommandID?) {
+    func carryOut(_ action: Session.CommandAction, id: CommandID?) {
         switch action {
         case .ignore: break
         case .answer(.pong(let id, _)): self.send(.pong(id, resume: self.resumeToken))
@@ -305,14 +293,19 @@ final class SessionHandler: ChannelDuplexHandler {
     /// were written.
     ///
     /// - Parameters:
-    ///   - buffers: the events, joined.
+    ///   - buffers: the events, joined; nil when one of them is not there in the session's protocol.
     ///   - places: of the events in the round.
-    func writeAndFlush(_ buffers: [ByteBuffer], _ places: [Int], _ deliveries: [SessionLoop.Delivery]) -> Int {
+    func writeAndFlush(_ buffers: [ByteBuffer]?, _ places: [Int], _ deliveries: [SessionLoop.Delivery]) -> Int {
         guard self.session.isOpen, !self.hasWrittenClose else { return 0 }
         if let sync = self.sync, sync.looksAtEvents {
             let written = places.count { self.writeLive(deliveries[$0], sync) }
             self.flushIfNeeded()
             return written
+        }
+        guard let buffers else {
+            self.services.metrics.deliveriesSkipped.increment(by: UInt64(places.count))
+            self.eventsWereDropped()
+            return 0
         }
         for buffer in buffers {
             // Only what the socket does not take counts as unsent.
@@ -331,8 +324,10 @@ final class SessionHandler: ChannelDuplexHandler {
 
     /// Writes an event that may be dropped, unless more than a quarter of what may be unsent is, so that it is never in
     /// the way of a live event. No `resync` is due for it when it is dropped.
-    func writeEphemeral(_ frame: ByteBuffer) -> Bool {
-        guard let context = self.context, self.session.openOwner != nil, !self.session.isBehind else { return false }
+    func writeEphemeral(_ frames: EventFrames) -> Bool {
+        guard let context = self.context, self.session.openOwner != nil, !self.session.isBehind,
+            let frame = frames[self.subprotocol]
+        else { return false }
         let bound = self.services.settings.unsentBytesMax / 4
         func unsent() -> Int { (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
         if unsent() > bound { self.flushIfNeeded() }
@@ -409,7 +404,7 @@ final class SessionHandler: ChannelDuplexHandler {
 
     func send(_ message: ServerMessage) {
         if case .error(_, let failure) = message { self.services.metrics.error(failure.code) }
-        self.write(ServerFrame.text(message))
+        self.write(ServerFrame.message(message, in: self.subprotocol))
     }
 
     func write(_ bytes: ByteBuffer) {
@@ -425,7 +420,7 @@ final class SessionHandler: ChannelDuplexHandler {
     }
 
     /// Ends the session with a reason.
-    private func close(_ code: CloseCode) {
+    func close(_ code: CloseCode) {
         guard self.session.closeRequested(now: self.now) else { return }
         self.writeClose(code)
     }

@@ -85,18 +85,27 @@ extension SessionLoop {
     }
 
     private func deliver(round deliveries: [Delivery]) {
-        var frames = JoinedFrames(deliveries.map(\.frame))
+        var frames = RoundFrames(deliveries.map(\.frame))
         let groups = DeliveryGroup.groups(of: deliveries)
         var written = 0
         // What a session needs in memory is cold after some hundred others: each is written to and flushed at one go.
         if groups.count == 1 {
-            let buffers = frames.buffers(at: groups[0].places)
+            let json = frames.buffers(at: groups[0].places, in: .json)
+            let binary = frames.buffers(at: groups[0].places, in: .binary)
             for handler in self.receivers(of: groups[0]) {
                 if groups[0].excludes(handler.device) {
                     let places = groups[0].places(for: handler.device, deliveries)
-                    written += handler.writeAndFlush(frames.buffers(at: places), places, deliveries)
+                    written += handler.writeAndFlush(
+                        frames.buffers(at: places, in: handler.subprotocol),
+                        places,
+                        deliveries
+                    )
                 } else {
-                    written += handler.writeAndFlush(buffers, groups[0].places, deliveries)
+                    written += handler.writeAndFlush(
+                        handler.subprotocol == .json ? json : binary,
+                        groups[0].places,
+                        deliveries
+                    )
                 }
             }
         } else {
@@ -111,7 +120,11 @@ extension SessionLoop {
             }
             for handler in receivers {
                 let places = handler.takeOffered()
-                written += handler.writeAndFlush(frames.buffers(at: places), places, deliveries)
+                written += handler.writeAndFlush(
+                    frames.buffers(at: places, in: handler.subprotocol),
+                    places,
+                    deliveries
+                )
             }
         }
         self.metrics.deliveries.increment(by: UInt64(written))

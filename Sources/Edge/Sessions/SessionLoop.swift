@@ -20,7 +20,7 @@ final class SessionLoop: Sendable {
 
     /// An event for sessions of this loop.
     struct Delivery: Sendable {
-        var frame: ByteBuffer
+        var frame: EventFrames
         var recipients: [UserID]
         /// Deliveries with the same mark have the same recipients.
         var audience: NumberedAudiences.Mark?
@@ -79,6 +79,8 @@ final class SessionLoop: Sendable {
     let number: Int
     let eventLoop: any EventLoop
     let metrics: EdgeMetrics
+    private let jsonConnections = Atomic(0)
+    private let binaryConnections = Atomic(0)
     let inbox = Mutex(Inbox())
     let table: NIOLoopBoundBox<Table>
 
@@ -92,6 +94,14 @@ final class SessionLoop: Sendable {
     }
 
     // MARK: - From any thread
+
+    /// Whether there are connections with this protocol.
+    func speaks(_ subprotocol: ClientSubprotocol) -> Bool {
+        switch subprotocol {
+        case .json: self.jsonConnections.load(ordering: .relaxed) > 0
+        case .binary: self.binaryConnections.load(ordering: .relaxed) > 0
+        }
+    }
 
     func post(_ work: Work, to session: SessionID) {
         self.put { $0.work.append((session, work)) }
@@ -217,6 +227,7 @@ final class SessionLoop: Sendable {
 
     func add(_ handler: SessionHandler) {
         self.table.value.handlers[handler.id] = handler
+        self.count(handler.subprotocol, 1)
         self.metrics.sessions.add(1)
     }
 
@@ -228,11 +239,19 @@ final class SessionLoop: Sendable {
 
     func remove(_ handler: SessionHandler, of user: UserID?) {
         guard self.table.value.handlers.removeValue(forKey: handler.id) != nil else { return }
+        self.count(handler.subprotocol, -1)
         self.metrics.sessions.add(-1)
         guard let user, var handlers = self.table.value.open[user] else { return }
         handlers.removeAll { $0 === handler }
         self.table.value.open[user] = handlers.isEmpty ? nil : handlers
         self.table.value.generation += 1
+    }
+
+    private func count(_ subprotocol: ClientSubprotocol, _ change: Int) {
+        switch subprotocol {
+        case .json: self.jsonConnections.wrappingAdd(change, ordering: .relaxed)
+        case .binary: self.binaryConnections.wrappingAdd(change, ordering: .relaxed)
+        }
     }
 
     func sweep(now: NIODeadline) {

@@ -9,14 +9,25 @@ internal import Observability
 /// The handlers of a WebSocket: NIO's decoder of frames, and the session, which writes ready bytes.
 enum SessionPipeline {
     /// Adds the handlers. Call on the channel's event loop.
-    static func add(to channel: any Channel, loop: SessionLoop, services: SessionServices, logger: Logger) {
+    static func add(
+        to channel: any Channel,
+        speaking subprotocol: ClientSubprotocol = .json,
+        loop: SessionLoop,
+        services: SessionServices,
+        logger: Logger
+    ) {
         let isWithinBound = services.connectionBegan()
         do {
             let high = services.settings.unsentBytesMax
             let mark = ChannelOptions.Types.WriteBufferWaterMark(low: high / 2, high: high)
             try channel.syncOptions?.setOption(.writeBufferWaterMark, value: mark)
             let decoder = WebSocketFrameDecoder(maxFrameSize: services.settings.messageBytesMax)
-            let handler = SessionHandler(loop: loop, services: services, now: loop.eventLoop.now)
+            let handler = SessionHandler(
+                loop: loop,
+                services: services,
+                subprotocol: subprotocol,
+                now: loop.eventLoop.now
+            )
             try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), handler])
             if !isWithinBound {
                 handler.perform(.close(.overloaded))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ClientProtocol
+internal import Fields
 package import Messaging
 package import NIOCore
 package import Placement

@@ -276,6 +276,10 @@ extension SessionHandler {
 
     /// Writes an event if it is its time. Returns whether it was written.
     func writeLive(_ delivery: SessionLoop.Delivery, _ sync: SessionSync) -> Bool {
+        guard let frame = delivery.frame[self.subprotocol] else {
+            self.eventsWereDropped()
+            return false
+        }
         switch sync.state {
         case .awaited:
             return false
@@ -284,7 +288,7 @@ extension SessionHandler {
                 conversation: delivery.conversation,
                 seq: delivery.seq,
                 isReceipts: delivery.isReceipts,
-                frame: delivery.frame
+                frame: frame
             )
             sync.state = .live
             let verdict = run.machine.offer(live)
@@ -299,7 +303,7 @@ extension SessionHandler {
         case .live:
             guard self.hasRoomForLive() else { return false }
         }
-        self.write(delivery.frame)
+        self.write(frame)
         self.makeRoom()
         return true
     }

@@ -42,6 +42,11 @@ final class SeenFramesHandler: ChannelInboundHandler {
         }
     }
 
+    /// There is more in that than one message, so its bytes do not stand for the next one that is found.
+    func foundOthers() {
+        self.current = nil
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = self.unwrapInboundIn(data)
         if var held = self.held {

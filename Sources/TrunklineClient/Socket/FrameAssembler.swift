@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ClientProtocol
 internal import NIOCore
 internal import NIOWebSocket
 
@@ -8,15 +9,18 @@ internal import NIOWebSocket
 /// Bounded: a message, whole or in fragments, has at most `messageBytesMax` bytes; no memory is taken beyond.
 struct FrameAssembler {
     let messageBytesMax: Int
+    private let opcode: WebSocketOpcode
     /// The fragments so far; nil between messages.
     private var fragments: ByteBuffer?
 
-    init(messageBytesMax: Int) {
+    init(messageBytesMax: Int, subprotocol: ClientSubprotocol = .json) {
         self.messageBytesMax = messageBytesMax
+        self.opcode = subprotocol == .json ? .text : .binary
     }
 
     enum Event: Equatable {
-        case text(ByteBuffer)
+        /// Of the kind that was agreed on.
+        case message(ByteBuffer)
         case ping(ByteBuffer)
         case pong
         /// With the code, when there is one, and the reason.
@@ -32,7 +36,7 @@ struct FrameAssembler {
         guard frame.maskKey == nil else { return .violation("a masked frame") }
         guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return .violation("a reserved bit") }
         switch frame.opcode {
-        case .text:
+        case self.opcode:
             return self.fragments == nil ? self.append(frame) : .violation("a message inside a message")
         case .continuation:
             return self.fragments == nil ? .violation("a continuation of nothing") : self.append(frame)
@@ -43,7 +47,7 @@ struct FrameAssembler {
         case .connectionClose:
             return frame.fin ? Self.close(frame.data) : .violation("a control frame in fragments")
         default:
-            return .violation("a frame that is neither text nor control")
+            return .violation("a frame of a kind that was not agreed on")
         }
     }
 
@@ -53,7 +57,7 @@ struct FrameAssembler {
         }
         var data = frame.data
         guard self.fragments != nil else {
-            guard !frame.fin else { return .text(data) }
+            guard !frame.fin else { return .message(data) }
             self.fragments = data
             return .incomplete
         }
@@ -61,7 +65,7 @@ struct FrameAssembler {
         self.fragments?.writeBuffer(&data)
         guard frame.fin, let whole = self.fragments else { return .incomplete }
         self.fragments = nil
-        return .text(whole)
+        return .message(whole)
     }
 
     private static func close(_ payload: ByteBuffer) -> Event {

@@ -9,6 +9,11 @@ enum MaskedFrame {
     /// Bytes before the payload: two, up to eight of the length, four of the mask.
     static let headerBytesMax = 14
 
+    /// What a close frame holds (§5.5.1).
+    static func closePayload(_ code: UInt16) -> [UInt8] {
+        [UInt8(truncatingIfNeeded: code >> 8), UInt8(truncatingIfNeeded: code)]
+    }
+
     static func append(
         _ opcode: WebSocketOpcode,
         _ payload: [UInt8],

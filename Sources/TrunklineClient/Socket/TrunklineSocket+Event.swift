@@ -7,6 +7,8 @@ package import NIOCore
 /// What may be set of a socket, and what it tells.
 extension TrunklineSocket {
     package struct Settings: Sendable {
+        /// What to speak. An edge that does not know the binary protocol is spoken JSON with.
+        package var subprotocol = ClientSubprotocol.json
         /// From connecting to `authenticated`.
         package var openTimeout = TimeAmount.seconds(10)
         /// Bytes of one message that comes, whole or in fragments.
@@ -51,5 +53,15 @@ extension TrunklineSocket {
         case other(ServerMessage)
         /// The last event; comes exactly once.
         case closed(SocketClosure)
+    }
+}
+
+extension ClientSubprotocol {
+    /// What to offer an edge, in the order of preference. JSON needs no offer, and edges of earlier versions know none.
+    var offers: [ClientSubprotocol] {
+        switch self {
+        case .json: []
+        case .binary: [.binary, .json]
+        }
     }
 }

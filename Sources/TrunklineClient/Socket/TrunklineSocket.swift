@@ -3,7 +3,6 @@
 package import ClientProtocol
 package import Messaging
 package import NIOCore
-internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOWebSocket
 
@@ -29,6 +28,8 @@ package final class TrunklineSocket {
     private var state = State.idle
     private var credentials: ClientCommand.Authenticate?
     private var assembler: FrameAssembler
+    /// What is spoken; known once the edge agreed to a WebSocket.
+    package private(set) var subprotocol = ClientSubprotocol.json
     private let seenFrames: SeenFramesHandler?
     private var outstanding: Set<UInt64> = []
     private var performed: Set<UInt64> = []
@@ -97,7 +98,11 @@ package final class TrunklineSocket {
         }
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
         let edge = self.edge
-        let upgrade = WebSocketUpgrade(frameBytesMax: self.settings.messageBytesMax) { channel in
+        let upgrade = WebSocketUpgrade(
+            frameBytesMax: self.settings.messageBytesMax,
+            offers: self.settings.subprotocol.offers
+        ) { channel, subprotocol in
+            bound.value.agreed(subprotocol)
             try bound.value.addSeenFrames(channel)
             try channel.pipeline.syncOperations.addHandler(SocketChannelHandler(bound.value))
         } onRefusal: { head in
@@ -138,6 +143,11 @@ package final class TrunklineSocket {
         try channel.pipeline.syncOperations.addHandler(seenFrames, position: .first)
     }
 
+    private func agreed(_ subprotocol: ClientSubprotocol) {
+        self.subprotocol = subprotocol
+        self.assembler = FrameAssembler(messageBytesMax: self.settings.messageBytesMax, subprotocol: subprotocol)
+    }
+
     /// The pipeline decodes frames from now on.
     func upgraded(_ channel: any Channel) {
         guard case .connecting = self.state else {
@@ -151,7 +161,7 @@ package final class TrunklineSocket {
         guard let credentials = self.credentials else { return }
         let command = self.takeCommandID()
         self.state = .authenticating(channel, command: command)
-        self.write(.text, CommandMessage(id: .number(command), command: .authenticate(credentials)).encoded())
+        self.write(.authenticate(credentials), id: command)
     }
 
     private func waits(for failure: Failure) -> Bool {
@@ -172,30 +182,13 @@ package final class TrunklineSocket {
         }
     }
 
-    /// The edge answered something else than the agreement, perhaps with the time to come again.
-    private func upgradeRefused(_ head: HTTPResponseHead) {
-        var error = TrunklineError(status: Int(head.status.code), body: ByteBuffer(), headers: head.headers)
-        error.message = "The edge opened no WebSocket: HTTP \(head.status.code)."
-        self.end(SocketClosure(lost: error))
-    }
-
-    /// There was no answer, or none that NIO's handler takes for one.
-    private func upgradeFailed(_ error: any Error) {
-        switch error {
-        case is ChannelError, is IOError, HTTPParserError.invalidEOFState:
-            self.fail(.connectionLost, "The connection ended before the edge agreed to a WebSocket: \(error)")
-        default:
-            self.fail(.protocolViolation, "The edge did not agree to a WebSocket: \(error)")
-        }
-    }
-
     /// Shows a fresh token of the same device, so that the session outlives the one that it began with.
     package func authenticate(token: String) {
         guard case .open = self.state, self.prolonging == nil, let device = self.credentials?.deviceID else { return }
         let command = self.takeCommandID()
         self.prolonging = command
         let fields = ClientCommand.Authenticate(token: token, deviceID: device)
-        self.write(.text, CommandMessage(id: .number(command), command: .authenticate(fields)).encoded())
+        self.write(.authenticate(fields), id: command)
     }
 
     // MARK: - Commands
@@ -206,7 +199,7 @@ package final class TrunklineSocket {
         guard case .open = self.state, self.hasRoom else { return nil }
         let command = self.takeCommandID()
         self.outstanding.insert(command)
-        self.write(.text, CommandMessage(id: .number(command), command: .sendMessage(request)).encoded())
+        self.write(.sendMessage(request), id: command)
         return command
     }
 
@@ -216,7 +209,7 @@ package final class TrunklineSocket {
         let command = self.takeCommandID()
         self.outstanding.insert(command)
         let fields: ClientCommand = isRead ? .messageRead(receipt) : .messageDelivered(receipt)
-        self.write(.text, CommandMessage(id: .number(command), command: fields).encoded())
+        self.write(fields, id: command)
         return command
     }
 
@@ -240,7 +233,7 @@ package final class TrunklineSocket {
                 resume: isLast ? request.resume : nil,
                 hasMore: !isLast
             )
-            self.write(.text, CommandMessage(id: .number(command), command: .sync(fields)).encoded())
+            self.write(.sync(fields), id: command)
         } while !rest.isEmpty
         return command
     }
@@ -259,14 +252,14 @@ package final class TrunklineSocket {
             self.performed.insert(self.nextCommand)
         }
         let id = self.takeCommandID()
-        self.write(.text, CommandMessage(id: .number(id), command: command).encoded())
+        self.write(command, id: id)
         return id
     }
 
     /// Shows the edge that this client is alive, and brings an answer that moves ``lastHeard``.
     package func ping() {
         guard case .open = self.state else { return }
-        self.write(.text, CommandMessage(id: .number(self.takeCommandID()), command: .ping).encoded())
+        self.write(.ping, id: self.takeCommandID())
     }
 
     /// Ends the session with a close frame.
@@ -285,6 +278,14 @@ package final class TrunklineSocket {
     private func takeCommandID() -> UInt64 {
         defer { self.nextCommand += 1 }
         return self.nextCommand
+    }
+
+    private func write(_ command: ClientCommand, id: UInt64) {
+        let message = CommandMessage(id: .number(id), command: command)
+        switch self.subprotocol {
+        case .json: self.write(.text, message.encoded())
+        case .binary: self.write(.binary, Array(message.encodedBinary().readableBytesView))
+        }
     }
 
     private func write(_ opcode: WebSocketOpcode, _ payload: [UInt8]) {
@@ -322,7 +323,7 @@ package final class TrunklineSocket {
     func received(_ frame: WebSocketFrame) {
         self.lastHeard = .now()
         switch self.assembler.receive(frame) {
-        case .text(let text): self.receivedText(text)
+        case .message(let payload): self.receivedMessage(payload)
         case .ping(let payload): self.write(.pong, Array(payload.readableBytesView))
         case .pong, .incomplete: break
         case .close(let code, let reason): self.receivedClose(code, reason)
@@ -331,15 +332,22 @@ package final class TrunklineSocket {
         }
     }
 
-    private func receivedText(_ text: ByteBuffer) {
-        let message: ServerMessage?
+    private func receivedMessage(_ payload: ByteBuffer) {
         do throws(Failure) {
-            message = try ServerMessage.read(text)
+            switch self.subprotocol {
+            case .json:
+                if let message = try ServerMessage.read(payload) { self.received(message) }
+            case .binary:
+                let messages = try ServerMessage.decode(binary: payload)
+                if messages.count > 1 { self.seenFrames?.foundOthers() }
+                for message in messages { self.received(message) }
+            }
         } catch {
             self.violation("The edge sent what is not understood: \(error.message)")
-            return
         }
-        guard let message else { return }
+    }
+
+    private func received(_ message: ServerMessage) {
         switch self.state {
         case .authenticating(let channel, let command): self.receivedOpening(message, channel, command)
         case .open: self.receivedOpen(message)
@@ -415,25 +423,17 @@ package final class TrunklineSocket {
             closure = own
         } else {
             closure = SocketClosure(code: code, reason: reason)
-            self.write(.connectionClose, Self.closePayload(code ?? 1000))
+            self.write(.connectionClose, MaskedFrame.closePayload(code ?? 1000))
             self.flush()
         }
         self.end(closure)
     }
 
-    private func violation(_ message: String) {
+    func violation(_ message: String) {
         self.finish(
             SocketClosure(lost: TrunklineError(.protocolViolation, message)),
             code: .protocolError
         )
-    }
-
-    func errorCaught(_ error: any Error) {
-        if error is NIOWebSocketError {
-            self.violation("The edge sent frames that RFC 6455 does not allow: \(error)")
-        } else {
-            self.fail(.connectionLost, "The connection broke: \(error)")
-        }
     }
 
     func becameInactive() {
@@ -455,7 +455,7 @@ package final class TrunklineSocket {
         self.eventLoop.preconditionInEventLoop()
         switch self.state {
         case .authenticating(let channel, _), .open(let channel):
-            self.write(.connectionClose, Self.closePayload(UInt16(webSocketErrorCode: code)))
+            self.write(.connectionClose, MaskedFrame.closePayload(UInt16(webSocketErrorCode: code)))
             self.state = .closing(channel, closure)
             self.openTimeout?.cancel()
             self.openTimeout = self.eventLoop.assumeIsolated().scheduleTask(in: self.settings.closeTimeout) {
@@ -468,7 +468,7 @@ package final class TrunklineSocket {
         }
     }
 
-    private func fail(_ code: TrunklineError.Code, _ message: String) {
+    func fail(_ code: TrunklineError.Code, _ message: String) {
         self.eventLoop.preconditionInEventLoop()
         if case .closing(_, let closure) = self.state {
             self.end(closure)
@@ -477,7 +477,7 @@ package final class TrunklineSocket {
         }
     }
 
-    private func end(_ closure: SocketClosure) {
+    func end(_ closure: SocketClosure) {
         let channel = self.channel
         if case .closed = self.state { return }
         self.state = .closed
@@ -487,10 +487,6 @@ package final class TrunklineSocket {
         self.unsent = ByteBuffer()
         channel?.close(promise: nil)
         self.onEvent(.closed(closure))
-    }
-
-    private static func closePayload(_ code: UInt16) -> [UInt8] {
-        [UInt8(truncatingIfNeeded: code >> 8), UInt8(truncatingIfNeeded: code)]
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ClientProtocol
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOWebSocket
@@ -19,17 +20,21 @@ struct WebSocketUpgrade: NIOTypedHTTPClientProtocolUpgrader {
         channel.eventLoop.makeSucceededVoidFuture()
     }
     let frameBytesMax: Int
-    let addHandler: @Sendable (any Channel) throws -> Void
+    /// Subprotocols, the preferred one first.
+    let offers: [ClientSubprotocol]
+    let addHandler: @Sendable (any Channel, ClientSubprotocol) throws -> Void
     let onRefusal: @Sendable (HTTPResponseHead) -> Void
 
     /// - Parameter onRefusal: Called on the channel's event loop with the head of an answer that is no agreement, before
     ///   the future of ``configure(_:edge:)`` fails.
     init(
         frameBytesMax: Int,
-        addHandler: @escaping @Sendable (any Channel) throws -> Void,
+        offers: [ClientSubprotocol] = [],
+        addHandler: @escaping @Sendable (any Channel, ClientSubprotocol) throws -> Void,
         onRefusal: @escaping @Sendable (HTTPResponseHead) -> Void
     ) {
         self.frameBytesMax = frameBytesMax
+        self.offers = offers
         self.addHandler = addHandler
         self.onRefusal = onRefusal
     }
@@ -39,17 +44,23 @@ struct WebSocketUpgrade: NIOTypedHTTPClientProtocolUpgrader {
 
     func addCustom(upgradeRequestHeaders headers: inout HTTPHeaders) {
         self.handshake.addCustom(upgradeRequestHeaders: &headers)
+        guard !self.offers.isEmpty else { return }
+        headers.add(name: Self.header, value: self.offers.map(\.rawValue).joined(separator: ", "))
     }
 
     func shouldAllowUpgrade(upgradeResponse response: HTTPResponseHead) -> Bool {
+        // What was not offered must not be answered (RFC 6455 §4.1).
         self.handshake.shouldAllowUpgrade(upgradeResponse: response)
+            && response.headers[Self.header].allSatisfy { answer in self.offers.contains { $0.rawValue == answer } }
     }
+
+    private static let header = "Sec-WebSocket-Protocol"
 
     func upgrade(channel: any Channel, upgradeResponse: HTTPResponseHead) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             let decoder = WebSocketFrameDecoder(maxFrameSize: self.frameBytesMax)
             try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(decoder))
-            try self.addHandler(channel)
+            try self.addHandler(channel, ClientSubprotocol(offered: upgradeResponse.headers[Self.header]) ?? .json)
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Fields
 import Messaging
 
 /// Router → edge: who of a conversation has a session there, said once and not with every message.

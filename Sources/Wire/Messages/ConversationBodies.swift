@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Fields
 import Messaging
 
 /// Edge → owner: make a conversation. Repeating it with the same id answers with the one that exists.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Fields
 import Messaging
 
 /// What an outbox entry does in the slot that it is addressed to. Numbers are stored; never renumber.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Fields
 import Messaging
 
 /// A user's choices are changed: request to the owner of the user's slot, answered with ``PresenceProfileBody``.

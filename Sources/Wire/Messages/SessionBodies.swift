@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Fields
 import Messaging
 
 /// Edge → every router: these users now have a session on the edge, or have lost their last one there.

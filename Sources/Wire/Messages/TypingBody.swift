@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Fields
 import Messaging
 
 /// Somebody writes, or has stopped. Ephemeral: edge → owner of the conversation's slot, without recipients; and owner

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Fields
 import Messaging
 
 /// Edge → owner of the username's slot: claim the name and make the user.

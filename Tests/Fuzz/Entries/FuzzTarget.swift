@@ -19,6 +19,7 @@ package struct FuzzTarget: Sendable {
         FuzzTarget(name: "lanes", inputBytesMax: 2048, run: LanesEntry.run),
         FuzzTarget(name: "websocket", inputBytesMax: 4096, run: WebSocketEntry.run),
         FuzzTarget(name: "json", inputBytesMax: 2048, run: JSONEntry.run),
+        FuzzTarget(name: "binary", inputBytesMax: 2048, run: BinaryEntry.run),
         FuzzTarget(name: "rest", inputBytesMax: 2048, run: RESTEntry.run),
         FuzzTarget(name: "http", inputBytesMax: 4096, run: HTTPEntry.run),
         FuzzTarget(name: "configuration", inputBytesMax: 4096, run: ConfigurationEntry.run),

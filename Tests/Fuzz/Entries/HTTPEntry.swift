@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClientProtocol
 import ClusterConfiguration
 import HTTPTypes
 import Logging
@@ -104,7 +105,7 @@ private final class EndingAcceptor: WebSocketAcceptor {
     var count: Int { self.upgrades.load(ordering: .relaxed) }
     var canAcceptSession: Bool { true }
 
-    func acceptWebSocket(on channel: any Channel) {
+    func acceptWebSocket(on channel: any Channel, speaking subprotocol: ClientSubprotocol) {
         self.upgrades.wrappingAdd(1, ordering: .relaxed)
     }
 }

@@ -153,7 +153,7 @@ final class SessionUnderTest {
         self.causes += count
         self.eventBytes += frame.readableBytes * count
         let delivery = SessionLoop.Delivery(
-            frame: frame,
+            frame: EventFrames(json: frame),
             recipients: [Self.user],
             conversation: ConversationID(value: 1),
             seq: 1

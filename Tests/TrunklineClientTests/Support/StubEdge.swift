@@ -36,6 +36,8 @@ final class StubEdge: Sendable {
     }
 
     typealias Commands = @Sendable (CommandMessage, StubConnection) -> Void
+    /// What to agree on of what a client offers.
+    typealias Agrees = @Sendable ([String]) -> ClientSubprotocol?
     typealias Requests = @Sendable (Request) throws -> Answer
 
     private struct State {
@@ -48,6 +50,7 @@ final class StubEdge: Sendable {
     private let onCommand: Commands
     private let onRequest: Requests
     private let upgrades: Bool
+    private let agrees: Agrees
     private let listener: Mutex<(any Channel)?> = Mutex(nil)
     let address: EdgeAddress
 
@@ -55,7 +58,8 @@ final class StubEdge: Sendable {
         on group: any EventLoopGroup,
         upgrades: Bool = true,
         onCommand: @escaping Commands = { _, _ in },
-        onRequest: @escaping Requests = { _ in Answer(status: 404, body: []) }
+        onRequest: @escaping Requests = { _ in Answer(status: 404, body: []) },
+        agrees: @escaping Agrees = { ClientSubprotocol(offered: $0) }
     ) async throws -> StubEdge {
         let waiting = Waiting()
         let channel = try await ServerBootstrap(group: group)
@@ -69,7 +73,7 @@ final class StubEdge: Sendable {
             .bind(host: "127.0.0.1", port: 0)
             .get()
         let port = channel.localAddress?.port ?? 0
-        let edge = StubEdge(EdgeAddress(host: "127.0.0.1", port: port), upgrades, onCommand, onRequest)
+        let edge = StubEdge(EdgeAddress(host: "127.0.0.1", port: port), upgrades, agrees, onCommand, onRequest)
         edge.listener.withLock { $0 = channel }
         waiting.edge.withLock { $0 = edge }
         return edge
@@ -82,11 +86,13 @@ final class StubEdge: Sendable {
     private init(
         _ address: EdgeAddress,
         _ upgrades: Bool,
+        _ agrees: @escaping Agrees,
         _ onCommand: @escaping Commands,
         _ onRequest: @escaping Requests
     ) {
         self.address = address
         self.upgrades = upgrades
+        self.agrees = agrees
         self.onCommand = onCommand
         self.onRequest = onRequest
     }
@@ -114,11 +120,15 @@ final class StubEdge: Sendable {
             maxFrameSize: 1 << 20,
             automaticErrorHandling: false,
             shouldUpgrade: { channel, head in
-                channel.eventLoop.makeSucceededFuture(head.uri == "/ws" && self.upgrades ? HTTPHeaders() : nil)
+                var headers = HTTPHeaders()
+                if let agreed = self.agreement(head) {
+                    headers.add(name: "Sec-WebSocket-Protocol", value: agreed.rawValue)
+                }
+                return channel.eventLoop.makeSucceededFuture(head.uri == "/ws" && self.upgrades ? headers : nil)
             },
-            upgradePipelineHandler: { channel, _ in
+            upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
-                    let connection = StubConnection(channel)
+                    let connection = StubConnection(channel, self.agreement(head) ?? .json)
                     self.state.withLock { $0.connections.append(connection) }
                     try channel.pipeline.syncOperations.addHandler(StubFrameHandler(self, connection))
                 }
@@ -134,6 +144,10 @@ final class StubEdge: Sendable {
             )
         )
         try channel.pipeline.syncOperations.addHandler(http)
+    }
+
+    private func agreement(_ head: HTTPRequestHead) -> ClientSubprotocol? {
+        self.agrees(head.headers["Sec-WebSocket-Protocol"])
     }
 
     fileprivate func received(_ command: CommandMessage, _ connection: StubConnection) {
@@ -154,11 +168,13 @@ final class StubEdge: Sendable {
 /// One WebSocket, as the edge sees it. All calls may come from any thread.
 final class StubConnection: Sendable {
     let channel: any Channel
+    let subprotocol: ClientSubprotocol
     private let closeCode = Mutex<UInt16?>(nil)
     private let pongCount = Mutex(0)
 
-    init(_ channel: any Channel) {
+    init(_ channel: any Channel, _ subprotocol: ClientSubprotocol) {
         self.channel = channel
+        self.subprotocol = subprotocol
     }
 
     /// The code of the close frame that came, once one came.
@@ -166,7 +182,12 @@ final class StubConnection: Sendable {
     var pongs: Int { self.pongCount.withLock { $0 } }
 
     func send(_ message: ServerMessage) {
-        self.send(WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(bytes: message.encoded())))
+        switch self.subprotocol {
+        case .json:
+            self.send(WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(bytes: message.encoded())))
+        case .binary:
+            self.send(WebSocketFrame(fin: true, opcode: .binary, data: message.encodedBinary()))
+        }
     }
 
     func send(_ frame: WebSocketFrame) {
@@ -213,7 +234,12 @@ private final class StubFrameHandler: ChannelInboundHandler {
         }
         var payload = frame.unmaskedData
         switch frame.opcode {
-        case .text:
+        case .binary where self.connection.subprotocol == .binary:
+            var commands = BinaryCommands(payload)
+            while case .success(let command)? = commands.next() {
+                self.edge.received(command, self.connection)
+            }
+        case .text where self.connection.subprotocol == .json:
             if let command = try? CommandMessage(json: payload.readableBytesView) {
                 self.edge.received(command, self.connection)
             }
