@@ -384,37 +384,6 @@ struct AudienceTests {
         #expect(Set(sent(last).flatMap(\.recipients)) == [user(1)])
     }
 
-    @Test(
-        "More recipients than a frame holds: by a number from the first message on, and named in parts where that cannot be"
-    )
-    func largeAudience() throws {
-        let count = Limits.usersPerFrameMax * 2 + 500
-        let everybody = (1...UInt64(count)).map { user($0) }
-        let list = MemberList(everybody.map { Member(user: $0, role: .member) }, version: 1)
-        var audience = Audience()
-        audience.linksChanged([east, west])
-        audience.registrationChanged(edge: "edge-1", isRegistered: true, takesAudiences: true)
-        audience.registrationChanged(edge: "edge-2", isRegistered: true, takesAudiences: false)
-        let token = try #require(lookUp(audience.deliver(parcel(1, list), now: start))).token
-        let found = Dictionary(uniqueKeysWithValues: everybody.map { ($0, [east, west]) })
-        let answer = Audience.Answer.found(found, complete: [east, west])
-        let actions = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
-        let updates = told(actions).map(\.update)
-        #expect(updates.map(\.kind) == [.all, .attached, .attached])
-        #expect(updates.allSatisfy { $0.users.count <= Limits.usersPerFrameMax })
-        #expect(Set(updates.flatMap(\.users)) == Set(everybody))
-        let named = sent(actions).filter { $0.edge == "edge-2" }
-        #expect(named.count == 3)
-        #expect(Set(named.flatMap(\.recipients)) == Set(everybody))
-        #expect(named.map(\.recipients.count).reduce(0, +) == count)
-        // One frame for each edge that understands numbers, whatever the number of members.
-        #expect(sent(audience.deliver(parcel(2, list), now: start)).count { $0.edge == "edge-1" } == 1)
-        let left = told(
-            audience.attachmentChanged(edge: "edge-1", attached: [], detached: Array(everybody.prefix(1500)))
-        )
-        #expect(left.map(\.update.users.count) == [1000, 500])
-    }
-
     /// Two edges with sessions that come and go. What leaves the router goes exactly to those who have a session at that
     /// moment, whatever the registry said before, and in the order of `seq`.
     @Test("The audience is exact through any course of announcements and look-ups", arguments: 0..<50 as Range<UInt64>)

@@ -7,7 +7,8 @@ package enum PlainFrame {
     }
 
     /// One frame as a client sends it.
-    package static func bytes(opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true, isMasked: Bool = true) -> [UInt8] {
+    package static func bytes(opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true, isMasked: Bool = true) -> [UInt8]
+    {
         var frame: [UInt8] = [(isFinal ? 0x80 : 0) | opcode]
         let mask: UInt8 = isMasked ? 0x80 : 0
         switch payload.count {

@@ -478,16 +478,6 @@ struct MessageBodiesTests {
         #expect(try RoutingNews(decoding: news.encoded()) == news)
     }
 
-    @Test("A part of the members is asked for, and says how many there are")
-    func membersInPart() throws {
-        let ask = GetConversation(conversation: conversation, actor: ada, membersAfter: bob, membersMax: 50)
-        #expect(try GetConversation(decoding: ask.encoded()) == ask)
-        let state = ConversationState(conversation: team, members: [member], memberCount: 4711)
-        #expect(try ConversationState(decoding: state.encoded()) == state)
-        let all = ConversationState(conversation: team, members: [member])
-        #expect(try ConversationState(decoding: all.encoded()).memberCount == 1)
-    }
-
     @Test("A router of an earlier version asks without the conversation")
     func settlementOfAnEarlierVersion() throws {
         let question = SettleDeliveries(users: [UserID(value: 2)], conversation: nil, through: 0)
