@@ -221,4 +221,26 @@ struct MessageIDTests {
             }
         }
     }
+
+    @Test("Only the canonical text is read, wherever it is damaged", arguments: 0..<36)
+    func damagedText(place: Int) {
+        let id = UserID.generate()
+        let text = Array(id.description.utf8)
+        #expect(UserID(String(decoding: text, as: UTF8.self)) == id)
+        for byte in UInt8(0x20)..<0x7F {
+            var damaged = text
+            damaged[place] = byte
+            let read = UserID(String(decoding: damaged, as: UTF8.self))
+            let isHyphen = [8, 13, 18, 23].contains(place)
+            let isTaken = isHyphen ? byte == UInt8(ascii: "-") : Character(Unicode.Scalar(byte)).isHexDigit
+            #expect((read != nil) == isTaken, "\(byte) at \(place)")
+            #expect(
+                read.map {
+                    $0.description.utf8.elementsEqual(String(decoding: damaged, as: UTF8.self).lowercased().utf8)
+                } != false
+            )
+        }
+        #expect(UserID(String(decoding: text.dropLast(), as: UTF8.self)) == nil)
+        #expect(UserID(String(decoding: text + [0x30], as: UTF8.self)) == nil)
+    }
 }

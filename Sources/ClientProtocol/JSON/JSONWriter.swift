@@ -166,10 +166,9 @@ package struct JSONWriter {
         }
 
         private mutating func hexadecimal(_ value: UInt128) {
-            for nibble in 0..<32 {
-                if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 { self.bytes.append(UInt8(ascii: "-")) }
-                let digit = UInt8(truncatingIfNeeded: value >> UInt128(124 - 4 * nibble)) & 0xF
-                self.bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: UUIDText.count) { text in
+                UUIDText.write(value, to: text)
+                self.bytes.append(contentsOf: text)
             }
         }
 

@@ -104,7 +104,8 @@ package struct SendMessageRequest: Codable, Hashable, Sendable {
             throw Failure(.tooLarge, "The field `body` has more than \(Limits.messageBodyBytesMax) bytes of UTF-8.")
         }
         // Postgres stores every character in text but this one.
-        guard !self.body.utf8.contains(0) else {
+        let text = self.body.utf8
+        guard !(text.withContiguousStorageIfAvailable { $0.contains(0) } ?? text.contains(0)) else {
             throw Failure(.invalidField, "The field `body` must not contain U+0000.")
         }
     }

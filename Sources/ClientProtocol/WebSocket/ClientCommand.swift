@@ -90,6 +90,10 @@ extension CommandMessage {
     ///
     /// - Throws: with `malformed`, `unknown_type`, `missing_field`, `invalid_field` or `too_large`.
     package init(json: some Collection<UInt8>) throws(RejectedCommand) {
+        if let message = CommandScanner.scan(json) {
+            self = message
+            return
+        }
         switch SyncScanner.scan(json) {
         case .notSync: break
         case .sync(let id, let request):
@@ -97,13 +101,18 @@ extension CommandMessage {
             return
         case .rejected(let rejected): throw rejected
         }
+        self = try Self.decoded(json)
+    }
+
+    /// Reads any command but `sync`, with the general decoder.
+    static func decoded(_ json: some Collection<UInt8>) throws(RejectedCommand) -> Self {
         let decoded: DecodedCommand
         do {
             decoded = try JSONBody.decode(DecodedCommand.self, from: json)
         } catch {
             throw RejectedCommand(id: nil, name: nil, failure: error)
         }
-        self = try decoded.result.get()
+        return try decoded.result.get()
     }
 
     /// The command as the bytes of a text message.

@@ -22,18 +22,8 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable {
 
     /// Reads the canonical text form; upper-case digits are accepted. Returns nil for anything else.
     package init?(_ text: some StringProtocol) {
-        var value: UInt128 = 0
-        var digits = 0
-        for (index, byte) in text.utf8.enumerated() {
-            if index == 8 || index == 13 || index == 18 || index == 23 {
-                guard byte == UInt8(ascii: "-") else { return nil }
-                continue
-            }
-            guard let digit = hexadecimalDigit(byte), digits < 32 else { return nil }
-            value = value << 4 | UInt128(digit)
-            digits += 1
-        }
-        guard digits == 32, text.utf8.count == 36 else { return nil }
+        let value = text.utf8.withContiguousStorageIfAvailable { UUIDText.read(UnsafeRawBufferPointer($0)) }
+        guard let value = value ?? Array(text.utf8).withUnsafeBytes({ UUIDText.read($0) }) else { return nil }
         self.init(value: value)
     }
 
@@ -56,19 +46,9 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable {
 
 extension Identifier: CustomStringConvertible {
     package var description: String {
-        let value = self.value
-        return String(unsafeUninitializedCapacity: 36) { buffer in
-            var position = 0
-            for nibble in 0..<32 {
-                if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
-                    buffer[position] = UInt8(ascii: "-")
-                    position += 1
-                }
-                let digit = UInt8(truncatingIfNeeded: value >> UInt128(124 - 4 * nibble)) & 0xF
-                buffer[position] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-                position += 1
-            }
-            return position
+        String(unsafeUninitializedCapacity: UUIDText.count) { text in
+            UUIDText.write(self.value, to: text)
+            return UUIDText.count
         }
     }
 }
@@ -86,15 +66,6 @@ extension Identifier: Codable {
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(self.description)
-    }
-}
-
-private func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
     }
 }
 
