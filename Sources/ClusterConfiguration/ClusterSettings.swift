@@ -76,6 +76,8 @@ extension ClusterSettings {
 
     /// Bounds of queues, batches, frames and caches. Sizes are in bytes.
     package struct Limits: Sendable, Hashable {
+        /// 0 for as many as there are processors.
+        package var eventLoops = 0
         package var sessionsPerEdge = 0
         package var sessionUnsentBytes = 0
         package var websocketFrameBytes = 0
@@ -135,6 +137,7 @@ extension ClusterSettings {
         /// How long a session outlives its access token.
         package var tokenGrace = Duration.zero
         package var deliveryWait = Duration.zero
+        package var commitInterval = Duration.zero
         package var request = Duration.zero
         /// The whole time that an edge tries to place one message.
         package var submit = Duration.zero

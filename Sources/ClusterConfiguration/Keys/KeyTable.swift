@@ -61,6 +61,13 @@ enum KeyTable {
             1...1_000_000,
             "Client connections of one edge; more are refused."
         ),
+        .integer(
+            "event_loops",
+            \.limits.eventLoops,
+            default: 0,
+            0...1024,
+            "Threads of a node that carry out its network traffic; 0 for one per processor. Fewer when nodes share a machine."
+        ),
         .size(
             "session_unsent_bytes",
             \.limits.sessionUnsentBytes,
@@ -245,6 +252,13 @@ enum KeyTable {
             default: .milliseconds(5),
             .milliseconds(0) ... .milliseconds(100),
             "How long an edge that is busy lets events wait at most, to write several at once; 0 for never."
+        ),
+        .time(
+            "commit_interval",
+            \.timeouts.commitInterval,
+            default: .milliseconds(2),
+            .milliseconds(0) ... .milliseconds(100),
+            "The least time between two transactions of a writer: what comes faster shares one. 0 for none."
         ),
         .time(
             "request",

@@ -96,6 +96,7 @@ extension NodeRunner {
             queuedBytesMax: max(1, limits.shardQueueBytes / writers),
             batchMessagesMax: limits.batchMessages,
             batchBytesMax: limits.batchBytes,
+            beginInterval: TimeAmount(self.settings.timeouts.commitInterval),
             conversationsMax: limits.cachedConversationsPerWriter,
             receiptMembersMax: limits.receiptMembers
         )

@@ -5,6 +5,7 @@ import Directory
 import Edge
 import Logging
 import Messaging
+import NIOCore
 import NIOPosix
 import Observability
 import Redis
@@ -33,6 +34,14 @@ package struct NodeRunner: Sendable {
         var logger: Logger
     }
 
+    /// The group of the process, so that what libraries start by themselves shares its threads.
+    private var eventLoopGroup: MultiThreadedEventLoopGroup {
+        if self.settings.limits.eventLoops > 0 {
+            NIOSingletons.groupLoopCountSuggestion = self.settings.limits.eventLoops
+        }
+        return .singleton
+    }
+
     /// Sets up the whole process: logging, signals, limits. Call once, first thing.
     ///
     /// - Throws: `OperationsError` when the node cannot start or has to end.
@@ -57,7 +66,7 @@ package struct NodeRunner: Sendable {
         let registryConnection = try self.connectRedis(logger)
         let parts = Parts(
             incarnation: incarnation,
-            group: .singleton,
+            group: self.eventLoopGroup,
             metrics: MetricsRegistry(),
             leases: NodeLeases(connection: leaseConnection, cluster: self.settings.cluster),
             registry: registryConnection,

@@ -10,8 +10,10 @@ import Wire
 
 /// Writes the slots of one shard that fall to it: one thread, one connection, one queue.
 ///
-/// What is queued while a transaction is under way becomes the next one; there is no timer. A conversation always
-/// takes the same writer, so its messages are numbered by one thread.
+/// What is queued while a transaction is under way becomes the next one, which begins a little after it at the earliest
+/// (``Bounds/beginInterval``): a transaction of two messages costs hardly more than one of one, and all that follows from
+/// it, answers and deliveries, goes its way together. A conversation always takes the same writer, so its messages are
+/// numbered by one thread.
 package final class ShardWriter: Sendable {
     package struct Bounds: Sendable {
         /// What may wait; beyond it calls are refused as overloaded before anything is accepted (contract C5).
@@ -20,6 +22,9 @@ package final class ShardWriter: Sendable {
         /// What goes into one transaction.
         package var batchMessagesMax: Int
         package var batchBytesMax: Int
+        /// From the begin of one transaction to that of the next at least, unless so much waits that the next one is
+        /// full. What comes after a pause does not wait.
+        package var beginInterval: TimeAmount
         package var conversationsMax: Int
         /// Members of a conversation whose receipts all of them are told of.
         package var receiptMembersMax: Int
@@ -29,6 +34,7 @@ package final class ShardWriter: Sendable {
             queuedBytesMax: Int,
             batchMessagesMax: Int,
             batchBytesMax: Int,
+            beginInterval: TimeAmount,
             conversationsMax: Int,
             receiptMembersMax: Int
         ) {
@@ -36,6 +42,7 @@ package final class ShardWriter: Sendable {
             self.queuedBytesMax = queuedBytesMax
             self.batchMessagesMax = batchMessagesMax
             self.batchBytesMax = batchBytesMax
+            self.beginInterval = beginInterval
             self.conversationsMax = conversationsMax
             self.receiptMembersMax = receiptMembersMax
         }

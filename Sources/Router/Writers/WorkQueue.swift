@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import NIOCore
 
 /// A bounded queue between event loops and one thread that waits for work.
 ///
@@ -30,9 +31,19 @@ final class WorkQueue<Element: Sendable>: Sendable {
 
     /// Waits until there is something, takes as much as the bounds allow (but at least one element), in order.
     ///
+    /// - Parameter notBefore: until then what is there waits for more, unless it is as much as is taken at once.
     /// - Returns: nothing when the timeout passed, nil when the queue is closed and empty.
-    func take(itemsMax: Int, bytesMax: Int, timeoutMilliseconds: Int) -> [Element]? {
-        self.state.wait(timeoutMilliseconds: timeoutMilliseconds) { $0.items.count > $0.taken || $0.isClosed }
+    func take(
+        itemsMax: Int,
+        bytesMax: Int,
+        timeoutMilliseconds: Int,
+        notBefore: NIODeadline = .distantPast
+    ) -> [Element]? {
+        let timeout = NIODeadline.now() + .milliseconds(Int64(timeoutMilliseconds))
+        self.state.wait(until: timeout, for: State.Wanted(items: 1, bytes: .max))
+        if notBefore > .now() {
+            self.state.wait(until: notBefore, for: State.Wanted(items: itemsMax, bytes: bytesMax))
+        }
         return self.state.withLock { state in
             var taken: [Element] = []
             var bytes = 0
@@ -59,11 +70,23 @@ final class WorkQueue<Element: Sendable>: Sendable {
     }
 
     struct State {
+        /// What the owning thread waits for: one of the two.
+        struct Wanted {
+            var items: Int
+            var bytes: Int
+        }
+
         var items: [(Element, Int)] = []
         /// How many at the start of `items` were taken already.
         var taken = 0
         var bytes = 0
         var isClosed = false
+        /// While the owning thread waits.
+        var wanted: Wanted?
+
+        func has(_ wanted: Wanted) -> Bool {
+            self.isClosed || self.items.count - self.taken >= wanted.items || self.bytes >= wanted.bytes
+        }
 
         mutating func compact() {
             if self.taken == self.items.count {
@@ -104,24 +127,26 @@ final class WorkQueue<Element: Sendable>: Sendable {
         func withLock<Result>(_ body: (inout State) -> Result) -> Result {
             pthread_mutex_lock(self.mutex)
             defer {
-                pthread_cond_signal(self.condition)
+                // A thread that waits for more than there is must not be woken by each piece.
+                if let wanted = self.value.wanted, self.value.has(wanted) { pthread_cond_signal(self.condition) }
                 pthread_mutex_unlock(self.mutex)
             }
             return body(&self.value)
         }
 
-        func wait(timeoutMilliseconds: Int, until isReady: (State) -> Bool) {
-            var until = timespec()
-            clock_gettime(CLOCK_MONOTONIC, &until)
-            until.tv_sec += timeoutMilliseconds / 1000
-            until.tv_nsec += timeoutMilliseconds % 1000 * 1_000_000
-            if until.tv_nsec >= 1_000_000_000 {
-                until.tv_sec += 1
-                until.tv_nsec -= 1_000_000_000
-            }
+        /// NIO's deadlines are of the same clock as the condition.
+        func wait(until deadline: NIODeadline, for wanted: State.Wanted) {
+            var until = timespec(
+                tv_sec: Int(deadline.uptimeNanoseconds / 1_000_000_000),
+                tv_nsec: Int(deadline.uptimeNanoseconds % 1_000_000_000)
+            )
             pthread_mutex_lock(self.mutex)
-            defer { pthread_mutex_unlock(self.mutex) }
-            while !isReady(self.value) {
+            self.value.wanted = wanted
+            defer {
+                self.value.wanted = nil
+                pthread_mutex_unlock(self.mutex)
+            }
+            while !self.value.has(wanted) {
                 if pthread_cond_timedwait(self.condition, self.mutex, &until) == ETIMEDOUT { return }
             }
         }

@@ -58,14 +58,17 @@ final class WriterThread: Sendable {
                 receiptMembersMax: self.bounds.receiptMembersMax
             )
         )
+        var lastBegan = NIODeadline.distantPast
         while true {
             let timeout = state.writer.hasUnsettled ? Self.settleIntervalMilliseconds : Self.idleMilliseconds
             let work = self.queue.take(
                 itemsMax: self.bounds.batchMessagesMax,
                 bytesMax: self.bounds.batchBytesMax,
-                timeoutMilliseconds: timeout
+                timeoutMilliseconds: timeout,
+                notBefore: lastBegan + self.bounds.beginInterval
             )
             guard let work else { break }
+            lastBegan = .now()
             var turn = state.writer.begin(self.ticketed(work, &state), self.circumstances)
             self.carryOut(turn.effects, &state)
             while let call = turn.call {
