@@ -113,7 +113,7 @@ let package = Package(
             "Operations",
             [
                 "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability", "Placement", "Redis",
-                "Router", "Storage", "Threads", .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1,
+                "Router", "Storage", "Threads", "Wire", .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1,
                 .nioPosix,
             ]
         ),
@@ -176,7 +176,10 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests(
             "MeshTests",
-            ["Mesh", "Messaging", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore, .nioPosix]
+            [
+                "Mesh", "Messaging", "Observability", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore,
+                .nioPosix,
+            ]
         ),
         tests("DirectoryTests", ["Directory", "Messaging", "Redis", "TestSupport", .logging]),
         tests(
