@@ -139,6 +139,22 @@ let package = Package(
             path: "bench/LoadGenerator",
             swiftSettings: settings
         ),
+        .target(name: "BareLoop", dependencies: ["CLibPQ"], path: "bench/BareLoop"),
+        .target(name: "MicroProbe", path: "bench/MicroProbe"),
+        module(
+            "MicroModel",
+            path: "bench/MicroModel",
+            [
+                "BareLoop", "ClientProtocol", "Directory", "Fields", "Messaging", "Observability", "Placement",
+                "Postgres", "Router", "Storage", "Threads", "Wire", .logging, .nioCore,
+            ]
+        ),
+        .executableTarget(
+            name: "trunkline-micro",
+            dependencies: ["MicroModel", "MicroProbe", .argumentParser],
+            path: "bench/Micro",
+            swiftSettings: settings
+        ),
 
         module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
         module("FaultModel", path: "Tests/FaultModel", ["Messaging"]),
@@ -221,6 +237,7 @@ let package = Package(
         ),
         tests("FaultModelTests", ["FaultModel", "Messaging", "TestSupport"]),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
+        tests("MicroModelTests", ["MicroModel", "TestSupport"]),
         tests(
             "AutobahnTests",
             [

@@ -4,14 +4,14 @@ internal import CLZ4
 import NIOCore
 
 /// The LZ4 block format, by liblz4.
-enum LZ4 {
+package enum LZ4 {
     /// Appends the compressed bytes to `target`, if there are no more of them than `capacity`.
     ///
     /// - Parameters:
     ///   - capacity: the library gives up as soon as it is reached.
     ///   - level: see ``BlockCompression/level``.
     /// - Returns: how many bytes were appended, or nil when it would have been more; `target` is then as before.
-    static func compress(
+    package static func compress(
         _ source: UnsafeRawBufferPointer,
         into target: inout ByteBuffer,
         atMost capacity: Int,
@@ -37,7 +37,8 @@ enum LZ4 {
     /// Decompresses to exactly `rawLength` bytes, whatever the source says; nil when it cannot be done.
     ///
     /// - Parameter rawLength: checked against its bound by the caller; the memory is taken here.
-    static func decompress(_ source: ByteBuffer, rawLength: Int, allocator: ByteBufferAllocator) -> ByteBuffer? {
+    package static func decompress(_ source: ByteBuffer, rawLength: Int, allocator: ByteBufferAllocator) -> ByteBuffer?
+    {
         var target = allocator.buffer(capacity: rawLength)
         let written = source.withUnsafeReadableBytes { from in
             target.writeWithUnsafeMutableBytes(minimumWritableBytes: rawLength) { to in
