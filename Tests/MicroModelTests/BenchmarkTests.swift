@@ -72,12 +72,12 @@ struct StorageBenchmarkTests {
                 warmUpSeconds: 0.1,
                 rounds: 2
             )
-            let told = Mutex<[String]>([])
+            let told = Mutex<[StorageWay]>([])
             let result = try StorageBenchmark.run(settings) { way, rows in
                 #expect(rows > 0)
                 told.withLock { $0.append(way) }
             }
-            #expect(told.withLock { $0 } == ["bare", "session", "router", "bare", "session", "router"])
+            #expect(told.withLock { $0 } == [.bare, .session, .router, .router, .session, .bare])
             #expect(result.bareRows > 0 && result.sessionRows > 0 && result.routerRows > 0)
             #expect(result.routerBatch > 0 && result.routerBatch <= Double(batch))
             #expect(try Self.databases(server).isEmpty)

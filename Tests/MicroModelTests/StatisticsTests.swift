@@ -92,6 +92,20 @@ struct StatisticsTests {
         #expect(after.compared(with: before).allSatisfy { $0.instructions == nil })
     }
 
+    @Test("The storage path is told by the bare loop of the same round")
+    func storage() throws {
+        let rounds = [
+            StorageRound(bare: 100, session: 90, router: 80, routerBatch: 512),
+            StorageRound(bare: 10, session: 9, router: 7, routerBatch: 500),
+            StorageRound(bare: 1000, session: 900, router: 750, routerBatch: 512),
+        ]
+        let result = try #require(StorageResult(rounds))
+        #expect(result.bareRows == 100 && result.sessionRows == 90 && result.routerRows == 80)
+        #expect(result.routerByBare == 0.75 && result.sessionByBare == 0.9 && result.routerBatch == 512)
+        #expect(StorageResult([]) == nil)
+        #expect(StorageResult([StorageRound(bare: 0, session: 1, router: 1)]) == nil)
+    }
+
     @Test("Callgrind's totals are found")
     func callgrind() {
         let file = "# callgrind format\nversion: 1\nevents: Ir\nsummary: 1234 \n\nfn=(1) x\n1 7\n\ntotals: 1234\n"

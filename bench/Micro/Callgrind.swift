@@ -22,7 +22,17 @@ enum Callgrind {
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             let output = folder.appendingPathComponent("out").path
-            try Self.runUnderValgrind(output, operations, filter)
+            let program = folder.appendingPathComponent("program").path
+            // Valgrind gives up on debugging information that is newer than itself.
+            try Self.run(["strip", "--strip-debug", "-o", program, CommandLine.executable], package: "binutils")
+            try Self.run(
+                [
+                    "valgrind", "--quiet", "--tool=callgrind", "--toggle-collect=\(Self.function)",
+                    "--dump-after=\(Self.function)", "--callgrind-out-file=\(output)", program, "run",
+                    "--profiled-operations", operations.map(String.init).joined(separator: ","),
+                ] + (filter.map { ["--filter", $0] } ?? []),
+                package: "valgrind"
+            )
             return try operations.enumerated().map { index, count in
                 let text = try String(contentsOfFile: "\(output).\(index + 1)", encoding: .utf8)
                 guard let instructions = CallgrindOutput.instructions(in: text) else {
@@ -37,23 +47,19 @@ enum Callgrind {
         }
     }
 
-    private static func runUnderValgrind(_ output: String, _ operations: [Int], _ filter: String?) throws {
+    /// - Parameter package: Debian's name for what brings the program.
+    private static func run(_ arguments: [String], package: String) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments =
-            [
-                "valgrind", "--quiet", "--tool=callgrind", "--toggle-collect=\(Self.function)",
-                "--dump-after=\(Self.function)", "--callgrind-out-file=\(output)", CommandLine.executable, "run",
-                "--profiled-operations", operations.map(String.init).joined(separator: ","),
-            ] + (filter.map { ["--filter", $0] } ?? [])
+        process.arguments = arguments
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
         process.waitUntilExit()
         switch process.terminationStatus {
         case 0: return
-        case 127: throw MicroReportError("there is no valgrind; install it with apt install valgrind")
-        default: throw MicroReportError("valgrind ended with status \(process.terminationStatus)")
+        case 127: throw MicroReportError("there is no \(arguments[0]); install it with apt install \(package)")
+        default: throw MicroReportError("\(arguments[0]) ended with status \(process.terminationStatus)")
         }
     }
 

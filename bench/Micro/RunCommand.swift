@@ -10,8 +10,8 @@ struct RunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Time, allocations and instructions of one operation each.",
         discussion: """
-            The time is the median of \(Measurer.repetitions) repetitions; the spread lies between their first and third \
-            quarter. Allocations are calls of malloc and its like on the measuring thread.
+            The time is that of the processor, the median of \(Measurer.repetitions) repetitions; the spread lies between \
+            their first and third quarter. Allocations are calls of malloc and its like on the measuring thread.
             """
     )
 

@@ -43,7 +43,7 @@ struct StorageCommand: ParsableCommand {
     var seconds = 3.0
 
     @Option(help: "Measurements of each way.")
-    var rounds = 3
+    var rounds = 5
 
     @Option(help: ArgumentHelp("Write everything to this file as JSON; - is standard output.", valueName: "file"))
     var json: String?
@@ -74,7 +74,7 @@ struct StorageCommand: ParsableCommand {
         let result: StorageResult
         do throws(StorageBenchmarkError) {
             result = try StorageBenchmark.run(settings) { way, rows in
-                Output.table("\(way): \(MicroTable.number(rows)) rows/s")
+                Output.table("\(way.rawValue): \(MicroTable.number(rows)) rows/s")
             }
         } catch {
             Output.note("\(error)")
@@ -89,7 +89,7 @@ struct StorageCommand: ParsableCommand {
             "router's writers \(MicroTable.number(result.routerRows)) rows/s, \(MicroTable.percent(result.routerByBare)), "
                 + "\(MicroTable.number(result.routerBatch)) messages in a transaction"
         )
-        Output.table("spread of the rounds \(MicroTable.percent(result.spread))")
+        Output.table("each by the bare loop of its round; spread \(MicroTable.percent(result.spread))")
         if let file = self.json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

@@ -13,7 +13,9 @@ extension Benchmark {
         let messages = Samples.messages(512)
         return [
             Self.repeated("writer.batch.512", "512 numbered messages into the columns of one statement") {
-                keep(MessageBatch(messages))
+                var batch = MessageBatch()
+                for message in messages { batch.append(message) }
+                keep(batch)
             },
             Self.round("writer.round.512", "512 messages to 64 conversations of 2", conversations: 64, members: 2),
             Self.round("writer.round.512.members_1000", "the same to one of 1,000", conversations: 1, members: 1000),

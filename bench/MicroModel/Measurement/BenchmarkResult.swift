@@ -3,6 +3,7 @@
 /// What one benchmark came to. Of one operation, except for the spread.
 package struct BenchmarkResult: Codable, Sendable, Equatable {
     package var name: String
+    /// Of the processor.
     package var nanoseconds: Double
     /// See ``Statistics/spread``; of the time.
     package var spread: Double

@@ -107,6 +107,7 @@ private final class Feed: Sendable {
     private let writer: ShardWriter
     private let targets: [(conversation: Conversation, slot: Slot)]
     private let body: String
+    private let ids = MessageIDs()
     private let sent = Atomic(0)
     private let stored = Atomic(0)
     private let isEnding = Atomic(false)
@@ -138,7 +139,7 @@ private final class Feed: Sendable {
             conversation: conversation.id,
             sender: conversation.createdBy,
             senderDevice: DeviceID(value: conversation.createdBy.value),
-            clientMessageID: .generate(),
+            clientMessageID: self.ids.next(now: WallClock.now()),
             kind: .text,
             body: self.body
         )
@@ -152,6 +153,8 @@ private final class Feed: Sendable {
 
     private func answered(_ status: ResponseStatus, _ payload: ByteBuffer) {
         guard status == .ok else {
+            // The queue was closed between an answer and what followed it.
+            guard !self.isEnding.load(ordering: .relaxed) else { return }
             let reason = (try? FailureBody(decoding: payload))?.failure.message ?? "\(status)"
             return self.failure.withLock { $0 = $0 ?? reason }
         }

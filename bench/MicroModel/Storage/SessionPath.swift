@@ -67,6 +67,7 @@ struct SessionPath {
         epoch: UInt64
     ) throws(StorageError) -> Double {
         let body = settings.body
+        let ids = MessageIDs()
         let start = ContinuousClock.now
         var begin: ContinuousClock.Instant?
         var rows = 0
@@ -83,7 +84,7 @@ struct SessionPath {
                         seq: share[place].head,
                         sender: conversation.createdBy,
                         senderDevice: DeviceID(value: conversation.createdBy.value),
-                        clientMessageID: .generate(),
+                        clientMessageID: ids.next(now: now),
                         kind: .text,
                         body: body,
                         createdAt: now

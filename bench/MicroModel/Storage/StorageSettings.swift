@@ -49,26 +49,3 @@ package struct StorageSettings: Sendable {
         String(repeating: "lorem ipsum ", count: self.bodyBytes / 12 + 1).prefix(self.bodyBytes).description
     }
 }
-
-/// What it came to.
-package struct StorageResult: Codable, Sendable, Equatable {
-    /// Rows of messages in a second; the median of the rounds.
-    package var bareRows: Double
-    package var sessionRows: Double
-    package var routerRows: Double
-    /// Messages in a transaction of the router, on average.
-    package var routerBatch: Double
-    /// Of the rounds, see ``Statistics/spread``; the largest of the three.
-    package var spread: Double
-
-    package var sessionByBare: Double { self.sessionRows / self.bareRows }
-    package var routerByBare: Double { self.routerRows / self.bareRows }
-
-    private enum CodingKeys: String, CodingKey {
-        case bareRows = "bare_rows_per_second"
-        case sessionRows = "session_rows_per_second"
-        case routerRows = "router_rows_per_second"
-        case routerBatch = "router_batch_messages"
-        case spread
-    }
-}
