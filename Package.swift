@@ -113,7 +113,7 @@ let package = Package(
             "Operations",
             [
                 "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability", "Placement", "Redis",
-                "Router", "Storage", "Threads", .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1,
+                "Router", "Storage", "Threads", "Wire", .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1,
                 .nioPosix,
             ]
         ),
@@ -137,6 +137,22 @@ let package = Package(
                 "ClientProtocol", "LoadModel", "Messaging", "TrunklineClient", .argumentParser, .nioCore, .nioPosix,
             ],
             path: "bench/LoadGenerator",
+            swiftSettings: settings
+        ),
+        .target(name: "BareLoop", dependencies: ["CLibPQ"], path: "bench/BareLoop"),
+        .target(name: "MicroProbe", path: "bench/MicroProbe"),
+        module(
+            "MicroModel",
+            path: "bench/MicroModel",
+            [
+                "BareLoop", "ClientProtocol", "Directory", "Fields", "Messaging", "Observability", "Placement",
+                "Postgres", "Router", "Storage", "Threads", "Wire", .logging, .nioCore,
+            ]
+        ),
+        .executableTarget(
+            name: "trunkline-micro",
+            dependencies: ["MicroModel", "MicroProbe", .argumentParser],
+            path: "bench/Micro",
             swiftSettings: settings
         ),
 
@@ -176,7 +192,10 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests(
             "MeshTests",
-            ["Mesh", "Messaging", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore, .nioPosix]
+            [
+                "Mesh", "Messaging", "Observability", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore,
+                .nioPosix,
+            ]
         ),
         tests("DirectoryTests", ["Directory", "Messaging", "Redis", "TestSupport", .logging]),
         tests(
@@ -218,6 +237,7 @@ let package = Package(
         ),
         tests("FaultModelTests", ["FaultModel", "Messaging", "TestSupport"]),
         tests("LoadModelTests", ["LoadModel", "Messaging", "TestSupport"]),
+        tests("MicroModelTests", ["MicroModel", "TestSupport"]),
         tests(
             "AutobahnTests",
             [

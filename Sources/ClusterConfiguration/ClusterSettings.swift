@@ -105,7 +105,10 @@ extension ClusterSettings {
         package var meshCreditItems = 0
         package var meshCreditBytes = 0
         package var meshQueueBytes = 0
-        package var meshCompressionThresholdBytes = 0
+        /// Nil is never to compress.
+        package var meshCompressionThresholdBytes: Int?
+        /// As LZ4 numbers its levels; below 0 is faster.
+        package var meshCompressionLevel = 0
     }
 
     /// What one edge admits; nil is no limit.

@@ -286,7 +286,10 @@ extension MeshSettings {
         self.heartbeatInterval = TimeAmount(settings.timeouts.heartbeat)
         self.silenceLimit = TimeAmount(settings.timeouts.silence)
         self.connectTimeout = TimeAmount(settings.timeouts.connect)
-        self.compressionThresholdBytes = settings.limits.meshCompressionThresholdBytes
+        self.compression = BlockCompression(
+            thresholdBytes: settings.limits.meshCompressionThresholdBytes,
+            level: settings.limits.meshCompressionLevel
+        )
         self.outboundQueueBytesMax = settings.limits.meshQueueBytes
         self.creditItems = settings.limits.meshCreditItems
         self.creditBytes = settings.limits.meshCreditBytes

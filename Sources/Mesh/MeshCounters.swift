@@ -8,6 +8,10 @@ package final class MeshCounters: Sendable {
     package struct Snapshot: Sendable, Equatable {
         package var blocksSent = 0
         package var blocksSentCompressed = 0
+        /// Plain, because they have fewer bytes than the threshold.
+        package var blocksSentBelowThreshold = 0
+        /// Plain, because LZ4 did not save enough.
+        package var blocksSentNotSmaller = 0
         package var framesSent = 0
         /// Bytes of frames before compression.
         package var bytesRawSent = 0
@@ -55,6 +59,10 @@ package final class MeshCounters: Sendable {
         /// Links that are up at this moment.
         package var linksUp = 0
 
+        /// Plain, because compression is off.
+        package var blocksSentWithoutCompression: Int {
+            self.blocksSent - self.blocksSentCompressed - self.blocksSentBelowThreshold - self.blocksSentNotSmaller
+        }
         package var notificationsSent: Int { self.notificationsSentByKind.reduce(0, +) }
         /// Stored by raw bytes of what was sent; 1 when nothing was.
         package var compressionRatio: Double {

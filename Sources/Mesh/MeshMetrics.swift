@@ -31,6 +31,12 @@ package enum MeshMetrics {
             help: "Handshakes that this node refused, by reason.",
             labels: ["reason"]
         )
+        let plain = registry.declare(
+            .counter,
+            "trunkline_mesh_blocks_plain_sent_total",
+            help: "Blocks sent uncompressed, by reason.",
+            labels: ["reason"]
+        )
         let ratio = registry.declare(
             .gauge,
             "trunkline_mesh_compression_ratio",
@@ -49,6 +55,9 @@ package enum MeshMetrics {
             for (reason, count) in snapshot.refusals {
                 sink.record(refusals, count, ["\(reason)"])
             }
+            sink.record(plain, snapshot.blocksSentBelowThreshold, ["below_threshold"])
+            sink.record(plain, snapshot.blocksSentNotSmaller, ["not_smaller"])
+            sink.record(plain, snapshot.blocksSentWithoutCompression, ["off"])
             sink.record(ratio, snapshot.compressionRatio)
             sink.record(linksUp, snapshot.linksUp)
             for state in node.linkStates() {
@@ -75,6 +84,8 @@ package enum MeshMetrics {
             total("stored_sent_bytes", "Bytes of frames after compression.") { $0.bytesStoredSent },
             total("blocks_received", "Blocks read from links.") { $0.blocksReceived },
             total("frames_received", "Frames in those blocks.") { $0.framesReceived },
+            total("raw_received_bytes", "Bytes of frames after decompression.") { $0.bytesRawReceived },
+            total("stored_received_bytes", "Bytes of frames before decompression.") { $0.bytesStoredReceived },
             total("requests_sent", "Requests to peers.") { $0.requestsSent },
             total("requests_received", "Requests of peers.") { $0.requestsReceived },
             total("requests_expired", "Requests whose deadline passed.") { $0.requestsExpired },

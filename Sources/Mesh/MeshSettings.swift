@@ -27,8 +27,8 @@ package struct MeshSettings: Sendable {
     /// refused costs next to nothing.
     package var reconnectDelayMax: TimeAmount = .milliseconds(300)
 
-    /// A block with fewer bytes than this is never compressed.
-    package var compressionThresholdBytes = BlockLimits.compressionThresholdBytesDefault
+    /// Which blocks this node compresses. Nodes with different settings understand each other.
+    package var compression = BlockCompression.standard
 
     /// Bytes that may wait to be sent on one link, and the same again for answers. At the bound a request or durable
     /// notification is refused; ephemeral notifications, which leave last, are dropped from half of it on; an answer is

@@ -22,12 +22,30 @@ struct LoadingTests {
         #expect(settings.secrets.mesh == .environment("TRUNKLINE_MESH_SECRET"))
         #expect(settings.limits.sessionUnsentBytes == 1 << 20)
         #expect(settings.limits.meshCompressionThresholdBytes == 256)
+        #expect(settings.limits.meshCompressionLevel == 1)
         #expect(settings.timeouts.heartbeat == .milliseconds(250))
         #expect(settings.timeouts.nodeLease == .seconds(2))
         #expect(settings.tokens.refreshLifetime == .seconds(30 * 86_400))
         #expect(settings.passwords.scryptLog2N == 14)
         #expect(settings.log.level == .info)
         #expect(settings.log.format == .text)
+    }
+
+    @Test("Compression can be turned off, and its level be below 0; both are shown and read back")
+    func compression() throws {
+        let environment = [
+            "TRUNKLINE_LIMITS__MESH_COMPRESSION_THRESHOLD": "off", "TRUNKLINE_LIMITS__MESH_COMPRESSION_LEVEL": "-8",
+        ]
+        let settings = try ClusterSettings.parse(yaml: Fixture.minimal, environment: environment)
+        #expect(settings.limits.meshCompressionThresholdBytes == nil)
+        #expect(settings.limits.meshCompressionLevel == -8)
+        let again = try ClusterSettings.parse(yaml: settings.render(maskSecrets: false))
+        #expect(again.limits == settings.limits)
+        let always = Fixture.minimal + "limits: {mesh_compression_threshold: 0B, mesh_compression_level: 9}\n"
+        let limits = try ClusterSettings.parse(yaml: always).limits
+        #expect(limits.meshCompressionThresholdBytes == 0)
+        #expect(limits.meshCompressionLevel == 9)
+        #expect(ClusterSettings.reference().contains("or off"))
     }
 
     @Test("Every key can be given in the file")

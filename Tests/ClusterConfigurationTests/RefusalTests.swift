@@ -90,6 +90,14 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         .added("limits", "batch_messages", "+5", "is not a whole number"),
         .added("limits", "batch_messages", "5.0", "is not a whole number"),
         .added("limits", "batch_messages", "0", "the smallest is 1"),
+        .added("limits", "batch_messages", "-5", "is not a whole number"),
+        .added("limits", "mesh_compression_threshold", "65KiB", "the largest is 64KiB"),
+        .added("limits", "mesh_compression_threshold", "256", "has no unit"),
+        .added("limits", "mesh_compression_threshold", "never", "is not a size"),
+        .added("limits", "mesh_compression_level", "10", "the largest is 9"),
+        .added("limits", "mesh_compression_level", "-65", "the smallest is -64"),
+        .added("limits", "mesh_compression_level", "--5", "is not a whole number"),
+        .added("limits", "mesh_compression_level", "\"-\"", "is not a whole number"),
         // The smaller queue is right by itself; the batch that no longer fits is what is reported.
         Refusal(
             "cluster: test\n",

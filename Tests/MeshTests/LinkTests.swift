@@ -155,7 +155,7 @@ extension SocketTests {
             try await Cluster.run { cluster in
                 let settings = Cluster.settings {
                     $0.cluster = String(repeating: "c", count: 255)
-                    $0.compressionThresholdBytes = 0
+                    $0.compression.thresholdBytes = 0
                 }
                 let router = cluster.node(String(repeating: "r", count: 255), .router, Recorder(), settings: settings)
                 let edge = cluster.node(String(repeating: "e", count: 255), .edge, Recorder(), settings: settings)

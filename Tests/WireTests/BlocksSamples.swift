@@ -38,8 +38,8 @@ enum BlockSamples {
         }
     }
 
-    static func encode(_ frames: [Frame], threshold: Int = 256) -> EncodedBlock {
-        var encoder = BlockEncoder(compressionThresholdBytes: threshold)
+    static func encode(_ frames: [Frame], threshold: Int? = 256, level: Int = 1) -> EncodedBlock {
+        var encoder = BlockEncoder(compression: BlockCompression(thresholdBytes: threshold, level: level))
         for frame in frames { encoder.append(frame) }
         return encoder.finish()
     }

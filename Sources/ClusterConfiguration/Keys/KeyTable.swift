@@ -215,12 +215,19 @@ enum KeyTable {
             1 << 20...4 << 30,
             "Bytes that wait to be sent on one link; durable traffic beyond is refused, ephemeral traffic dropped."
         ),
-        .size(
+        .sizeOrOff(
             "mesh_compression_threshold",
             \.limits.meshCompressionThresholdBytes,
             default: 256,
             0...64 << 10,
-            "A block smaller than this is sent uncompressed."
+            "A block smaller than this is sent uncompressed, as is one that LZ4 does not shrink by a sixteenth."
+        ),
+        .integer(
+            "mesh_compression_level",
+            \.limits.meshCompressionLevel,
+            default: 1,
+            -64...9,
+            "LZ4's level: 1 is its fast algorithm, from -1 down faster and larger, 3 to 9 smaller and slower to send."
         ),
     ]
 

@@ -77,6 +77,22 @@ extension SettingKey {
         }
     }
 
+    static func sizeOrOff(
+        _ name: String,
+        _ target: Target<Int?>,
+        default standard: Int?,
+        _ bounds: ClosedRange<Int>,
+        _ summary: String
+    ) -> Self {
+        let presence = Presence.defaulted(standard.map(UnitSystem.size.text(of:)) ?? ValueKind.offWord)
+        let kind = ValueKind.sizeOrOff(bounds)
+        return Self(description: KeyDescription(name: name, kind: kind, presence: presence, summary: summary)) {
+            root,
+            value in
+            if case .integerOrOff(let number) = value { root[keyPath: target] = number }
+        }
+    }
+
     static func time(
         _ name: String,
         _ target: Target<Duration>,

@@ -10,6 +10,8 @@ enum ValueKind: Sendable {
     case duration(ClosedRange<Int>)
     /// In bytes.
     case size(ClosedRange<Int>)
+    /// In bytes, or `off`.
+    case sizeOrOff(ClosedRange<Int>)
     case address
     case redisURL
     case connection
@@ -28,6 +30,7 @@ enum ValueKind: Sendable {
         case .integer(let bounds): "whole number, \(bounds.lowerBound) to \(bounds.upperBound)"
         case .duration(let bounds): "time (\(UnitSystem.time.listing)), \(UnitSystem.time.text(of: bounds))"
         case .size(let bounds): "size (\(UnitSystem.size.listing)), \(UnitSystem.size.text(of: bounds))"
+        case .sizeOrOff(let bounds): "\(Self.size(bounds).listing), or \(Self.offWord)"
         case .address: "HOST:PORT"
         case .redisURL: "redis://[USER@]HOST[:PORT][/DATABASE]"
         case .connection: "connection string of libpq (keywords or URI)"
@@ -46,6 +49,8 @@ enum ValueKind: Sendable {
 enum SettingValue: Sendable {
     case text(String)
     case integer(Int)
+    /// Nil is off.
+    case integerOrOff(Int?)
     case address(NetworkAddress)
     case redisURL(RedisURL)
     case connection(ConnectionString)
@@ -71,7 +76,8 @@ extension ValueKind {
             }
             return .text(text)
         case .integer(let bounds):
-            guard text.allSatisfy({ $0.isASCII && $0.isNumber }), let number = Int(text) else {
+            let digits = bounds.lowerBound < 0 && text.hasPrefix("-") ? text.dropFirst() : text[...]
+            guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let number = Int(text) else {
                 throw ValueError(
                     "\(quoted(text)) is not a whole number",
                     remedy: "write a number from \(bounds.lowerBound) to \(bounds.upperBound)"
@@ -84,6 +90,10 @@ extension ValueKind {
         case .size(let bounds):
             let value = try UnitSystem.size.parse(text)
             return .integer(try Self.check(value, in: bounds, shown: text, UnitSystem.size.text(of:)))
+        case .sizeOrOff(let bounds):
+            if text == Self.offWord { return .integerOrOff(nil) }
+            let value = try UnitSystem.size.parse(text)
+            return .integerOrOff(try Self.check(value, in: bounds, shown: text, UnitSystem.size.text(of:)))
         case .address:
             guard let address = NetworkAddress(text) else {
                 throw ValueError("\(quoted(text)) is not HOST:PORT", remedy: "write for example 127.0.0.1:8201")
@@ -101,6 +111,9 @@ extension ValueKind {
             throw Self.literalSecret
         }
     }
+
+    /// What stands for "not at all" where a size may be left out.
+    static let offWord = "off"
 
     static let literalSecret = ValueError(
         "a secret itself may not stand here",

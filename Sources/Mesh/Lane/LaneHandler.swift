@@ -40,7 +40,7 @@ final class LaneHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var decoder = BlockDecoder(limits: LaneHandler.handshakeLimits)
     /// Compresses nothing until the lane is attached, as the peer does not accept it before.
-    private var encoder = BlockEncoder(compressionThresholdBytes: .max)
+    private var encoder = BlockEncoder(compression: .off)
     private var connectedAt = NIODeadline.now()
     private var heartbeats: HeartbeatMonitor?
     private var timeout: Scheduled<Void>?
@@ -245,7 +245,7 @@ extension LaneHandler {
         self.timeout?.cancel()
         self.settled(isAttached: true)
         self.decoder.limits = .standard
-        self.encoder = BlockEncoder(compressionThresholdBytes: self.settings.compressionThresholdBytes)
+        self.encoder = BlockEncoder(compression: self.settings.compression)
         switch kind {
         case .control:
             self.startHeartbeats(context, link)

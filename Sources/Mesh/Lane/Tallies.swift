@@ -25,6 +25,8 @@ struct Receipt {
 struct Dispatch {
     var blocks = 0
     var blocksCompressed = 0
+    var blocksBelowThreshold = 0
+    var blocksNotSmaller = 0
     var frames = 0
     var rawBytes = 0
     var storedBytes = 0
@@ -44,7 +46,12 @@ struct Dispatch {
 
     mutating func add(_ block: EncodedBlock) {
         self.blocks += 1
-        self.blocksCompressed += block.isCompressed ? 1 : 0
+        switch block.compression {
+        case .compressed: self.blocksCompressed += 1
+        case .belowThreshold: self.blocksBelowThreshold += 1
+        case .notSmaller: self.blocksNotSmaller += 1
+        case .off: break
+        }
         self.rawBytes += block.rawBytes
         self.storedBytes += block.storedBytes
     }

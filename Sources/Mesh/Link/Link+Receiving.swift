@@ -17,6 +17,8 @@ extension Link {
         self.counters.update { counters in
             counters.blocksSent += dispatch.blocks
             counters.blocksSentCompressed += dispatch.blocksCompressed
+            counters.blocksSentBelowThreshold += dispatch.blocksBelowThreshold
+            counters.blocksSentNotSmaller += dispatch.blocksNotSmaller
             counters.framesSent += dispatch.frames
             counters.bytesRawSent += dispatch.rawBytes
             counters.bytesStoredSent += dispatch.storedBytes

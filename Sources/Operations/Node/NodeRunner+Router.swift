@@ -6,6 +6,7 @@ import Mesh
 import NIOCore
 import Router
 import Storage
+import Wire
 
 extension NodeRunner {
     /// A router as `cluster.yaml` says.
@@ -66,7 +67,10 @@ extension NodeRunner {
         mesh.silenceLimit = TimeAmount(timeouts.silence)
         mesh.connectTimeout = TimeAmount(timeouts.connect)
         mesh.handshakeTimeout = TimeAmount(timeouts.connect)
-        mesh.compressionThresholdBytes = limits.meshCompressionThresholdBytes
+        mesh.compression = BlockCompression(
+            thresholdBytes: limits.meshCompressionThresholdBytes,
+            level: limits.meshCompressionLevel
+        )
         mesh.outboundQueueBytesMax = limits.meshQueueBytes
         mesh.creditItems = limits.meshCreditItems
         mesh.creditBytes = limits.meshCreditBytes

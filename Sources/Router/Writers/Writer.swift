@@ -346,7 +346,10 @@ extension Writer {
         var round = round
         round.pending = plan.items
         self.phase = .appending(round, plan)
-        turn.call = .append(MessageBatch(plan.numbered.lazy.map(\.message)), epoch: epoch)
+        // One by one: a generic sequence would cost an allocation for each across the modules.
+        var batch = MessageBatch()
+        for numbered in plan.numbered { batch.append(numbered.message) }
+        turn.call = .append(batch, epoch: epoch)
     }
 
     private mutating func appended(

@@ -48,7 +48,9 @@ package struct StoredMessage: Hashable, Sendable {
 extension ShardSession {
     /// One statement, so one round trip and one transaction. The head of each conversation is compared and swapped: two
     /// writers that both passed the fence still cannot give one number twice or leave one out (contract C3).
-    private static let append = """
+    ///
+    /// `$1` is the epoch, the rest the columns of a batch. Open to the package so that it can be measured by itself.
+    package static let appendStatement = """
         WITH \(Fence.commonTableExpression),
         heads AS (
             UPDATE conversations c SET head_seq = b.new_head
@@ -88,7 +90,7 @@ extension ShardSession {
     package func appendMessages(_ batch: MessageBatch, epoch: UInt64) throws(StorageError) -> AppendOutcome {
         try self.connect()
         do throws(WriteFailure) {
-            return try self.attemptWrite(Self.append, epoch: epoch, batch.columns) {
+            return try self.attemptWrite(Self.appendStatement, epoch: epoch, batch.columns) {
                 (row) throws(PostgresError) -> AppendOutcome in
                 let stored = try row.uuidArray().map { ConversationID(value: $0) }
                 return .stored(stale: batch.conversationIDs.subtracting(stored))

@@ -9,6 +9,8 @@ import NIOCore
 package protocol WireMessage: Sendable {
     func encode(into writer: inout FieldWriter)
     init(from reader: inout FieldReader) throws(FieldError)
+    /// A guess at its encoded size, for one allocation instead of several.
+    var expectedBytes: Int { get }
 }
 
 extension WireMessage {
@@ -18,10 +20,12 @@ extension WireMessage {
     }
 
     package func encoded() -> ByteBuffer {
-        var writer = FieldWriter()
+        var writer = FieldWriter(buffer: ByteBufferAllocator().buffer(capacity: self.expectedBytes))
         self.encode(into: &writer)
         return writer.buffer
     }
+
+    package var expectedBytes: Int { 64 }
 }
 
 // The encoding itself is shared with the clients' binary protocol; here it has the names that the mesh uses.

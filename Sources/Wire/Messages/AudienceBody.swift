@@ -29,6 +29,8 @@ package struct AudienceUpdate: WireMessage, Equatable {
         self.users = users
     }
 
+    package var expectedBytes: Int { 64 + 16 * self.users.count }
+
     package func encode(into writer: inout FieldWriter) {
         writer.identifier(1, self.conversation)
         writer.integer(2, self.number)

@@ -44,6 +44,9 @@ package struct Submit: WireMessage, Equatable {
         Self.encode(previous: self.previous, into: &writer)
     }
 
+    /// Five identifiers and a little besides the text.
+    package var expectedBytes: Int { 104 + self.body.utf8.count }
+
     /// Field 7 by itself: it may be put behind an encoded submit, since the last of several equal fields counts.
     package static func encode(previous: ClientMessageID?, into writer: inout FieldWriter) {
         if let previous { writer.identifier(7, previous) }
@@ -127,6 +130,9 @@ package struct MessageBody: WireMessage, Equatable {
         self.message = message
     }
 
+    /// Four identifiers, two numbers and a little besides the text.
+    package var expectedBytes: Int { 104 + self.message.body.utf8.count }
+
     package func encode(into writer: inout FieldWriter) {
         writer.identifier(1, self.message.conversation)
         writer.integer(2, self.message.seq)
@@ -196,6 +202,8 @@ package struct Deliver: WireMessage, Equatable {
         self.isBroadcast = isBroadcast
         self.audience = audience
     }
+
+    package var expectedBytes: Int { 128 + self.message.body.utf8.count + 16 * self.recipients.count }
 
     package func encode(into writer: inout FieldWriter) {
         writer.message(1, MessageBody(self.message))

@@ -42,7 +42,10 @@ enum SealedBlock {
 
     private static func compressed(_ payload: [UInt8]) -> [UInt8]? {
         var target = ByteBuffer()
-        guard payload.withUnsafeBytes({ LZ4.compress($0, into: &target) }) != nil else { return nil }
+        let stored = payload.withUnsafeBytes {
+            LZ4.compress($0, into: &target, atMost: payload.count - 1, level: BlockCompression.levelDefault)
+        }
+        guard stored != nil else { return nil }
         return Array(target.readableBytesView)
     }
 

@@ -78,7 +78,7 @@ final class RawConnection: Sendable {
     }
 
     func send(_ frames: [Frame]) {
-        var encoder = BlockEncoder(compressionThresholdBytes: .max)
+        var encoder = BlockEncoder(compression: .off)
         for frame in frames { encoder.append(frame) }
         self.send(encoder.finish().buffer)
     }
