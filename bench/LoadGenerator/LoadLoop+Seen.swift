@@ -24,32 +24,37 @@ extension LoadLoop {
         self.series.delivered(at: elapsed, planned: planned, count: count)
         let latency = elapsed - planned
         self.recentDeliveries.record(nanoseconds: latency, count: count)
-        if self.plan.isMeasured(number) { self.deliveryLatency.record(nanoseconds: latency, count: count) }
+        if let current = self.currentStretch(at: elapsed) { self.stretches[current].delivered += count }
+        guard self.plan.isMeasured(number) else { return }
+        let stretch = self.plan.schedule.stretch(of: number)
+        self.stretches[stretch].deliveryLatency.record(nanoseconds: latency, count: count)
     }
 
     /// Messages whose bytes another session was brought before. What was found out then, and holds for every receiver,
     /// stands in the note: one more than the number of a message that is as it was sent, -1 for others.
-    func receivedSeen(_ first: SeenFrames.Frame, _ count: Int, _ user: Int) {
+    func receivedSeen(_ first: SeenFrames.Frame, _ count: Int, _ device: Int) {
         let elapsed = self.elapsed
         if elapsed - self.tally.first > DeliveryTally.window {
             self.measureTally()
             self.tally.first = elapsed
         }
         self.tally.last = elapsed
-        let soleLog = self.soleLog[user]
+        let soleLog = self.soleLog[device]
         var delivered = 0
         var (frame, rest) = (Optional(first), count)
         while rest > 0, let current = frame {
             (frame, rest) = (current.next, rest - 1)
             if current.note == 0 { current.note = self.note(of: current.message) }
             guard current.note > 0 else {
-                self.receivedMessage(current.message, .live, user)
+                self.receivedMessage(current.message, .live, device)
                 continue
             }
             let number = current.note - 1
-            guard let place = soleLog >= 0 ? soleLog : self.logPlace(of: number, user) else { continue }
-            self.logs[place].record(seq: current.message.seq, message: UInt32(number))
-            guard self.plan.sender(of: number) != user else { continue }
+            guard let place = soleLog >= 0 ? soleLog : self.logPlace(of: number, device) else { continue }
+            if let irregularity = self.logs[place].record(seq: current.message.seq, message: UInt32(number)) {
+                self.note(irregularity, self.plan.conversation(of: number), device)
+            }
+            guard self.plan.device(of: number) != device else { continue }
             delivered += 1
             if current.tally == 0 { self.tally.frames.append(current) }
             current.tally += 1
@@ -66,8 +71,8 @@ extension LoadLoop {
         self.tally.frames.removeAll(keepingCapacity: true)
     }
 
-    private func logPlace(of message: Int, _ user: Int) -> Int? {
-        self.logPlaces[LogKey(user: user, conversation: self.plan.conversation(of: message))]
+    private func logPlace(of message: Int, _ device: Int) -> Int? {
+        self.logPlaces[LogKey(device: device, conversation: self.plan.conversation(of: message))]
     }
 
     private func note(of message: DeliveredMessage) -> Int {

@@ -33,6 +33,32 @@ package struct AuditResult: Sendable, Codable, Equatable {
         self.countByKind["not_listed", default: 0] += count
     }
 
+    /// What was seen while it ran, of which only the first is known one by one.
+    package mutating func noteSeen(_ violations: [Violation], count: Int) {
+        for violation in violations { self.note(violation) }
+        self.uncounted(count - violations.count)
+    }
+
+    /// Adds what another process found in its own conversations.
+    package mutating func merge(_ other: AuditResult) {
+        self.conversations += other.conversations
+        self.acknowledged += other.acknowledged
+        self.expectedDeliveries += other.expectedDeliveries
+        self.deliveriesToAbsent += other.deliveriesToAbsent
+        self.historyMessages += other.historyMessages
+        self.storedWithoutAcknowledgement += other.storedWithoutAcknowledgement
+        self.violationCount += other.violationCount
+        self.countByKind.merge(other.countByKind, uniquingKeysWith: +)
+        self.violations += other.violations.prefix(Self.violationsMax - self.violations.count)
+    }
+
+    /// Says of each violation which process found it.
+    package func of(process: Int) -> AuditResult {
+        var result = self
+        for index in result.violations.indices { result.violations[index].process = process }
+        return result
+    }
+
     private enum CodingKeys: String, CodingKey {
         case conversations
         case acknowledged

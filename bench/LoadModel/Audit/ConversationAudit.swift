@@ -30,16 +30,19 @@ package struct ConversationAudit: Sendable {
     package var acknowledgements: [Acknowledgement]
     /// As read page by page; nil when that failed.
     package var history: [StoredMessage]?
-    /// By user.
+    /// By device.
     package var logs: [Int: DeviceLog]
-    /// Users whose devices are to have everything.
+    /// Devices that are to have everything.
     package var members: [Int]
     /// Those of them that are not connected at the end, and so cannot have everything.
     package var absent: Set<Int>
+    /// Violations name users.
+    package var devicesPerUser: Int
 
     package init(
         conversation: Int,
         members: [Int],
+        devicesPerUser: Int = 1,
         absent: Set<Int> = [],
         acknowledgements: [Acknowledgement],
         history: [StoredMessage]?,
@@ -47,6 +50,7 @@ package struct ConversationAudit: Sendable {
     ) {
         self.conversation = conversation
         self.members = members
+        self.devicesPerUser = devicesPerUser
         self.absent = absent
         self.acknowledgements = acknowledgements
         self.history = history
@@ -55,7 +59,7 @@ package struct ConversationAudit: Sendable {
 
     /// - Parameters:
     ///   - belongs: Whether the plan has the message in this conversation.
-    ///   - sender: The sender of a message of the plan.
+    ///   - sender: The device that sends a message of the plan.
     package func run(
         belongs: (UInt32) -> Bool,
         sender: (UInt32) -> Int,
@@ -82,6 +86,8 @@ package struct ConversationAudit: Sendable {
     private func violation(_ kind: Violation.Kind, _ seq: UInt64?, user: Int? = nil, _ detail: String) -> Violation {
         Violation(kind, conversation: self.conversation, seq: seq, user: user, detail)
     }
+
+    private func user(of device: Int) -> Int { device / self.devicesPerUser }
 
     private func checkHistory(
         _ history: [StoredMessage],
@@ -150,18 +156,7 @@ package struct ConversationAudit: Sendable {
     ) {
         let log = self.logs[user] ?? DeviceLog()
         for irregularity in log.irregularities {
-            switch irregularity {
-            case .repeated(let seq):
-                result.note(self.violation(.repeated, seq, user: user, "handed over again"))
-            case .gap(let first, let last):
-                result.note(
-                    self.violation(.gap, first, user: user, "\(first)…\(last) missing when \(last + 1) was handed over")
-                )
-            case .altered(let seq):
-                result.note(self.violation(.altered, seq, user: user, "another body than was sent"))
-            case .absurd(let seq):
-                result.note(self.violation(.gap, seq, user: user, "a number out of all proportion"))
-            }
+            result.note(Violation(irregularity, conversation: self.conversation, user: self.user(of: user)))
         }
         result.uncounted(log.irregularityCount - log.irregularities.count)
         for (place, message) in log.messages.enumerated() where message != DeviceLog.missing {
@@ -169,7 +164,12 @@ package struct ConversationAudit: Sendable {
             if stored[seq] != message || message == DeviceLog.foreign {
                 let found = stored[seq].map { "message \($0)" } ?? "nothing"
                 result.note(
-                    self.violation(.different, seq, user: user, "saw message \(message), the history has \(found)")
+                    self.violation(
+                        .different,
+                        seq,
+                        user: self.user(of: user),
+                        "saw message \(message), the history has \(found)"
+                    )
                 )
             }
         }
@@ -183,7 +183,12 @@ package struct ConversationAudit: Sendable {
                 continue
             }
             result.note(
-                self.violation(.undelivered, seq, user: user, "message \(message) was acknowledged and never arrived")
+                self.violation(
+                    .undelivered,
+                    seq,
+                    user: self.user(of: user),
+                    "message \(message) was acknowledged and never arrived"
+                )
             )
         }
     }

@@ -30,30 +30,54 @@ package struct DeviceLog: Sendable {
     package init() {}
 
     /// - Parameter message: Its number in the plan, or ``foreign``.
-    package mutating func record(seq: UInt64, message: UInt32) {
+    ///
+    /// Returns what was not as it has to be.
+    @discardableResult
+    package mutating func record(seq: UInt64, message: UInt32) -> Irregularity? {
         let expected = UInt64(self.messages.count) + 1
         if seq == expected {
             self.messages.append(message)
+            return nil
         } else if seq == 0 || seq > expected + Self.jumpMax {
-            self.note(.absurd(seq: seq))
+            return self.note(.absurd(seq: seq))
         } else if seq > expected {
-            self.note(.gap(first: expected, last: seq - 1))
             self.messages.append(contentsOf: repeatElement(Self.missing, count: Int(seq - expected)))
             self.messages.append(message)
+            return self.note(.gap(first: expected, last: seq - 1))
         } else if self.messages[Int(seq) - 1] == Self.missing {
             // It comes after all, behind a later one: the gap is noted, and the message is not lost.
             self.messages[Int(seq) - 1] = message
+            return nil
         } else {
-            self.note(.repeated(seq: seq))
+            return self.note(.repeated(seq: seq))
         }
     }
 
-    package mutating func recordAltered(seq: UInt64) {
+    @discardableResult
+    package mutating func recordAltered(seq: UInt64) -> Irregularity {
         self.note(.altered(seq: seq))
     }
 
-    private mutating func note(_ irregularity: Irregularity) {
+    private mutating func note(_ irregularity: Irregularity) -> Irregularity {
         self.irregularityCount += 1
         if self.irregularities.count < Self.irregularitiesMax { self.irregularities.append(irregularity) }
+        return irregularity
+    }
+}
+
+extension Violation {
+    /// What the audit says of an irregularity.
+    package init(_ irregularity: DeviceLog.Irregularity, conversation: Int, user: Int) {
+        switch irregularity {
+        case .repeated(let seq):
+            self.init(.repeated, conversation: conversation, seq: seq, user: user, "handed over again")
+        case .gap(let first, let last):
+            let detail = "\(first)…\(last) missing when \(last + 1) was handed over"
+            self.init(.gap, conversation: conversation, seq: first, user: user, detail)
+        case .altered(let seq):
+            self.init(.altered, conversation: conversation, seq: seq, user: user, "another body than was sent")
+        case .absurd(let seq):
+            self.init(.gap, conversation: conversation, seq: seq, user: user, "a number out of all proportion")
+        }
     }
 }

@@ -33,6 +33,9 @@ package struct Violation: Sendable, Codable, Equatable, Hashable {
     package var seq: UInt64?
     /// The user's number in the plan, where it is about a device.
     package var user: Int?
+    /// The process of the load generator that found it, from 1, when there are several: each numbers its own users and
+    /// conversations.
+    package var process: Int?
     package var detail: String
 
     package init(_ kind: Kind, conversation: Int, seq: UInt64?, user: Int? = nil, _ detail: String) {
@@ -41,5 +44,13 @@ package struct Violation: Sendable, Codable, Equatable, Hashable {
         self.seq = seq
         self.user = user
         self.detail = detail
+    }
+
+    /// In a line.
+    package var line: String {
+        let process = self.process.map { "process \($0) " } ?? ""
+        let seq = self.seq.map { " seq \($0)" } ?? ""
+        let user = self.user.map { " user \($0)" } ?? ""
+        return "\(process)conversation \(self.conversation)\(seq)\(user): \(self.kind.rawValue): \(self.detail)"
     }
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClientProtocol
+import LoadModel
+import Messaging
+import NIOCore
+import TrunklineClient
+
+/// What comes: answers to own messages, and messages of others.
+extension LoadLoop {
+    func receivedAcknowledgement(_ sent: MessageSent, _ attempts: Int) {
+        guard let conversation = self.shared.population.conversationNumbers[sent.conversationID] else { return }
+        self.heads[conversation] = max(self.heads[conversation], sent.seq)
+        guard let message = self.shared.identity.message(of: sent.clientMessageID, in: self.plan) else {
+            self.acknowledgements[conversation].append(.init(message: DeviceLog.foreign, seq: sent.seq))
+            return
+        }
+        self.acknowledgements[conversation].append(.init(message: UInt32(message), seq: sent.seq))
+        if attempts == 0 { self.takeBackFailure(of: message) }
+        self.counts.acknowledged += 1
+        if sent.isDuplicate { self.counts.acknowledgedAsDuplicate += 1 }
+        let (elapsed, planned) = (self.elapsed, self.plan.time(of: message))
+        self.acknowledgementTimes.note(at: elapsed)
+        self.series.acknowledged(at: elapsed, planned: planned)
+        if let current = self.currentStretch(at: elapsed) { self.stretches[current].acknowledged += 1 }
+        let latency = elapsed - planned
+        self.recentAcknowledgements.record(nanoseconds: latency)
+        guard self.plan.isMeasured(message) else { return }
+        self.stretches[self.plan.schedule.stretch(of: message)].acknowledgementLatency.record(nanoseconds: latency)
+    }
+
+    func receivedMessage(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival, _ device: Int) {
+        guard let conversation = self.shared.population.conversationNumbers[message.conversationID],
+            let place = self.logPlaces[LogKey(device: device, conversation: conversation)]
+        else { return }
+        guard let number = self.shared.identity.message(of: message.clientMessageID, in: self.plan) else {
+            self.record(message.seq, DeviceLog.foreign, at: place, conversation, device)
+            return
+        }
+        self.record(message.seq, UInt32(number), at: place, conversation, device)
+        guard arrival != .own else { return }
+        if message.body != self.shared.bodies.body(of: number) {
+            self.note(self.logs[place].recordAltered(seq: message.seq), conversation, device)
+        }
+        guard self.plan.device(of: number) != device else { return }
+        if arrival == .live { self.counts.deliveredLive += 1 } else { self.counts.deliveredByCatchUp += 1 }
+        self.measureDelivery(of: number, at: self.elapsed)
+    }
+
+    private func record(_ seq: UInt64, _ message: UInt32, at place: Int, _ conversation: Int, _ device: Int) {
+        guard let irregularity = self.logs[place].record(seq: seq, message: message) else { return }
+        self.note(irregularity, conversation, device)
+    }
+
+    func note(_ irregularity: DeviceLog.Irregularity, _ conversation: Int, _ device: Int) {
+        self.violationCount += 1
+        guard self.firstViolations.count < CrewState.violationsNamedMax else { return }
+        let user = self.plan.topology.user(ofDevice: device)
+        self.firstViolations.append(Violation(irregularity, conversation: conversation, user: user))
+    }
+
+    /// The last stretch, when this is in its measured time.
+    func currentStretch(at elapsed: Int64) -> Int? {
+        guard let stretch = self.plan.schedule.last, elapsed >= stretch.measuredFrom, elapsed < stretch.end else {
+            return nil
+        }
+        return self.stretches.count - 1
+    }
+}
