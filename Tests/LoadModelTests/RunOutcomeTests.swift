@@ -95,14 +95,6 @@ struct RunOutcomeTests {
         #expect(result.acknowledged == 30)
     }
 
-    @Test("what was seen while it ran: the first with their names, all of them counted")
-    func seen() {
-        var result = AuditResult()
-        result.noteSeen([Violation(.gap, conversation: 0, seq: 1, "planted")], count: 12)
-        #expect(result.violationCount == 12 && result.violations.count == 1)
-        #expect(result.countByKind == ["gap": 1, "not_listed": 11])
-    }
-
     @Test("where everybody stands: sums, and all is sent when all have sent all")
     func states() {
         var one = CrewState()

@@ -18,8 +18,8 @@ extension LoadLoop {
         state.hasSentAll = self.hasSentAll
         // To look at every session takes its time when there are thousands.
         if takesRecent || self.hasSentAll { state.unanswered = self.unansweredCount }
-        state.violations = self.violationCount
-        state.firstViolations = self.firstViolations
+        state.violations = self.audit.seen.violationCount
+        state.firstViolations = Array(self.audit.seen.violations.prefix(CrewState.violationsNamedMax))
         guard takesRecent else { return state }
         state.open = self.openCount
         self.measureTally()
@@ -32,6 +32,9 @@ extension LoadLoop {
         self.recentDeliveries = LatencyRecorder()
         return state
     }
+
+    /// The largest number acknowledged in each conversation.
+    var heads: [UInt64] { self.audit.ledgers.map(\.head) }
 
     /// Devices and conversations that have not come as far as they have to.
     ///
@@ -57,12 +60,9 @@ extension LoadLoop {
 
     /// What the audit looks at.
     struct Evidence: Sendable {
-        var acknowledgements: [[ConversationAudit.Acknowledgement]]
-        var logs: [LogKey: DeviceLog]
+        var audit: LiveAudit
         /// Devices that are not connected.
         var away: Set<Int>
-        var violations: [Violation]
-        var violationCount: Int
     }
 
     /// Everything, after the sessions were closed.
@@ -81,14 +81,7 @@ extension LoadLoop {
         outcome.series = self.series
         outcome.acknowledgementTimes = self.acknowledgementTimes
         outcome.deliveryTimes = self.deliveryTimes
-        let evidence = Evidence(
-            acknowledgements: self.acknowledgements,
-            logs: self.logPlaces.mapValues { self.logs[$0] },
-            away: self.returns.away,
-            violations: self.firstViolations,
-            violationCount: self.violationCount
-        )
-        return (outcome, evidence)
+        return (outcome, Evidence(audit: self.audit, away: self.returns.away))
     }
 }
 

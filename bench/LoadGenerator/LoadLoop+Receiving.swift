@@ -10,12 +10,11 @@ import TrunklineClient
 extension LoadLoop {
     func receivedAcknowledgement(_ sent: MessageSent, _ attempts: Int) {
         guard let conversation = self.shared.population.conversationNumbers[sent.conversationID] else { return }
-        self.heads[conversation] = max(self.heads[conversation], sent.seq)
         guard let message = self.shared.identity.message(of: sent.clientMessageID, in: self.plan) else {
-            self.acknowledgements[conversation].append(.init(message: DeviceLog.foreign, seq: sent.seq))
+            self.audit.acknowledged(conversation, seq: sent.seq, message: ConversationLedger.foreign)
             return
         }
-        self.acknowledgements[conversation].append(.init(message: UInt32(message), seq: sent.seq))
+        self.audit.acknowledged(conversation, seq: sent.seq, message: UInt32(message))
         if attempts == 0 { self.takeBackFailure(of: message) }
         self.counts.acknowledged += 1
         if sent.isDuplicate { self.counts.acknowledgedAsDuplicate += 1 }
@@ -31,32 +30,18 @@ extension LoadLoop {
 
     func receivedMessage(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival, _ device: Int) {
         guard let conversation = self.shared.population.conversationNumbers[message.conversationID],
-            let place = self.logPlaces[LogKey(device: device, conversation: conversation)]
+            let index = self.audit.index(of: LiveAudit.Place(device: device, conversation: conversation))
         else { return }
         guard let number = self.shared.identity.message(of: message.clientMessageID, in: self.plan) else {
-            self.record(message.seq, DeviceLog.foreign, at: place, conversation, device)
+            self.audit.saw(index, seq: message.seq, message: ConversationLedger.foreign)
             return
         }
-        self.record(message.seq, UInt32(number), at: place, conversation, device)
+        self.audit.saw(index, seq: message.seq, message: UInt32(number))
         guard arrival != .own else { return }
-        if message.body != self.shared.bodies.body(of: number) {
-            self.note(self.logs[place].recordAltered(seq: message.seq), conversation, device)
-        }
+        if message.body != self.shared.bodies.body(of: number) { self.audit.sawAltered(index, seq: message.seq) }
         guard self.plan.device(of: number) != device else { return }
         if arrival == .live { self.counts.deliveredLive += 1 } else { self.counts.deliveredByCatchUp += 1 }
         self.measureDelivery(of: number, at: self.elapsed)
-    }
-
-    private func record(_ seq: UInt64, _ message: UInt32, at place: Int, _ conversation: Int, _ device: Int) {
-        guard let irregularity = self.logs[place].record(seq: seq, message: message) else { return }
-        self.note(irregularity, conversation, device)
-    }
-
-    func note(_ irregularity: DeviceLog.Irregularity, _ conversation: Int, _ device: Int) {
-        self.violationCount += 1
-        guard self.firstViolations.count < CrewState.violationsNamedMax else { return }
-        let user = self.plan.topology.user(ofDevice: device)
-        self.firstViolations.append(Violation(irregularity, conversation: conversation, user: user))
     }
 
     /// The last stretch, when this is in its measured time.

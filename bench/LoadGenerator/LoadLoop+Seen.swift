@@ -39,7 +39,7 @@ extension LoadLoop {
             self.tally.first = elapsed
         }
         self.tally.last = elapsed
-        let soleLog = self.soleLog[device]
+        let soleIndex = self.soleIndex[device]
         var delivered = 0
         var (frame, rest) = (Optional(first), count)
         while rest > 0, let current = frame {
@@ -50,10 +50,8 @@ extension LoadLoop {
                 continue
             }
             let number = current.note - 1
-            guard let place = soleLog >= 0 ? soleLog : self.logPlace(of: number, device) else { continue }
-            if let irregularity = self.logs[place].record(seq: current.message.seq, message: UInt32(number)) {
-                self.note(irregularity, self.plan.conversation(of: number), device)
-            }
+            guard let index = soleIndex >= 0 ? soleIndex : self.auditIndex(of: number, device) else { continue }
+            self.audit.saw(index, seq: current.message.seq, message: UInt32(number))
             guard self.plan.device(of: number) != device else { continue }
             delivered += 1
             if current.tally == 0 { self.tally.frames.append(current) }
@@ -71,8 +69,8 @@ extension LoadLoop {
         self.tally.frames.removeAll(keepingCapacity: true)
     }
 
-    private func logPlace(of message: Int, _ device: Int) -> Int? {
-        self.logPlaces[LogKey(device: device, conversation: self.plan.conversation(of: message))]
+    private func auditIndex(of message: Int, _ device: Int) -> Int? {
+        self.audit.index(of: LiveAudit.Place(device: device, conversation: self.plan.conversation(of: message)))
     }
 
     private func note(of message: DeliveredMessage) -> Int {

@@ -56,23 +56,11 @@ final class LoadLoop {
     var recentDeliveries = LatencyRecorder()
     var acknowledgementTimes = EventTimeline()
     var deliveryTimes = EventTimeline()
-    var acknowledgements: [[ConversationAudit.Acknowledgement]]
-    /// The largest number acknowledged in each conversation.
-    var heads: [UInt64]
     /// Losses and returns since the start of the sending.
     var returns = ReturnTracker()
-    var logs: [DeviceLog] = []
-    var logPlaces: [LogKey: Int] = [:]
-    /// Of devices with one conversation, its log; -1 for others.
-    private(set) var soleLog: [Int]
-    /// What the audit sees while it runs: how much, and the first of it.
-    var violationCount = 0
-    var firstViolations: [Violation] = []
-
-    struct LogKey: Hashable, Sendable {
-        var device: Int
-        var conversation: Int
-    }
+    var audit: LiveAudit
+    /// Of devices with one conversation, its index in the audit; -1 for others.
+    private(set) var soleIndex: [Int]
 
     init(number: Int, eventLoop: any EventLoop, shared: Shared) {
         self.number = number
@@ -80,20 +68,32 @@ final class LoadLoop {
         self.shared = shared
         let topology = shared.topology
         self.plan = MessagePlan(topology: topology, seed: shared.seed)
-        self.acknowledgements = Array(repeating: [], count: topology.members.count)
-        self.heads = Array(repeating: 0, count: topology.members.count)
-        self.devicesToOpen = (0..<topology.deviceCount)
-            .filter { topology.isConnected(topology.user(ofDevice: $0)) && topology.loop(of: $0) == number }
-            .reversed()
-        self.soleLog = Array(repeating: -1, count: topology.deviceCount)
-        for device in self.devicesToOpen {
-            let conversations = topology.conversations[topology.user(ofDevice: device)]
-            if conversations.count == 1 { self.soleLog[device] = self.logs.count }
-            for conversation in conversations {
-                self.logPlaces[LogKey(device: device, conversation: conversation)] = self.logs.count
-                self.logs.append(DeviceLog())
-            }
+        let devices = (0..<topology.deviceCount).filter {
+            topology.isConnected(topology.user(ofDevice: $0)) && topology.loop(of: $0) == number
         }
+        self.devicesToOpen = devices.reversed()
+        self.audit = Self.audit(topology, self.plan, number)
+        self.soleIndex = Array(repeating: -1, count: topology.deviceCount)
+        for device in devices {
+            let conversations = topology.conversations[topology.user(ofDevice: device)]
+            guard conversations.count == 1 else { continue }
+            let index = self.audit.index(of: LiveAudit.Place(device: device, conversation: conversations[0]))
+            self.soleIndex[device] = index ?? -1
+        }
+    }
+
+    private static func audit(_ topology: Topology, _ plan: MessagePlan, _ number: Int) -> LiveAudit {
+        LiveAudit(
+            LiveAudit.Plan(
+                devicesPerUser: topology.devicesPerUser,
+                sender: { plan.device(of: Int($0)) },
+                isHere: { topology.loop(of: $0) == number }
+            ),
+            devices: topology.members.map { users in
+                users.filter(topology.isConnected).flatMap { topology.devices(ofUser: $0) }
+                    .filter { topology.loop(of: $0) == number }
+            }
+        )
     }
 
     // MARK: - Sessions

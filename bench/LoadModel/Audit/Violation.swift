@@ -19,6 +19,10 @@ package struct Violation: Sendable, Codable, Equatable, Hashable {
         case sharedNumber = "shared_number"
         /// The history leaves out a number or is out of order.
         case sparseHistory = "sparse_history"
+        /// A message from before the user was a member.
+        case beforeJoin = "before_join"
+        /// A message from after the user was one.
+        case afterRemoval = "after_removal"
         /// A message that was not sent in this run, or not in this conversation.
         case foreign
         /// The body is not what was sent.

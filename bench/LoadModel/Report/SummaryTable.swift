@@ -121,6 +121,11 @@ package struct SummaryTable {
                 "audit: held. \(audit.acknowledged) acknowledged messages in \(audit.conversations) conversations, "
                     + "each at every receiver once, in order"
             )
+            if let count = audit.notCompared, count > 0 {
+                self.lines.append(
+                    "  of \(count) deliveries to devices that were far behind only order and bodies were looked at"
+                )
+            }
             if audit.deliveriesToAbsent > 0 {
                 self.lines.append(
                     "  but for \(audit.deliveriesToAbsent) deliveries to devices that were not connected at the end"
