@@ -62,6 +62,47 @@ extension ClusterTests {
             #expect(report["counts"]?["acknowledged"]?.integer == 10)
         }
 
+        @Test(
+            "churn: guests come and go while connections are cut; everybody gets what is certainly theirs and no more"
+        )
+        func churn() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let (status, text, report) = try await Generator.run(
+                ["--scenario", "churn", "--groups", "2", "--group-size", "6", "--rate", "60", "--duration", "5s"]
+                    + ["--guests", "3", "--churn-rate", "12"],
+                cluster
+            )
+            #expect(status == 0, "\(text)")
+            #expect(report["audit"]?["violation_count"]?.integer == 0, "\(text)")
+            #expect(report["settings"]?["users"]?.integer == 18)
+            let churn = report["churn"]
+            #expect(churn?["additions"]?.integer ?? 0 > 0, "\(text)")
+            #expect(churn?["cuts"]?.integer ?? 0 > 0)
+            #expect(churn?["deliveries_to_guests"]?.integer ?? 0 > 0)
+            #expect(report["returns"]?["dropped"]?.integer ?? 0 > 0)
+        }
+
+        @Test("sync: devices that were away come back, and have everything that they missed")
+        func sync() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let (status, text, report) = try await Generator.run(
+                ["--scenario", "sync", "--groups", "2", "--group-size", "6", "--away", "2"]
+                    + ["--rate", "60", "--duration", "2s", "--processes", "2"],
+                cluster
+            )
+            #expect(status == 0, "\(text)")
+            let sync = report["sync"]
+            #expect(sync?["devices"]?.integer == 4 && sync?["back"]?.integer == 4, "\(text)")
+            // Two seconds at 30 messages a second for each of them, as far as they were stored in time.
+            #expect(sync?["missed_messages"]?.integer ?? 0 > 4, "\(text)")
+            #expect(sync?["time_to_be_current"]?["count"]?.integer == 4)
+            #expect(report["audit"]?["violation_count"]?.integer == 0)
+            #expect(
+                report["counts"]?["expected_deliveries"]?.integer
+                    == report["counts"]?["acknowledged"]?.integer.map { $0 * 5 }
+            )
+        }
+
         @Test("several processes: one load, one audit, one report")
         func processes() async throws {
             let cluster = try await SharedCluster.shared.cluster()
@@ -153,6 +194,8 @@ extension ClusterTests {
                 (["--scenario", "storm", "--ramp"], "--ramp goes with"),
                 (["--scenario", "fanout", "--processes", "2"], "--groups is at least --processes"),
                 (["--scenario", "idle", "--users", "100000"], "more --processes"),
+                (["--scenario", "churn", "--users", "20"], "--users goes with"),
+                (["--scenario", "sync", "--away", "20"], "--away is 1 to 19"),
                 (["--scenario", "chaos"], "one of direct"),
             ]
             for (arguments, reason) in cases {

@@ -17,6 +17,8 @@ protocol Crew: Sendable {
     func add(_ stretch: SendSchedule.Stretch) async throws
     /// - Parameter takesRecent: Whether counts are told, and the latencies since the last time that they were.
     func state(takesRecent: Bool) async throws -> CrewState
+    /// Nobody comes or goes any more.
+    func settle() async throws
     /// Devices times conversations that have not everything that was acknowledged.
     ///
     /// - Parameter asks: Whether they are to ask for it.

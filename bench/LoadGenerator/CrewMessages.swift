@@ -17,6 +17,7 @@ enum CrewRequest: Codable {
     case start(uptimeNanoseconds: UInt64)
     case add(SendSchedule.Stretch)
     case state(takesRecent: Bool)
+    case settle
     case incomplete(asks: Bool)
     case stretch(Int)
     case finish(isWhole: Bool)

@@ -22,6 +22,8 @@ extension LoadCommand {
         case .direct: 40
         case .mixed: 200
         case .idle: 1000
+        case .churn: self.placesInGroups + self.groupCount * self.guestsPerGroup
+        case .sync: self.placesInGroups
         case .storm: 5000
         case .group: max(self.membersPerGroup, min(200, self.placesInGroups))
         case .fanout: self.placesInGroups
@@ -57,11 +59,22 @@ extension LoadCommand {
         self.population.senders ?? (self.scenario == .fanout ? min(4, self.membersPerGroup) : self.membersPerGroup)
     }
 
+    /// Of each group.
+    var guestsPerGroup: Int { self.scenario == .churn ? self.changes.guests ?? 2 : 0 }
+    var awayPerGroup: Int { self.scenario == .sync ? self.changes.away ?? max(1, self.membersPerGroup / 4) : 0 }
+    /// Additions and removals together, and as many cuts.
+    var changesPerSecond: Double { self.changes.churnRate ?? 5 }
+
     var directPercent: Int { self.population.directShare ?? 60 }
 
     /// When the storm comes, in nanoseconds after the start: in the middle of the measured time.
     var stormAt: Int64? {
         self.scenario == .storm ? self.warmUpTime.nanoseconds + self.measuredTime.nanoseconds / 2 : nil
+    }
+
+    /// When those that are away come back, in nanoseconds after the start: the same.
+    var returnAt: Int64? {
+        self.scenario == .sync ? self.warmUpTime.nanoseconds + self.measuredTime.nanoseconds / 2 : nil
     }
 
     /// The users and groups of one process. No conversation has members in two.
@@ -92,6 +105,17 @@ extension LoadCommand {
                 largestGroup: self.membersPerGroup,
                 directPercent: self.directPercent,
                 userCount: share.of(self.userCount, in: 2),
+                devicesPerUser: devices,
+                edgeCount: edges,
+                loopCount: self.eventLoops
+            )
+        case .churn, .sync:
+            return .changing(
+                self.scenario,
+                groupCount: share.of(self.groupCount),
+                groupSize: self.membersPerGroup,
+                guests: self.guestsPerGroup,
+                away: self.awayPerGroup,
                 devicesPerUser: devices,
                 edgeCount: edges,
                 loopCount: self.eventLoops

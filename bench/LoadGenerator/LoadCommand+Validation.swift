@@ -58,11 +58,15 @@ extension LoadCommand {
     private func validateForeignOptions() throws {
         let population = self.population
         let given: [(name: String, isGiven: Bool, scenarios: [Topology.Scenario])] = [
-            ("--group-size", population.groupSize != nil, [.group, .fanout, .mixed]),
-            ("--groups", population.groups != nil, [.group, .fanout, .mixed]),
+            ("--group-size", population.groupSize != nil, [.group, .fanout, .mixed, .churn, .sync]),
+            ("--groups", population.groups != nil, [.group, .fanout, .mixed, .churn, .sync]),
             ("--senders", population.senders != nil, [.group, .fanout]),
             ("--connected", population.connected != nil, [.group, .fanout]),
             ("--direct-share", population.directShare != nil, [.mixed]),
+            ("--users", population.users != nil, [.direct, .group, .fanout, .mixed, .idle, .storm]),
+            ("--guests", self.changes.guests != nil, [.churn]),
+            ("--churn-rate", self.changes.churnRate != nil, [.churn]),
+            ("--away", self.changes.away != nil, [.sync]),
             ("--storm-limit", self.storm.stormLimit != nil, [.storm]),
             ("--memory-limit", self.storm.memoryLimit != nil, [.storm]),
         ]
@@ -90,6 +94,9 @@ extension LoadCommand {
             break
         case .direct, .storm, .idle, .mixed:
             try self.require(users.isMultiple(of: 2), "--users is even: in this scenario they come in pairs.")
+        case .churn, .sync:
+            let (size, away) = (self.membersPerGroup, self.awayPerGroup)
+            try self.require(away < size && away >= (self.scenario == .sync ? 1 : 0), "--away is 1 to \(size - 1).")
         case .group, .fanout:
             let size = self.membersPerGroup
             try self.require((1...size).contains(self.sendersPerGroup), "--senders is 1 to --group-size.")
@@ -98,6 +105,8 @@ extension LoadCommand {
                 "--connected is --senders to --group-size."
             )
         }
+        try self.require((0...1000).contains(self.changes.guests ?? 1), "--guests is 0 to 1000.")
+        try self.require((0.01...1000).contains(self.changesPerSecond), "--churn-rate is 0.01 to 1000.")
         try self.require((0...100).contains(self.directPercent), "--direct-share is 0 to 100.")
         try self.require(self.storm.stormLimit?.nanoseconds ?? 1 > 0, "--storm-limit is above 0.")
         try self.require((1...1 << 20).contains(self.storm.memoryLimit ?? 1), "--memory-limit is 1 to 1048576.")
@@ -140,12 +149,18 @@ extension LoadCommand {
                 self.groupCount >= count,
                 "--groups is at least --processes: all members of a group are in one process, which audits it."
             )
+            guard self.scenario != .churn, self.scenario != .sync else { return try self.validatePlans() }
             let users = (0..<count).map { self.topologyUsers(ofPart: $0) }.min() ?? 0
             try self.require(
                 self.membersPerGroup <= users,
                 "--group-size is at most the users of one process, here \(users)."
             )
         }
+        try self.validatePlans()
+    }
+
+    private func validatePlans() throws {
+        let count = self.processes
         if let part = self.part.part { try self.require((1...count).contains(part), "--part is 1 to --processes.") }
         for (part, topology) in self.topologies.enumerated() {
             try self.require(

@@ -43,6 +43,8 @@ struct LoadCommand: ParsableCommand {
               --users 40 --rate 500 --duration 10s
               --scenario mixed --users 1000 --rate 1000 --html report.html
               --scenario idle --users 10000 --processes 2 --duration 30s
+              --scenario churn --groups 10 --group-size 30 --guests 3 --churn-rate 20
+              --scenario sync --group-size 50 --away 10 --rate 500 --duration 20s
               --scenario mixed --ramp --rate 200 --knee-p99 50ms --duration 5s --json ramp.json
             """,
         version: "trunkline-load \(ProgramVersion.current)"
@@ -198,6 +200,7 @@ struct LoadCommand: ParsableCommand {
     var quiet = false
 
     @OptionGroup(title: "Ramp") var ramp: RampOptions
+    @OptionGroup(title: "Churn and sync") var changes: ChangeOptions
     @OptionGroup(title: "Storm") var storm: StormOptions
     @OptionGroup var part: PartOptions
 

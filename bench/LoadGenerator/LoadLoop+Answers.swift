@@ -14,7 +14,7 @@ extension LoadLoop {
     func state(takesRecent: Bool) -> CrewState {
         var state = CrewState()
         state.lost = self.returns.lostCount
-        state.away = self.returns.awayCount
+        state.away = self.returns.awayCount + self.away.count
         state.hasSentAll = self.hasSentAll
         // To look at every session takes its time when there are thousands.
         if takesRecent || self.hasSentAll { state.unanswered = self.unansweredCount }
@@ -77,11 +77,12 @@ extension LoadLoop {
         outcome.returns = self.returns.outcome
         outcome.stretches = self.stretches
         outcome.connects = self.connects
+        if self.sync.devices > 0 { outcome.sync = self.sync }
         outcome.lastSendLateness = self.lastSendLateness
         outcome.series = self.series
         outcome.acknowledgementTimes = self.acknowledgementTimes
         outcome.deliveryTimes = self.deliveryTimes
-        return (outcome, Evidence(audit: self.audit, away: self.returns.away))
+        return (outcome, Evidence(audit: self.audit, away: self.returns.away.union(self.away.keys)))
     }
 }
 

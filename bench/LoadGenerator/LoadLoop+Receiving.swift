@@ -19,6 +19,7 @@ extension LoadLoop {
         self.counts.acknowledged += 1
         if sent.isDuplicate { self.counts.acknowledgedAsDuplicate += 1 }
         let (elapsed, planned) = (self.elapsed, self.plan.time(of: message))
+        self.stays.acknowledged(sent.seq, in: conversation, due: planned)
         self.acknowledgementTimes.note(at: elapsed)
         self.series.acknowledged(at: elapsed, planned: planned)
         if let current = self.currentStretch(at: elapsed) { self.stretches[current].acknowledged += 1 }
@@ -29,9 +30,10 @@ extension LoadLoop {
     }
 
     func receivedMessage(_ message: DeliveredMessage, _ arrival: ArrivedMessage.Arrival, _ device: Int) {
-        guard let conversation = self.shared.population.conversationNumbers[message.conversationID],
-            let index = self.audit.index(of: LiveAudit.Place(device: device, conversation: conversation))
-        else { return }
+        guard let conversation = self.shared.population.conversationNumbers[message.conversationID] else { return }
+        guard let index = self.audit.index(of: LiveAudit.Place(device: device, conversation: conversation)) else {
+            return self.receivedByGuest(message, conversation, device)
+        }
         guard let number = self.shared.identity.message(of: message.clientMessageID, in: self.plan) else {
             self.audit.saw(index, seq: message.seq, message: ConversationLedger.foreign)
             return

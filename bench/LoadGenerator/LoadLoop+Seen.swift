@@ -50,7 +50,10 @@ extension LoadLoop {
                 continue
             }
             let number = current.note - 1
-            guard let index = soleIndex >= 0 ? soleIndex : self.auditIndex(of: number, device) else { continue }
+            guard let index = soleIndex >= 0 ? soleIndex : self.auditIndex(of: number, device) else {
+                self.receivedMessage(current.message, .live, device)
+                continue
+            }
             self.audit.saw(index, seq: current.message.seq, message: UInt32(number))
             guard self.plan.device(of: number) != device else { continue }
             delivered += 1

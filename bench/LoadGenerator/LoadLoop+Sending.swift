@@ -14,9 +14,14 @@ extension LoadLoop {
     static let messagesPerTickMax = 500
 
     /// From this moment on times are counted; nothing is sent before ``add(_:)``.
-    func start(at time: NIODeadline, stormAt: Int64?) {
+    ///
+    /// - Parameters:
+    ///   - stormAt: When all connections are cut, in nanoseconds after the start; nil for never.
+    ///   - returnAt: The same for those that are away at first.
+    func start(at time: NIODeadline, stormAt: Int64?, returnAt: Int64?) {
         self.startedAt = time
         self.hasStarted = true
+        if let returnAt { self.leave(until: time + .nanoseconds(returnAt)) }
         guard let stormAt else { return }
         self.eventLoop.assumeIsolated().scheduleTask(deadline: time + .nanoseconds(stormAt)) { self.cutAll() }
     }

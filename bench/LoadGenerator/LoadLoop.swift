@@ -59,6 +59,13 @@ final class LoadLoop {
     /// Losses and returns since the start of the sending.
     var returns = ReturnTracker()
     var audit: LiveAudit
+    /// By device.
+    var guests: [Int: Guest]
+    var stays = StayWatch()
+    /// Devices that are away at first, until they are back and have everything.
+    var away: [Int: Return] = [:]
+    var awayCredentials: [Int: SessionCredentials] = [:]
+    var sync = SyncOutcome()
     /// Of devices with one conversation, its index in the audit; -1 for others.
     private(set) var soleIndex: [Int]
 
@@ -73,6 +80,7 @@ final class LoadLoop {
         }
         self.devicesToOpen = devices.reversed()
         self.audit = Self.audit(topology, self.plan, number)
+        self.guests = Self.guests(topology, number)
         self.soleIndex = Array(repeating: -1, count: topology.deviceCount)
         for device in devices {
             let conversations = topology.conversations[topology.user(ofDevice: device)]
@@ -99,24 +107,31 @@ final class LoadLoop {
     // MARK: - Sessions
 
     func openSessions() {
-        let topology = self.plan.topology
         while self.opening.count < Self.openingSessionsMax, let device = self.devicesToOpen.popLast() {
             self.opening[device] = .now()
-            let session = TrunklineSession(
-                credentials: self.shared.population.credentials[device],
-                http: self.shared.http,
-                edge: topology.edge(of: device),
-                eventLoop: self.eventLoop,
-                settings: self.shared.sessionSettings,
-                seenFrames: self.seenFrames,
-                onSeen: { [unowned self] first, count in self.receivedSeen(first, count, device) }
-            ) { [unowned self] event in self.received(event, device) }
-            self.sessions[device] = session
-            for conversation in topology.conversations[topology.user(ofDevice: device)] {
-                session.follow(self.shared.population.conversations[conversation], after: 0)
-            }
-            session.start()
+            self.makeSession(device, self.shared.population.credentials[device], after: 0).start()
         }
+    }
+
+    /// A session that is to be started.
+    ///
+    /// - Parameter position: Up to here it has everything, in all its conversations.
+    func makeSession(_ device: Int, _ credentials: SessionCredentials, after position: UInt64) -> TrunklineSession {
+        let topology = self.plan.topology
+        let session = TrunklineSession(
+            credentials: credentials,
+            http: self.shared.http,
+            edge: topology.edge(of: device),
+            eventLoop: self.eventLoop,
+            settings: self.shared.sessionSettings,
+            seenFrames: self.seenFrames,
+            onSeen: { [unowned self] first, count in self.receivedSeen(first, count, device) }
+        ) { [unowned self] event in self.received(event, device) }
+        self.sessions[device] = session
+        for conversation in topology.conversations[topology.user(ofDevice: device)] {
+            session.follow(self.shared.population.conversations[conversation], after: position)
+        }
+        return session
     }
 
     /// Whether every session was connected, and none still asks for what it missed.
@@ -135,6 +150,8 @@ final class LoadLoop {
     var credentials: [Int: SessionCredentials] { self.sessions.mapValues(\.credentials) }
 
     private func received(_ event: TrunklineSession.Event, _ device: Int) {
+        // The end of a session that is to be away.
+        if self.awayCredentials[device] != nil { return }
         if self.hasStarted, !self.isClosing { self.trackReturn(event, device) }
         switch event {
         case .message(let message, let arrival):
@@ -154,7 +171,9 @@ final class LoadLoop {
             guard !self.isClosing else { return }
             self.sessionFigures.ended += 1
             if self.opening.removeValue(forKey: device) != nil, self.fatalError == nil { self.fatalError = error }
-        case .caughtUp, .delayed, .disconnected, .refused, .skipped, .receipt, .receiptFailed, .presence, .typing,
+        case .caughtUp:
+            self.caughtUp(device)
+        case .delayed, .disconnected, .refused, .skipped, .receipt, .receiptFailed, .presence, .typing,
             .other:
             break
         }

@@ -145,6 +145,9 @@ struct LoadRun {
         report.settings.devicesPerUser = self.command.devicesPerUser
         report.settings.directPercent = self.command.scenario == .mixed ? self.command.directPercent : nil
         report.settings.processes = self.command.processes
+        report.settings.guests = self.command.scenario == .churn ? self.command.guestsPerGroup : nil
+        report.settings.changesPerSecond = self.command.scenario == .churn ? self.command.changesPerSecond : nil
+        report.settings.away = self.command.scenario == .sync ? self.command.awayPerGroup : nil
         guard self.command.scenario == .storm else { return }
         report.settings.stormSeconds = self.command.stormAt.map { Double($0) / 1e9 }
         report.storm = StormRule(

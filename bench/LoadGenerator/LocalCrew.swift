@@ -20,6 +20,7 @@ actor LocalCrew: Crew {
     private var shared: LoadLoop.Shared?
     private var loops: [LoopHandle] = []
     private var plan: MessagePlan
+    private var churn: ChurnDriver?
 
     /// - Parameters:
     ///   - runID: Of this process: no other one makes users with it.
@@ -116,8 +117,18 @@ actor LocalCrew: Crew {
     }
 
     func start(at time: NIODeadline) async throws {
-        let stormAt = self.command.stormAt
-        for loop in self.loops { try await loop.ask { $0.start(at: time, stormAt: stormAt) } }
+        let (stormAt, returnAt) = (self.command.stormAt, self.command.returnAt)
+        for loop in self.loops { try await loop.ask { $0.start(at: time, stormAt: stormAt, returnAt: returnAt) } }
+        guard self.command.scenario == .churn, let shared = self.shared else { return }
+        let driver = ChurnDriver(
+            shared,
+            self.loops,
+            start: time,
+            patience: .nanoseconds(self.command.drain.nanoseconds),
+            changesPerSecond: self.command.changesPerSecond / Double(self.command.processes)
+        )
+        self.churn = driver
+        await driver.begin()
     }
 
     func add(_ stretch: SendSchedule.Stretch) async throws {
@@ -139,7 +150,11 @@ actor LocalCrew: Crew {
         let target = heads
         var incomplete = 0
         for loop in self.loops { incomplete += try await loop.ask { $0.incomplete(target, asks: asks) } }
-        return incomplete
+        return incomplete + (await self.churn?.lacking(asks: asks) ?? 0)
+    }
+
+    func settle() async throws {
+        await self.churn?.stop()
     }
 
     func stretch(_ index: Int) async throws -> StretchOutcome {
@@ -150,11 +165,21 @@ actor LocalCrew: Crew {
 
     func finish(isWhole: Bool) async throws -> RunOutcome {
         guard let shared = self.shared else { return RunOutcome() }
+        await self.churn?.stop()
+        var churn = isWhole ? await self.churn?.finish() : nil
+        if churn != nil {
+            for loop in self.loops {
+                churn?.deliveries += try await loop.ask { $0.guests.values.reduce(0) { $0 + $1.audit.delivered } }
+            }
+        }
         let finish = RunFinish(plan: self.plan, shared: shared, progress: self.progress)
-        return try await finish.collect(self.loops, isWhole: isWhole)
+        var outcome = try await finish.collect(self.loops, isWhole: isWhole)
+        outcome.churn = churn
+        return outcome
     }
 
     func stop() async {
+        await self.churn?.stop()
         // Sessions tell their loop what they see until they are closed.
         for loop in self.loops { try? await loop.ask { $0.closeSessions() } }
         await self.http.shutDown()

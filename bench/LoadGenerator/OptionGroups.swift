@@ -8,7 +8,7 @@ import TrunklineClient
 struct PopulationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Users. (default: 40 for direct, 200 for mixed, 1000 for idle, 5000 for storm; as many as the groups have places, for group at most 200)",
+            "Users. (default: 40 for direct, 200 for mixed, 1000 for idle, 5000 for storm; as many as the groups have places, for group at most 200; with churn and sync the groups decide)",
             valueName: "n"
         )
     )
@@ -48,6 +48,28 @@ struct PopulationOptions: ParsableArguments {
         help: ArgumentHelp("Of mixed: messages between two users, of a hundred. (default: 60)", valueName: "percent")
     )
     var directShare: Int?
+}
+
+/// Who comes and goes.
+struct ChangeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Of churn: users who come into each group and go again. (default: 2)", valueName: "n"))
+    var guests: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of churn: additions and removals in a second, in all groups together; and as many connections are cut. (default: 5)",
+            valueName: "per-second"
+        )
+    )
+    var churnRate: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of sync: members of each group that are away until the middle of the measured time. They do not send. (default: a quarter)",
+            valueName: "n"
+        )
+    )
+    var away: Int?
 }
 
 /// What a storm has to be like.

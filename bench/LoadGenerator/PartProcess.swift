@@ -59,6 +59,7 @@ struct PartProcess {
         case .start(let time): try await crew.start(at: .uptimeNanoseconds(time))
         case .add(let stretch): try await crew.add(stretch)
         case .state(let takesRecent): return .state(try await crew.state(takesRecent: takesRecent))
+        case .settle: try await crew.settle()
         case .incomplete(let asks): return .count(try await crew.incomplete(asks: asks))
         case .stretch(let index): return .stretch(try await crew.stretch(index))
         case .finish(let isWhole): return .outcome(try await crew.finish(isWhole: isWhole))

@@ -83,6 +83,10 @@ actor ProcessCrew: Crew {
         return state
     }
 
+    func settle() async throws {
+        _ = try await self.askAll { _ in .settle }
+    }
+
     func incomplete(asks: Bool) async throws -> Int {
         let replies = try await self.askAll { _ in .incomplete(asks: asks) }
         return try replies.reduce(0) { sum, reply in

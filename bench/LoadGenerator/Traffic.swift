@@ -122,6 +122,7 @@ struct Traffic {
         let deadline = NIODeadline.now() + .nanoseconds(self.command.drain.nanoseconds)
         var lastProgress = NIODeadline.now()
         var lastIncomplete = Int.max
+        try await self.crew.settle()
         while !self.isCutShort {
             let state = try await self.crew.state(takesRecent: false)
             self.tell(state)

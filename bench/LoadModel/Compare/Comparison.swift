@@ -100,6 +100,9 @@ package struct Comparison: Sendable {
         compare("messages between two, of a hundred", .incomparable) { report in
             report.settings.directPercent.map { FigureText.count($0) } ?? FigureText.none
         }
+        compare("guests of a group", .incomparable) { FigureText.count($0.settings.guests ?? 0) }
+        compare("changes per second", .incomparable) { FigureText.trimmed($0.settings.changesPerSecond ?? 0) }
+        compare("members of a group that are away", .incomparable) { FigureText.count($0.settings.away ?? 0) }
         compare("processes of the generator", .incomparable) { FigureText.count($0.settings.processes ?? 1) }
         compare("ramp", .incomparable) { $0.ramp?.terms ?? "none" }
         compare("body bytes", .incomparable) { FigureText.count($0.settings.bodyBytes) }
@@ -165,7 +168,9 @@ package struct Comparison: Sendable {
             figure("messages failed", "", isJudged: true) { Double($0.counts.failedInAll) },
             figure("acknowledged per second", "1/s", .higher, isJudged: true) { $0.timeSeries.rate(\.acknowledged) },
             figure("delivered per second", "1/s", .higher, isJudged: true) { $0.timeSeries.rate(\.delivered) },
-        ] + latencies("acknowledged") { $0.acknowledgementLatency } + latencies("delivered") { $0.deliveryLatency }
+        ] + latencies("current after an absence") { $0.sync?.timeToBeCurrent ?? LatencySummary() }
+            + latencies("membership changed after") { $0.churn?.changeTimes ?? LatencySummary() }
+            + latencies("acknowledged") { $0.acknowledgementLatency } + latencies("delivered") { $0.deliveryLatency }
             + [
                 figure("sent late p99", "ms") { $0.generatorLateness.count > 0 ? $0.generatorLateness.p99 : nil },
                 figure("longest pause of acknowledgements", "ms") {

@@ -15,6 +15,8 @@ package struct RunOutcome: Sendable, Codable {
     package var series = RunSeries()
     package var acknowledgementTimes = EventTimeline()
     package var deliveryTimes = EventTimeline()
+    package var churn: ChurnOutcome?
+    package var sync: SyncOutcome?
     package var audit = AuditResult()
 
     package init() {}
@@ -35,6 +37,14 @@ package struct RunOutcome: Sendable, Codable {
         self.series.merge(other.series)
         self.acknowledgementTimes.merge(other.acknowledgementTimes)
         self.deliveryTimes.merge(other.deliveryTimes)
+        if let churn = other.churn {
+            self.churn = self.churn ?? ChurnOutcome()
+            self.churn?.merge(churn)
+        }
+        if let sync = other.sync {
+            self.sync = self.sync ?? SyncOutcome()
+            self.sync?.merge(sync)
+        }
         self.audit.merge(other.audit)
     }
 

@@ -9,6 +9,10 @@ extension Topology {
         case fanout
         /// Pairs and groups of many sizes at once, several devices to a user.
         case mixed
+        /// Groups in which members come and go, and connections are cut.
+        case churn
+        /// Groups of which some members are away, and come back.
+        case sync
         /// Sessions that are there and quiet.
         case idle
         /// As direct; then all connections are lost at once.
@@ -18,7 +22,7 @@ extension Topology {
         package var isDirect: Bool {
             switch self {
             case .direct, .storm, .idle: true
-            case .group, .fanout, .mixed: false
+            case .group, .fanout, .mixed, .churn, .sync: false
             }
         }
 
@@ -30,6 +34,8 @@ extension Topology {
             case .fanout: "groups in which few send to many"
             case .mixed:
                 "what people do: 60 % of the messages between two, 40 % in groups of 3 to --group-size, 2 devices a user"
+            case .churn: "groups whose guests are added and removed all the time, while connections of members are cut"
+            case .sync: "groups of which --away members are away until the middle, then all come back and catch up"
             case .idle: "sessions that are authenticated and quiet: how fast they begin, what each takes of its edge"
             case .storm: "as direct, and all connections are cut at once in the middle"
             }

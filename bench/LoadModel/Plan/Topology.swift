@@ -34,6 +34,10 @@ package struct Topology: Sendable {
     package let connectedMax: Int
     /// Users that are connected, with all their devices.
     package let connectedCount: Int
+    /// Users who come into each conversation and go out of it; they are no members at first.
+    package let guests: [[Int]]
+    /// Members of each conversation that are away at first: the last ones. They do not send.
+    package let awayCount: Int
     /// Devices that a message of each conversation goes to: the connected ones but for the one that sent it.
     package let receivers: [Int]
     private let isConnected: [Bool]
@@ -91,6 +95,34 @@ package struct Topology: Sendable {
         )
     }
 
+    /// Groups with guests, or with members that are away at first: everybody in one of them.
+    ///
+    /// - Parameters:
+    ///   - guests: Of each group, beside its members.
+    ///   - away: Of the members of each group; less than all.
+    package static func changing(
+        _ scenario: Scenario,
+        groupCount: Int,
+        groupSize: Int,
+        guests: Int = 0,
+        away: Int = 0,
+        devicesPerUser: Int = 1,
+        edgeCount: Int,
+        loopCount: Int
+    ) -> Topology {
+        let places = groupCount * groupSize
+        return Topology(
+            scenario,
+            places + groupCount * guests,
+            devicesPerUser,
+            Places(edges: edgeCount, loops: loopCount),
+            groups: Self.dealt(Array(repeating: groupSize, count: groupCount), places),
+            guests: (0..<groupCount).map { group in (0..<guests).map { places + group * guests + $0 } },
+            awayCount: away,
+            sendersMax: groupSize - away
+        )
+    }
+
     /// Pairs and groups: everybody is in one pair, and in groups of ``GroupSizes``.
     ///
     /// - Parameters:
@@ -137,6 +169,8 @@ package struct Topology: Sendable {
         _ places: Places,
         pairs: [[Int]] = [],
         groups: [[Int]] = [],
+        guests: [[Int]] = [],
+        awayCount: Int = 0,
         directPercent: Int? = nil,
         sendersMax: Int = .max,
         connectedMax: Int = .max
@@ -149,6 +183,8 @@ package struct Topology: Sendable {
         self.loopCount = places.loops
         self.members = members
         self.directCount = pairs.count
+        self.guests = guests.isEmpty ? Array(repeating: [], count: members.count) : guests
+        self.awayCount = awayCount
         self.directPercent = directPercent ?? (groups.isEmpty ? 100 : 0)
         self.sendersMax = min(sendersMax, connectedMax)
         self.connectedMax = connectedMax
@@ -173,6 +209,12 @@ package struct Topology: Sendable {
 
     package func devices(ofUser user: Int) -> Range<Int> {
         user * self.devicesPerUser..<(user + 1) * self.devicesPerUser
+    }
+
+    /// Devices that are away at first.
+    package var awayDevices: [Int] {
+        guard self.awayCount > 0 else { return [] }
+        return self.members.flatMap { $0.suffix(self.awayCount).flatMap { self.devices(ofUser: $0) } }
     }
 
     package func isConnected(_ user: Int) -> Bool {

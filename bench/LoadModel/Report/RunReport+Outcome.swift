@@ -32,6 +32,8 @@ extension RunReport {
         )
         self.pauses.withoutAcknowledgement = outcome.acknowledgementTimes.longestPause(in: schedule)
         self.pauses.withoutDelivery = outcome.deliveryTimes.longestPause(in: schedule)
+        self.churn = outcome.churn?.figures
+        self.sync = outcome.sync?.figures
         self.audit = outcome.audit
         self.takeCosts(nodes)
     }

@@ -43,6 +43,11 @@ package struct RunReport: Sendable, Codable {
         package var directPercent: Int?
         /// Of the load generator.
         package var processes: Int?
+        /// Of each group: users who come and go, and users who are away at first.
+        package var guests: Int?
+        package var away: Int?
+        /// Comings, goings and cuts in a second.
+        package var changesPerSecond: Double?
 
         package init() {}
 
@@ -62,7 +67,8 @@ package struct RunReport: Sendable, Codable {
             case subprotocol = "protocol"
             case devicesPerUser = "devices_per_user"
             case directPercent = "direct_percent"
-            case processes
+            case processes, guests, away
+            case changesPerSecond = "changes_per_second"
         }
     }
 
@@ -165,6 +171,9 @@ package struct RunReport: Sendable, Codable {
     /// Warm-up and measured time of all that was sent, from the start on.
     package var plannedSeconds: Double?
     package var ramp: RampReport?
+    /// In the scenarios of these names.
+    package var churn: ChurnFigures?
+    package var sync: SyncFigures?
     /// Whether it was ended at the first violation, so that nothing was waited for.
     package var isCutShort: Bool?
     package var verdict = Verdict.held
@@ -172,7 +181,8 @@ package struct RunReport: Sendable, Codable {
     package init() {}
 
     private enum CodingKeys: String, CodingKey {
-        case program, run, machine, settings, counts, pauses, sessions, returns, memory, storm, audit, verdict, ramp
+        case program, run, machine, settings, counts, pauses, sessions, returns, memory, storm, audit, verdict, ramp,
+            churn, sync
         case connectLatency = "connect_latency"
         case sessionMemory = "session_memory"
         case plannedSeconds = "planned_seconds"

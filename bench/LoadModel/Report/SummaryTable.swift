@@ -25,6 +25,7 @@ package struct SummaryTable {
         self.writeRamp()
         self.writeSessions()
         self.writeConnects()
+        self.writeChanges()
         self.writeReturns()
         self.writeNodes()
         self.writeMemory()
