@@ -123,6 +123,30 @@ extension ClusterTests {
             #expect(intervals.reduce(0) { $0 + ($1["acknowledged"]?.integer ?? 0) } == offered)
         }
 
+        @Test("a body that is altered on the way is told at once, and ends the run with --fail-fast")
+        func failFast() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let relay = try TCPRelay(port: try TCPConnection.stablePorts(1)[0], target: cluster.edge(1))
+            defer { relay.end() }
+            let file = "\(cluster.folder)/\(await Names.shared.next("fast")).json"
+            let process = try GuardedProcess(
+                [TestCluster.program("trunkline-load"), "--edge", "http://127.0.0.1:\(relay.port)", "--users", "4"]
+                    + ["--rate", "20", "--duration", "10m", "--fail-fast", "--json", file],
+                environment: cluster.environment,
+                output: file + ".out"
+            )
+            try await eventually("it sends", within: .seconds(60)) { process.text.contains("offered") }
+            // Spaces stand in bodies only.
+            try relay.behave(TCPRelay.Behaviour(backward: .alter(Array("e ".utf8), to: Array("e_".utf8))))
+            try await eventually("it ends", within: .seconds(60)) { process.exitStatus != nil }
+            #expect(process.exitStatus == 1, "\(process.text)")
+            #expect(process.text.contains("VIOLATION: conversation"), "\(process.text)")
+            #expect(process.text.contains("cut short by --fail-fast"), "\(process.text)")
+            let report = try JSONValue(json: String(contentsOfFile: file, encoding: .utf8))
+            #expect(report["cut_short"]?.bool == true)
+            #expect(report["audit"]?["violations_by_kind"]?["altered"]?.integer ?? 0 > 0)
+        }
+
         @Test("a process of the generator that dies is told at once, and is exit code 3; no other one stays")
         func deadProcess() async throws {
             let cluster = try await SharedCluster.shared.cluster()

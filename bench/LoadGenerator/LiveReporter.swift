@@ -38,8 +38,8 @@ struct LiveReporter {
         figures.violations = state.violations
         figures.firstViolations = state.firstViolations
         let now = NIODeadline.now()
-        figures.acknowledgementLatency = state.recentAcknowledgements.summary
-        figures.deliveryLatency = state.recentDeliveries.summary
+        figures.acknowledgementLatency = state.recentAcknowledgements?.summary ?? LatencySummary()
+        figures.deliveryLatency = state.recentDeliveries?.summary ?? LatencySummary()
         figures.countsBefore = self.before
         figures.intervalSeconds = Double((now - self.shownAt).nanoseconds) / 1e9
         figures.elapsedSeconds = Double((now - self.start).nanoseconds) / 1e9

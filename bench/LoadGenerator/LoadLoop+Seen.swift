@@ -5,6 +5,27 @@ import LoadModel
 import Messaging
 import TrunklineClient
 
+/// What was found out about a message whose bytes come again and again, in the number that a frame has room for: 0 for
+/// nothing yet, -1 for a message that is not as it was sent.
+struct FrameNote {
+    private static let messageBits = 33
+
+    let value: Int
+
+    init(message: Int, sender: Int) {
+        self.value = (sender << Self.messageBits) | (message + 1)
+    }
+
+    /// - Parameter value: Above 0.
+    init(_ value: Int) {
+        self.value = value
+    }
+
+    var message: Int { self.value & ((1 << Self.messageBits) - 1) - 1 }
+    /// The device that sent it.
+    var sender: Int { self.value >> Self.messageBits }
+}
+
 /// Deliveries that came at about the same time, to be measured together: a process with thousands of devices gets a
 /// message many times in one moment.
 struct DeliveryTally {
@@ -30,8 +51,7 @@ extension LoadLoop {
         self.stretches[stretch].deliveryLatency.record(nanoseconds: latency, count: count)
     }
 
-    /// Messages whose bytes another session was brought before. What was found out then, and holds for every receiver,
-    /// stands in the note: one more than the number of a message that is as it was sent, -1 for others.
+    /// Messages whose bytes another session was brought before. What was found out then holds for every receiver.
     func receivedSeen(_ first: SeenFrames.Frame, _ count: Int, _ device: Int) {
         let elapsed = self.elapsed
         if elapsed - self.tally.first > DeliveryTally.window {
@@ -49,13 +69,14 @@ extension LoadLoop {
                 self.receivedMessage(current.message, .live, device)
                 continue
             }
-            let number = current.note - 1
+            let note = FrameNote(current.note)
+            let number = note.message
             guard let index = soleIndex >= 0 ? soleIndex : self.auditIndex(of: number, device) else {
                 self.receivedMessage(current.message, .live, device)
                 continue
             }
             self.audit.saw(index, seq: current.message.seq, message: UInt32(number))
-            guard self.plan.device(of: number) != device else { continue }
+            guard note.sender != device else { continue }
             delivered += 1
             if current.tally == 0 { self.tally.frames.append(current) }
             current.tally += 1
@@ -66,7 +87,7 @@ extension LoadLoop {
     /// To be called before anything that was measured is looked at.
     func measureTally() {
         for frame in self.tally.frames {
-            self.measureDelivery(of: frame.note - 1, at: self.tally.last, count: frame.tally)
+            self.measureDelivery(of: FrameNote(frame.note).message, at: self.tally.last, count: frame.tally)
             frame.tally = 0
         }
         self.tally.frames.removeAll(keepingCapacity: true)
@@ -81,6 +102,6 @@ extension LoadLoop {
             self.shared.population.conversationNumbers[message.conversationID] == self.plan.conversation(of: number),
             message.body == self.shared.bodies.body(of: number)
         else { return -1 }
-        return number + 1
+        return FrameNote(message: number, sender: self.plan.device(of: number)).value
     }
 }

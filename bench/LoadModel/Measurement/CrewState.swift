@@ -16,9 +16,9 @@ package struct CrewState: Sendable, Codable {
     /// What the audit has seen so far, and the first of it.
     package var violations = 0
     package var firstViolations: [Violation] = []
-    /// Since the time before that it was asked.
-    package var recentAcknowledgements = LatencyRecorder()
-    package var recentDeliveries = LatencyRecorder()
+    /// Since the time before that they were asked for; nil where they were not.
+    package var recentAcknowledgements: LatencyRecorder?
+    package var recentDeliveries: LatencyRecorder?
 
     /// Violations that are named.
     package static let violationsNamedMax = 5
@@ -36,7 +36,13 @@ package struct CrewState: Sendable, Codable {
         self.hasSentAll = self.hasSentAll && other.hasSentAll
         self.violations += other.violations
         self.firstViolations += other.firstViolations.prefix(Self.violationsNamedMax - self.firstViolations.count)
-        self.recentAcknowledgements.merge(other.recentAcknowledgements)
-        self.recentDeliveries.merge(other.recentDeliveries)
+        self.recentAcknowledgements = Self.merged(self.recentAcknowledgements, other.recentAcknowledgements)
+        self.recentDeliveries = Self.merged(self.recentDeliveries, other.recentDeliveries)
+    }
+
+    private static func merged(_ one: LatencyRecorder?, _ other: LatencyRecorder?) -> LatencyRecorder? {
+        guard var one, let other else { return one ?? other }
+        one.merge(other)
+        return one
     }
 }
