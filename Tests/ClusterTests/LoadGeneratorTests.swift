@@ -10,7 +10,7 @@ extension ClusterTests {
         private static let users = 200
 
         /// Runs it against all edges to its end.
-        private static func run(
+        static func run(
             _ arguments: [String],
             _ cluster: TestCluster,
             file: String? = nil,

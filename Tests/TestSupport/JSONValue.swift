@@ -56,7 +56,7 @@ package enum JSONValue: Hashable, Sendable {
         return value
     }
 
-    var double: Double? {
+    package var double: Double? {
         switch self {
         case .integer(let value): Double(value)
         case .number(let value): value

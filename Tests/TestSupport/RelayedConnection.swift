@@ -117,6 +117,7 @@ final class RelayedConnection: Sendable {
             }
             switch direction() {
             case .pass: break
+            case .alter(let old, let new): Self.replace(old, with: new, in: &chunk, count)
             case .swallow:
                 self.state.withLock { $0.isBroken = true }
                 continue
@@ -126,6 +127,14 @@ final class RelayedConnection: Sendable {
                 guard self.pause(count * 1000 / max(1, rate)) else { return }
             }
             guard self.send(chunk, count, to: sink) else { return }
+        }
+    }
+
+    /// Both have the same length, at least 1.
+    private static func replace(_ old: [UInt8], with new: [UInt8], in chunk: inout [UInt8], _ count: Int) {
+        guard old.count == new.count, !old.isEmpty, count >= old.count else { return }
+        for place in 0...(count - old.count) where chunk[place..<(place + old.count)].elementsEqual(old) {
+            chunk.replaceSubrange(place..<(place + old.count), with: new)
         }
     }
 

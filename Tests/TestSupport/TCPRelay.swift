@@ -22,6 +22,8 @@ package final class TCPRelay: Sendable {
         /// Each chunk comes later, by at least so much and at most so much more.
         case delay(milliseconds: Int, jitter: Int)
         case throttle(bytesPerSecond: Int)
+        /// Some bytes become others wherever they stand within one chunk: what a faulty node would send.
+        case alter([UInt8], to: [UInt8])
     }
 
     package enum Accepting: Sendable, Equatable {

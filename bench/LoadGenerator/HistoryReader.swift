@@ -16,13 +16,13 @@ struct HistoryReader: Sendable {
     let bodies: BodyText
     let http: TrunklineHTTP
 
-    /// Nil when a page could not be read after all attempts.
+    /// Hands over message by message. Returns false when a page could not be read after all attempts.
     func read(
         _ conversation: ConversationID,
         token: String,
-        edge: Int
-    ) async -> [ConversationAudit.StoredMessage]? {
-        var history: [ConversationAudit.StoredMessage] = []
+        edge: Int,
+        _ take: (HistoryAudit.StoredMessage) -> Void
+    ) async -> Bool {
         var position: UInt64 = 0
         while true {
             guard
@@ -32,21 +32,19 @@ struct HistoryReader: Sendable {
                     token: token,
                     edge: edge
                 )
-            else { return nil }
+            else { return false }
             for message in page.messages {
                 let number = self.identity.message(of: message.clientMessageID, in: self.plan)
-                history.append(
-                    ConversationAudit.StoredMessage(
+                take(
+                    HistoryAudit.StoredMessage(
                         seq: message.seq,
-                        message: number.map { UInt32($0) } ?? DeviceLog.foreign,
+                        message: number.map { UInt32($0) } ?? ConversationLedger.foreign,
                         hasOwnBody: number.map { self.bodies.body(of: $0) == message.body } ?? true
                     )
                 )
             }
             // A page that does not lead on would be asked for again and again.
-            guard page.hasMore, let last = page.messages.last, last.seq > position else {
-                return page.hasMore ? nil : history
-            }
+            guard page.hasMore, let last = page.messages.last, last.seq > position else { return !page.hasMore }
             position = last.seq
         }
     }

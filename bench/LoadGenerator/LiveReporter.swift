@@ -7,48 +7,46 @@ import TrunklineClient
 /// Tells once a second where a run stands.
 struct LiveReporter {
     private let progress: Progress
-    private let plan: MessagePlan
     private let nodes: NodeWatch
     private let start: NIODeadline
+    private let sessions: Int
     private var before = RunCounts()
     private var shownAt: NIODeadline
+    /// The run in a few words.
+    var title = ""
+    /// What is offered, as far as it is known.
+    var schedule = SendSchedule()
 
-    init(progress: Progress, plan: MessagePlan, nodes: NodeWatch, start: NIODeadline) {
+    init(progress: Progress, nodes: NodeWatch, start: NIODeadline, sessions: Int) {
         self.progress = progress
-        self.plan = plan
         self.nodes = nodes
         self.start = start
         self.shownAt = start
+        self.sessions = sessions
     }
 
-    mutating func show(_ loops: [LoopHandle]) async throws {
+    mutating func show(_ state: CrewState) {
         guard !self.progress.isQuiet else { return }
         var figures = LiveFigures()
-        var acknowledged = LatencyRecorder()
-        var delivered = LatencyRecorder()
-        for loop in loops {
-            let snapshot = try await loop.ask { $0.snapshot() }
-            figures.counts += snapshot.counts
-            acknowledged.merge(snapshot.recentAcknowledgements)
-            delivered.merge(snapshot.recentDeliveries)
-            figures.failures.merge(snapshot.failures, uniquingKeysWith: +)
-            figures.refusals.merge(snapshot.refusals, uniquingKeysWith: +)
-            figures.unanswered += snapshot.unanswered
-            figures.sessionsOpen += snapshot.open
-            figures.lost += snapshot.lost
-            figures.away += snapshot.away
-        }
+        figures.counts = state.counts
+        figures.failures = state.failures
+        figures.refusals = state.refusals
+        figures.unanswered = state.unanswered
+        figures.sessionsOpen = state.open
+        figures.lost = state.lost
+        figures.away = state.away
+        figures.violations = state.violations
+        figures.firstViolations = state.firstViolations
         let now = NIODeadline.now()
-        figures.acknowledgementLatency = acknowledged.summary
-        figures.deliveryLatency = delivered.summary
+        figures.acknowledgementLatency = state.recentAcknowledgements?.summary ?? LatencySummary()
+        figures.deliveryLatency = state.recentDeliveries?.summary ?? LatencySummary()
         figures.countsBefore = self.before
         figures.intervalSeconds = Double((now - self.shownAt).nanoseconds) / 1e9
         figures.elapsedSeconds = Double((now - self.start).nanoseconds) / 1e9
-        figures.warmUpSeconds = Double(self.plan.warmUpNanoseconds) / 1e9
-        figures.plannedSeconds = Double(self.plan.warmUpNanoseconds + self.plan.durationNanoseconds) / 1e9
-        figures.sessions = self.plan.topology.connectedCount
-        figures.title =
-            "\(self.plan.topology.scenario.rawValue), \(FigureText.trimmed(self.plan.messagesPerSecond)) messages/s"
+        figures.warmUpSeconds = Double(self.schedule.last?.measuredFrom ?? 0) / 1e9
+        figures.plannedSeconds = Double(self.schedule.end) / 1e9
+        figures.sessions = self.sessions
+        figures.title = self.title
         figures.nodes = self.nodes.nodes.map { node in
             let latest = node.samples.latest
             return LiveFigures.Node(

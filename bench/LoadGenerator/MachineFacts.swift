@@ -23,18 +23,22 @@ enum MachineFacts {
         return machine
     }
 
-    /// Memory and processor time of the load generator itself.
+    /// Memory and processor time of a process; nil when there is none.
     ///
-    /// - Parameter time: Nanoseconds after the start of the sending.
-    static func sampleOfThisProcess(at time: Int64) -> NodeSamples.Sample? {
-        var usage = rusage()
-        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return nil }
-        func seconds(_ value: timeval) -> Double { Double(value.tv_sec) + Double(value.tv_usec) / 1e6 }
-        // The second number of proc(5) statm: resident pages.
-        let pages = Self.text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    /// - Parameters:
+    ///   - process: Nil for this one.
+    ///   - time: Nanoseconds after the start of the sending.
+    static func sample(of process: Int32?, at time: Int64) -> NodeSamples.Sample? {
+        let folder = "/proc/\(process.map(String.init) ?? "self")"
+        // proc(5): behind the name in parentheses the fields begin with the third; 14 and 15 are ticks of processor time.
+        guard let stat = Self.text("\(folder)/stat"), let name = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[stat.index(after: name)...].split(separator: " ")
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+        // The second number of statm: resident pages.
+        let pages = Self.text("\(folder)/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
         return NodeSamples.Sample(
             time: time,
-            cpuSeconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            cpuSeconds: (user + system) / Double(sysconf(Int32(_SC_CLK_TCK))),
             residentBytes: pages.map { $0 * Int(sysconf(Int32(_SC_PAGESIZE))) },
             startedAt: nil
         )

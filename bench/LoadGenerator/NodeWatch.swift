@@ -25,12 +25,21 @@ final class NodeWatch: Sendable {
 
     private let http: TrunklineHTTP
     private let isStorm: Bool
+    /// Of the load generator, at a time in nanoseconds after the start of the sending.
+    private let ownSample: @Sendable (Int64) -> NodeSamples.Sample?
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - nodes: At least one.
     ///   - eventLoops: Have to outlive ``shutDown()``, which has to be called.
-    init(_ nodes: [EdgeAddress], isStorm: Bool, eventLoops: any EventLoopGroup) {
+    ///   - ownSample: Tells of the load generator itself.
+    init(
+        _ nodes: [EdgeAddress],
+        isStorm: Bool,
+        eventLoops: any EventLoopGroup,
+        ownSample: @escaping @Sendable (Int64) -> NodeSamples.Sample?
+    ) {
+        self.ownSample = ownSample
         var settings = TrunklineHTTP.Settings()
         settings.connectTimeout = .seconds(1)
         settings.requestTimeout = .seconds(2)
@@ -83,9 +92,33 @@ final class NodeWatch: Sendable {
                     }
                 }
             }
-            if let sample = MachineFacts.sampleOfThisProcess(at: Self.nanoseconds(since: start)) {
+            if let sample = self.ownSample(Self.nanoseconds(since: start)) {
                 self.state.withLock { $0.generator.note(sample, nil, isTimed: start != nil) }
             }
+        }
+    }
+
+    /// Memory and sessions of those nodes that tell both, by the place of the node.
+    func census() async -> [Int: SessionMemory.Census] {
+        await withTaskGroup(of: (Int, SessionMemory.Census?).self) { group in
+            for index in self.state.withLock({ $0.nodes.indices }) {
+                group.addTask {
+                    (index, (try? await self.http.metrics(edge: index)).flatMap { SessionMemory.Census(metrics: $0) })
+                }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+    }
+
+    /// What sessions take, between two times.
+    func sessionMemory(
+        _ before: [Int: SessionMemory.Census],
+        _ after: [Int: SessionMemory.Census]
+    ) -> [SessionMemory] {
+        let names = self.state.withLock { $0.nodes.map(\.series.name) }
+        return names.enumerated().compactMap { index, name in
+            guard let first = before[index], let last = after[index] else { return nil }
+            return SessionMemory(node: name, before: first, after: last)
         }
     }
 

@@ -30,16 +30,27 @@ enum StandardError {
         }
     }
 
-    /// From now on a signal that ends the process shows the cursor first.
-    static let showsCursorAtEnd: Void = {
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            signal(number) { number in
-                // Only what signal-safety(7) allows: the text lies in the program, nothing is allocated.
-                let text: StaticString = "\u{1B}[?25h\r\n"
-                _ = Glibc.write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
-                signal(number, SIG_DFL)
-                raise(number)
-            }
+    /// From now on a signal that ends the process shows the cursor first, and reaches the processes that it started.
+    static let showsCursorAtEnd: Void = Self.handleSignals { number in
+        // Only what signal-safety(7) allows: the text lies in the program, nothing is allocated.
+        let text: StaticString = "\u{1B}[?25h\r\n"
+        _ = Glibc.write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+        SignalForwarding.forward(number)
+        signal(number, SIG_DFL)
+        raise(number)
+    }
+
+    /// The same where no cursor was hidden.
+    static let forwardsSignals: Void = {
+        guard !Self.isTerminal else { return Self.showsCursorAtEnd }
+        Self.handleSignals { number in
+            SignalForwarding.forward(number)
+            signal(number, SIG_DFL)
+            raise(number)
         }
     }()
+
+    private static func handleSignals(_ handler: @escaping @convention(c) (Int32) -> Void) {
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { signal(number, handler) }
+    }
 }

@@ -19,6 +19,7 @@ enum TrunklineLoad {
             exit(Self.tell(error, of: LoadCommand.self))
         }
         signal(SIGPIPE, SIG_IGN)
+        if let part = command.part.part { exit(await PartProcess(command, part: part).run()) }
         exit(await LoadRun(command).run().rawValue)
     }
 

@@ -68,6 +68,23 @@ extension TrunklineHTTP {
         return try await self.perform(call, MembersResponse.self, edge: edge)
     }
 
+    /// Takes a user out of a group or channel. For somebody who is no member the answer is 404, so also when it is repeated
+    /// because the answer to the first time was lost.
+    package func removeMember(
+        _ user: UserID,
+        from conversation: ConversationID,
+        token: String,
+        edge: Int = 0
+    ) async throws(TrunklineError) {
+        let path = "/api/conversations/\(conversation)/members/\(user)"
+        let call = Call(method: .DELETE, path: path, token: token, body: nil, scope: .always)
+        do {
+            _ = try await self.bytes(call, edge: edge, on: self.eventLoops.next()).get()
+        } catch {
+            throw TrunklineError(requestFailure: error)
+        }
+    }
+
     /// One page of the own conversations.
     ///
     /// - Parameter cursor: The `next_cursor` of the page before, nil for the first.

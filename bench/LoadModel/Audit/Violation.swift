@@ -19,6 +19,10 @@ package struct Violation: Sendable, Codable, Equatable, Hashable {
         case sharedNumber = "shared_number"
         /// The history leaves out a number or is out of order.
         case sparseHistory = "sparse_history"
+        /// A message from before the user was a member.
+        case beforeJoin = "before_join"
+        /// A message from after the user was one.
+        case afterRemoval = "after_removal"
         /// A message that was not sent in this run, or not in this conversation.
         case foreign
         /// The body is not what was sent.
@@ -33,6 +37,9 @@ package struct Violation: Sendable, Codable, Equatable, Hashable {
     package var seq: UInt64?
     /// The user's number in the plan, where it is about a device.
     package var user: Int?
+    /// The process of the load generator that found it, from 1, when there are several: each numbers its own users and
+    /// conversations.
+    package var process: Int?
     package var detail: String
 
     package init(_ kind: Kind, conversation: Int, seq: UInt64?, user: Int? = nil, _ detail: String) {
@@ -41,5 +48,13 @@ package struct Violation: Sendable, Codable, Equatable, Hashable {
         self.seq = seq
         self.user = user
         self.detail = detail
+    }
+
+    /// In a line.
+    package var line: String {
+        let process = self.process.map { "process \($0) " } ?? ""
+        let seq = self.seq.map { " seq \($0)" } ?? ""
+        let user = self.user.map { " user \($0)" } ?? ""
+        return "\(process)conversation \(self.conversation)\(seq)\(user): \(self.kind.rawValue): \(self.detail)"
     }
 }

@@ -94,6 +94,17 @@ package struct Comparison: Sendable {
         compare("members that send", .incomparable) { FigureText.count($0.settings.senders) }
         compare("connected users", .incomparable) { FigureText.count($0.settings.connected) }
         compare("messages per second", .incomparable) { FigureText.trimmed($0.settings.messagesPerSecond) }
+        // What earlier versions did not tell was so.
+        compare("devices of a user", .incomparable) { FigureText.count($0.settings.devicesPerUser ?? 1) }
+        compare("protocol", .incomparable) { $0.settings.subprotocol ?? "json" }
+        compare("messages between two, of a hundred", .incomparable) { report in
+            report.settings.directPercent.map { FigureText.count($0) } ?? FigureText.none
+        }
+        compare("guests of a group", .incomparable) { FigureText.count($0.settings.guests ?? 0) }
+        compare("changes per second", .incomparable) { FigureText.trimmed($0.settings.changesPerSecond ?? 0) }
+        compare("members of a group that are away", .incomparable) { FigureText.count($0.settings.away ?? 0) }
+        compare("processes of the generator", .incomparable) { FigureText.count($0.settings.processes ?? 1) }
+        compare("ramp", .incomparable) { $0.ramp?.terms ?? "none" }
         compare("body bytes", .incomparable) { FigureText.count($0.settings.bodyBytes) }
         compare("edges", .incomparable) { FigureText.count($0.settings.edges.count) }
         compare("measured seconds", .incomparable) { FigureText.trimmed($0.settings.durationSeconds) }
@@ -152,17 +163,22 @@ package struct Comparison: Sendable {
                 figure("CPU per delivery, \(role.rawValue)s", "µs") { $0.timeSeries.microsecondsPerDelivery(of: role) }
             }
         return [
+            figure("knee, messages per second", "1/s", .higher, isJudged: true) { $0.ramp?.knee },
             figure("audit violations", "", isJudged: true) { Double($0.audit.violationCount) },
             figure("messages failed", "", isJudged: true) { Double($0.counts.failedInAll) },
             figure("acknowledged per second", "1/s", .higher, isJudged: true) { $0.timeSeries.rate(\.acknowledged) },
             figure("delivered per second", "1/s", .higher, isJudged: true) { $0.timeSeries.rate(\.delivered) },
-        ] + latencies("acknowledged") { $0.acknowledgementLatency } + latencies("delivered") { $0.deliveryLatency }
+        ] + latencies("current after an absence") { $0.sync?.timeToBeCurrent ?? LatencySummary() }
+            + latencies("membership changed after") { $0.churn?.changeTimes ?? LatencySummary() }
+            + latencies("acknowledged") { $0.acknowledgementLatency } + latencies("delivered") { $0.deliveryLatency }
             + [
                 figure("sent late p99", "ms") { $0.generatorLateness.count > 0 ? $0.generatorLateness.p99 : nil },
                 figure("longest pause of acknowledgements", "ms") {
                     Double($0.pauses.withoutAcknowledgement.milliseconds)
                 },
                 figure("longest pause of deliveries", "ms") { Double($0.pauses.withoutDelivery.milliseconds) },
+                figure("sessions begun per second", "1/s", .higher) { $0.connectsPerSecond },
+                figure("memory of a session", "KiB") { $0.bytesPerSession.map { $0 / 1024 } },
                 figure("connections lost", "") { Double($0.sessions.disconnections) },
                 figure("messages sent again", "") { Double($0.sessions.repeatedSends) },
             ] + costs

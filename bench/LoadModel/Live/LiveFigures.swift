@@ -35,6 +35,9 @@ package struct LiveFigures: Sendable {
     /// Messages that failed for good, and everything else that was refused, by code.
     package var failures: [String: Int] = [:]
     package var refusals: [String: Int] = [:]
+    /// What the audit saw so far, and the first of it.
+    package var violations = 0
+    package var firstViolations: [Violation] = []
     package var nodes: [Node] = []
 
     package init() {}
@@ -50,5 +53,6 @@ package struct LiveFigures: Sendable {
             + "(p99 \(text(self.acknowledgementLatency.p99)) ms)  delivered \(self.counts.delivered) "
             + "(p99 \(text(self.deliveryLatency.p99)) ms)  unanswered \(self.unanswered)  failed \(self.failed)  "
             + "sessions \(self.sessionsOpen)\(returns)"
+            + (self.violations > 0 ? "  VIOLATIONS \(self.violations)" : "")
     }
 }

@@ -9,7 +9,9 @@ package enum LiveView {
     ///   - columns: No line is longer.
     ///   - rows: There are not more lines; the last ones, about the nodes, are left out first.
     package static func lines(of figures: LiveFigures, columns: Int, rows: Int) -> [String] {
-        let all = Self.head(figures) + Self.traffic(figures) + Self.errors(figures) + Self.nodes(figures)
+        let all =
+            Self.head(figures) + Self.violations(figures) + Self.traffic(figures) + Self.errors(figures)
+            + Self.nodes(figures)
         return all.prefix(max(1, rows)).map { Self.printable($0).prefix(max(1, columns)) }.map { String($0) }
     }
 
@@ -29,6 +31,12 @@ package enum LiveView {
             }
         let planned = FigureText.fixed(figures.plannedSeconds, digits: 0)
         return ["\(FigureText.fixed(figures.elapsedSeconds, digits: 0)) of \(planned) s, \(phase)  \(figures.title)"]
+    }
+
+    private static func violations(_ figures: LiveFigures) -> [String] {
+        guard figures.violations > 0 else { return [] }
+        return ["AUDIT: \(FigureText.count(figures.violations)) violations"]
+            + figures.firstViolations.prefix(CrewState.violationsNamedMax).map { "  \($0.line)" }
     }
 
     private static func traffic(_ figures: LiveFigures) -> [String] {

@@ -2,7 +2,7 @@
 
 /// In which milliseconds of a run something happened: one bit each, so the longest pause over several loops can be
 /// found exactly to the millisecond.
-package struct EventTimeline: Sendable {
+package struct EventTimeline: Sendable, Codable, Equatable {
     /// Four hours; what happens later is not noted.
     package static let millisecondsMax = 4 * 3600 * 1000
 

@@ -8,7 +8,7 @@ package struct LatencyRecorder: Sendable {
     package static let microsecondsMax: UInt64 = 600_000_000
 
     /// Significant digits: what each recorder costs. Only recorders of one precision can be merged.
-    package enum Precision: Sendable {
+    package enum Precision: String, Sendable, Codable {
         /// 23 KiB, a time is right to a hundredth: for one interval of many.
         case two
         /// 170 KiB, a time is right to a thousandth: for a whole run.
@@ -16,8 +16,10 @@ package struct LatencyRecorder: Sendable {
     }
 
     private var histogram: Histogram<UInt64>
+    private let precision: Precision
 
     package init(_ precision: Precision = .three) {
+        self.precision = precision
         self.histogram = Histogram<UInt64>(
             lowestDiscernibleValue: 1,
             highestTrackableValue: Self.microsecondsMax,
@@ -64,6 +66,39 @@ package struct LatencyRecorder: Sendable {
 
     private func milliseconds(_ percentage: Double) -> Double {
         Double(percentage < 100 ? self.histogram.valueAtPercentile(percentage) : self.histogram.max) / 1000
+    }
+}
+
+extension LatencyRecorder: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case precision, microseconds, counts
+    }
+
+    /// Only what is not empty is written: a value of each range that has some, and how many. What is read back counts,
+    /// merges and tells the same.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(self.precision, forKey: .precision)
+        var values = self.histogram.recordedValues().map { (microseconds: $0.value, count: $0.count) }
+        // The smallest and the largest are known exactly, and are to stay so.
+        if let first = values.first, first.count > 1 {
+            values[0].count -= 1
+            values.insert((self.histogram.min, 1), at: 0)
+        }
+        if !values.isEmpty { values[values.count - 1].microseconds = self.histogram.maxRecorded }
+        if values.count > 1 { values[0].microseconds = self.histogram.min }
+        try container.encode(values.map(\.microseconds), forKey: .microseconds)
+        try container.encode(values.map(\.count), forKey: .counts)
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(try container.decode(Precision.self, forKey: .precision))
+        let values = try container.decode([UInt64].self, forKey: .microseconds)
+        let counts = try container.decode([UInt64].self, forKey: .counts)
+        for (value, count) in zip(values, counts) {
+            _ = self.histogram.record(min(value, Self.microsecondsMax), count: count)
+        }
     }
 }
 

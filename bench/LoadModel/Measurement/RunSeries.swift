@@ -5,12 +5,12 @@
 /// Counts belong to the interval in which something happened; latencies, and what is offered, to the one in which the
 /// message was planned to be sent. So a stall shows in full at the messages that it held up, and the latencies of all
 /// intervals after the warm-up are those of the summary. Pure; times are nanoseconds after the start of the sending.
-package struct RunSeries: Sendable {
+package struct RunSeries: Sendable, Codable {
     /// When there would be more, neighbours become one: memory is bounded by 2 recorders for each, 22 MiB, however long
     /// the run is.
     package static let intervalsMax = 480
 
-    package struct Interval: Sendable {
+    package struct Interval: Sendable, Codable {
         package var offered = 0
         /// Receivers of what is offered.
         package var offeredDeliveries = 0

@@ -59,7 +59,9 @@ extension ReportPage {
 
     var series: TimeSeries { self.report.timeSeries }
 
-    var plannedSeconds: Double { self.report.settings.warmUpSeconds + self.report.settings.durationSeconds }
+    var plannedSeconds: Double {
+        self.report.plannedSeconds ?? self.report.settings.warmUpSeconds + self.report.settings.durationSeconds
+    }
 
     /// The intervals that are drawn: those of the plan, and of the time after it when that was longer than an interval.
     ///

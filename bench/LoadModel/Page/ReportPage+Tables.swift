@@ -125,7 +125,39 @@ extension ReportPage {
                 ],
             ]
         }
-        self.table("Pauses and sessions", ["", ""], rows, into: &markup)
+        self.table("Pauses and sessions", ["", ""], rows + self.changes, into: &markup)
+    }
+
+    /// How sessions began, and what became of those that come and go.
+    private var changes: [[String]] {
+        func times(_ latency: LatencySummary) -> String {
+            [latency.p50, latency.p99, latency.max].map { FigureText.plain($0) }.joined(separator: ", ") + " ms"
+        }
+        var rows: [[String]] = []
+        if let rate = self.report.connectsPerSecond {
+            rows.append(["sessions begun per second", FigureText.plain(rate)])
+        }
+        if self.report.settings.scenario == .idle, let bytes = self.report.bytesPerSession {
+            rows.append(["memory of a session on its edge", "\(FigureText.fixed(bytes / 1024, digits: 1)) KiB"])
+        }
+        if let churn = self.report.churn {
+            rows += [
+                [
+                    "members added, removed",
+                    "\(FigureText.count(churn.additions)), \(FigureText.count(churn.removals))",
+                ],
+                ["changed after, p50, p99, max", times(churn.changeTimes)],
+                ["connections cut", FigureText.count(churn.cuts)],
+            ]
+        }
+        if let sync = self.report.sync {
+            rows += [
+                ["devices away, back", "\(FigureText.count(sync.devices)), \(FigureText.count(sync.back))"],
+                ["messages that they had missed", FigureText.count(sync.missed)],
+                ["current after, p50, p99, max", times(sync.timeToBeCurrent)],
+            ]
+        }
+        return rows
     }
 
     /// Nothing when there were none.

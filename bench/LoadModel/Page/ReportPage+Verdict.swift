@@ -53,7 +53,8 @@ extension ReportPage {
         let shown = audit.violations.prefix(SummaryTable.violationsShownMax)
         let rows = shown.map { violation in
             [
-                violation.kind.rawValue, String(violation.conversation),
+                violation.kind.rawValue,
+                (violation.process.map { "\($0): " } ?? "") + String(violation.conversation),
                 violation.seq.map(String.init) ?? FigureText.none,
                 violation.user.map(String.init) ?? FigureText.none, violation.detail,
             ]

@@ -26,6 +26,9 @@ package struct ReportPage {
     private func writeMain(into markup: inout Markup) {
         self.writeHeader(into: &markup)
         self.writeSummary(into: &markup)
+        if self.report.ramp != nil {
+            self.section("Ramp", "ramp", into: &markup) { self.writeRamp(into: &$0) }
+        }
         self.section("Latency", "latency", into: &markup) { self.write(self.latencyPlots, into: &$0) }
         self.section("Throughput", "throughput", into: &markup) { self.write(self.throughputPlots, into: &$0) }
         self.section("Nodes", "nodes", into: &markup) { markup in
@@ -98,8 +101,12 @@ package struct ReportPage {
             ("Kernel", machine.kernel),
             ("Edges", settings.edges.joined(separator: ", ")),
             ("Message body", "\(FigureText.count(settings.bodyBytes)) bytes"),
+            ("Protocol", settings.subprotocol ?? "json"),
             ("Seed", String(settings.seed)),
-            ("Event loops", "\(settings.eventLoops) in the load generator"),
+            (
+                "Event loops",
+                "\(settings.eventLoops) in \((settings.processes ?? 1) == 1 ? "the load generator" : "each of \(settings.processes ?? 1) load generators")"
+            ),
             (
                 "Beside it",
                 "setup \(FigureText.span(self.report.setupSeconds)), drain \(FigureText.span(self.report.drainSeconds)), "

@@ -20,7 +20,11 @@ package struct SplitMix: RandomNumberGenerator, Sendable {
 
     /// A number below `bound`, each as likely as the others to within bound / 2^64.
     package static func hash(_ seed: UInt64, _ value: UInt64, below bound: Int) -> Int {
-        Int(Self.hash(seed, value).multipliedFullWidth(by: UInt64(bound)).high)
+        Self.place(of: Self.hash(seed, value), below: bound)
+    }
+
+    package static func place(of hash: UInt64, below bound: Int) -> Int {
+        Int(hash.multipliedFullWidth(by: UInt64(bound)).high)
     }
 
     private static func mix(_ value: UInt64) -> UInt64 {

@@ -35,8 +35,24 @@ package struct RunReport: Sendable, Codable {
         package var allowedFailures = 0
         /// When all connections are cut, after the start of the sending.
         package var stormSeconds: Double?
+        // Reports of earlier versions have none of the following.
+        /// What the devices speak.
+        package var subprotocol: String?
+        package var devicesPerUser: Int?
+        /// Of a hundred messages, those between two users; where there are groups too.
+        package var directPercent: Int?
+        /// Of the load generator.
+        package var processes: Int?
+        /// Of each group: users who come and go, and users who are away at first.
+        package var guests: Int?
+        package var away: Int?
+        /// Comings, goings and cuts in a second.
+        package var changesPerSecond: Double?
 
         package init() {}
+
+        /// Devices that are connected.
+        package var sessions: Int { self.connected * (self.devicesPerUser ?? 1) }
 
         private enum CodingKeys: String, CodingKey {
             case edges, scenario, users, conversations, senders, connected, seed
@@ -48,6 +64,11 @@ package struct RunReport: Sendable, Codable {
             case eventLoops = "event_loops"
             case allowedFailures = "allowed_failures"
             case stormSeconds = "storm_at_seconds"
+            case subprotocol = "protocol"
+            case devicesPerUser = "devices_per_user"
+            case directPercent = "direct_percent"
+            case processes, guests, away
+            case changesPerSecond = "changes_per_second"
         }
     }
 
@@ -142,12 +163,30 @@ package struct RunReport: Sendable, Codable {
     /// In the scenario of that name.
     package var storm: StormRule?
     package var audit = AuditResult()
+    // Reports of earlier versions have none of the following.
+    /// From the begin of a connection to the end of its authentication, before the sending.
+    package var connectLatency: LatencySummary?
+    /// Of the edges that were watched.
+    package var sessionMemory: [SessionMemory]?
+    /// Warm-up and measured time of all that was sent, from the start on.
+    package var plannedSeconds: Double?
+    package var ramp: RampReport?
+    /// In the scenarios of these names.
+    package var churn: ChurnFigures?
+    package var sync: SyncFigures?
+    /// Whether it was ended at the first violation, so that nothing was waited for.
+    package var isCutShort: Bool?
     package var verdict = Verdict.held
 
     package init() {}
 
     private enum CodingKeys: String, CodingKey {
-        case program, run, machine, settings, counts, pauses, sessions, returns, memory, storm, audit, verdict
+        case program, run, machine, settings, counts, pauses, sessions, returns, memory, storm, audit, verdict, ramp,
+            churn, sync
+        case connectLatency = "connect_latency"
+        case sessionMemory = "session_memory"
+        case plannedSeconds = "planned_seconds"
+        case isCutShort = "cut_short"
         case formatVersion = "format_version"
         case commandLine = "command_line"
         case startedAt = "started_at"

@@ -22,7 +22,10 @@ package struct SummaryTable {
         self.writeHead()
         self.writeCounts()
         self.writeLatencies()
+        self.writeRamp()
         self.writeSessions()
+        self.writeConnects()
+        self.writeChanges()
         self.writeReturns()
         self.writeNodes()
         self.writeMemory()
@@ -34,9 +37,13 @@ package struct SummaryTable {
         let settings = self.report.settings
         let edges = settings.edges.count == 1 ? "1 edge" : "\(settings.edges.count) edges"
         self.lines.append("trunkline-load, run \(self.report.run), seed \(settings.seed)")
+        let devices = settings.devicesPerUser ?? 1
+        let upTo = settings.scenario == .mixed ? "up to " : ""
+        let processes = settings.processes ?? 1
         self.lines.append(
-            "\(settings.scenario.rawValue): \(settings.users) users on \(edges), \(settings.conversations) conversations of "
-                + "\(settings.groupSize), bodies of \(settings.bodyBytes) bytes"
+            "\(settings.scenario.rawValue): \(settings.users) users\(devices > 1 ? " with \(devices) devices" : "") on \(edges), "
+                + "\(settings.conversations) conversations of \(upTo)\(settings.groupSize), bodies of \(settings.bodyBytes) bytes, "
+                + "\(settings.subprotocol ?? "json")\(processes > 1 ? ", \(processes) processes" : "")"
         )
         self.lines.append(
             "\(Self.number(settings.messagesPerSecond, digits: 1)) messages/s for "
@@ -115,6 +122,11 @@ package struct SummaryTable {
                 "audit: held. \(audit.acknowledged) acknowledged messages in \(audit.conversations) conversations, "
                     + "each at every receiver once, in order"
             )
+            if let count = audit.notCompared, count > 0 {
+                self.lines.append(
+                    "  of \(count) deliveries to devices that were far behind only order and bodies were looked at"
+                )
+            }
             if audit.deliveriesToAbsent > 0 {
                 self.lines.append(
                     "  but for \(audit.deliveriesToAbsent) deliveries to devices that were not connected at the end"
@@ -126,18 +138,19 @@ package struct SummaryTable {
                 self.lines.append("  \(kind): \(count)")
             }
             for violation in audit.violations.prefix(Self.violationsShownMax) {
-                let seq = violation.seq.map { " seq \($0)" } ?? ""
-                let user = violation.user.map { " user \($0)" } ?? ""
-                self.lines.append(
-                    "  conversation \(violation.conversation)\(seq)\(user): \(violation.kind.rawValue): \(violation.detail)"
-                )
+                self.lines.append("  \(violation.line)")
             }
             let left = audit.violationCount - min(audit.violationCount, Self.violationsShownMax)
             if left > 0 { self.lines.append("  and \(left) more") }
         }
+        if self.report.isCutShort == true {
+            self.lines.append(
+                "cut short by --fail-fast: what was under way was not waited for, histories were not read"
+            )
+        }
         if self.report.verdict == .belowPlan {
             self.lines.append(
-                "below plan: messages failed for good, the rate was not reached, or sessions stayed away"
+                "below plan: messages failed for good, the rate was not reached, sessions stayed away, or no step held"
             )
         }
     }

@@ -8,10 +8,11 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
     case violated = 1
     /// The command line is wrong.
     case usage = 2
-    /// Users, conversations or connections could not be made, or the files of the report not be written.
+    /// Users, conversations or connections could not be made, a process of the load generator was lost, or the files of
+    /// the report could not be written.
     case setupFailed = 3
     /// The audit held, and more messages failed than were allowed, or they could not be sent at the planned rate, or
-    /// sessions were not connected at the end, so that nobody can say what they would have got.
+    /// sessions were not connected at the end, so that nobody can say what they would have got, or no step of a ramp held.
     case belowPlan = 4
     /// The audit held, and the storm was not as ``StormRule`` wants it.
     case stormFailed = 5
@@ -23,12 +24,14 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
     }
 
     /// - Parameters:
+    ///   - ramp: Its steps are beyond what is borne, so failures and lateness are part of what it finds.
     ///   - failures: Messages that failed for good.
     ///   - lateness: Nanoseconds by which the sending of the last message was late.
     ///   - stormFindings: Of ``StormRule/findings(_:_:)``.
     package init(
         audit: AuditResult,
         stormFindings: [String] = [],
+        ramp: RampReport? = nil,
         failures: Int,
         failuresAllowed: Int,
         lateness: Int64,
@@ -38,6 +41,8 @@ package enum Verdict: Int32, Sendable, Codable, CaseIterable {
             self = .violated
         } else if !stormFindings.isEmpty {
             self = .stormFailed
+        } else if let ramp {
+            self = ramp.knee == nil || audit.deliveriesToAbsent > 0 ? .belowPlan : .held
         } else if failures > failuresAllowed || audit.deliveriesToAbsent > 0
             || lateness > Self.latenessAllowed(plannedNanoseconds: plannedNanoseconds)
         {

@@ -100,9 +100,36 @@ package struct ReturnTracker: Sendable {
         self.timeBack.merge(other.timeBack)
     }
 
-    package var summary: ReturnFigures {
+    package var outcome: ReturnOutcome {
         var figures = self.figures
         figures.sessionsRateLimited = self.toldToWait.count
+        return ReturnOutcome(figures: figures, timeBack: self.timeBack)
+    }
+
+    package var summary: ReturnFigures { self.outcome.summary }
+}
+
+/// What one process knows of the returns of its sessions, to be put together with what others know.
+package struct ReturnOutcome: Sendable, Codable {
+    private var figures = ReturnFigures()
+    private var timeBack = LatencyRecorder()
+
+    package init() {}
+
+    fileprivate init(figures: ReturnFigures, timeBack: LatencyRecorder) {
+        self.figures = figures
+        self.timeBack = timeBack
+    }
+
+    package mutating func merge(_ other: ReturnOutcome) {
+        let limited = self.figures.sessionsRateLimited + other.figures.sessionsRateLimited
+        self.figures += other.figures
+        self.figures.sessionsRateLimited = limited
+        self.timeBack.merge(other.timeBack)
+    }
+
+    package var summary: ReturnFigures {
+        var figures = self.figures
         figures.timeBack = self.timeBack.summary
         return figures
     }
