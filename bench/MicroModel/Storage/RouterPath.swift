@@ -76,6 +76,8 @@ struct RouterPath {
                 queuedBytesMax: 1 << 30,
                 batchMessagesMax: self.settings.batch,
                 batchBytesMax: 1 << 30,
+                // As `timeouts.commit_interval` is by default.
+                beginInterval: .milliseconds(2),
                 conversationsMax: 50_000,
                 receiptMembersMax: 64
             ),
