@@ -53,18 +53,15 @@ struct RouterPath {
         // One batch is stored while the next one waits.
         for feed in feeds { feed.begin(underWay: 2 * self.settings.batch) }
         usleep(UInt32(self.settings.warmUpSeconds * 1e6))
-        func stored() -> Int { feeds.reduce(0) { $0 + $1.storedCount } }
-        let (begin, before, commitsBefore) = (ContinuousClock.now, stored(), effects.count)
+        let (begin, before) = (ContinuousClock.now, effects.counts)
         usleep(UInt32(self.settings.seconds * 1e6))
-        let (end, after, commitsAfter) = (ContinuousClock.now, stored(), effects.count)
+        let (end, after) = (ContinuousClock.now, effects.counts)
         for feed in feeds { feed.end() }
         if let failure = feeds.compactMap(\.firstFailure).first {
             throw StorageBenchmarkError("the router's path: \(failure)")
         }
-        return (
-            Double(after - before) / ((end - begin) / .seconds(1)),
-            Double(after - before) / Double(max(1, commitsAfter - commitsBefore))
-        )
+        let rows = Double(after.rows - before.rows)
+        return (rows / ((end - begin) / .seconds(1)), rows / Double(max(1, after.commits - before.commits)))
     }
 
     private func writer(_ index: Int, _ effects: CountedCommits, _ metrics: WriterMetrics) -> ShardWriter {
@@ -89,14 +86,23 @@ struct RouterPath {
     }
 }
 
-/// Where the parcels of the commits end: each commit has one call.
+/// Where the parcels of the commits end: each commit has one call, with a parcel for each row. Both are counted
+/// together, so that one divided by the other is right at any moment.
 private final class CountedCommits: WriterEffects {
-    private let commits = Atomic(0)
+    struct Counts {
+        var commits = 0
+        var rows = 0
+    }
 
-    var count: Int { self.commits.load(ordering: .relaxed) }
+    private let state = Mutex(Counts())
+
+    var counts: Counts { self.state.withLock { $0 } }
 
     func deliver(_ parcels: [Parcel]) {
-        self.commits.add(1, ordering: .relaxed)
+        self.state.withLock { counts in
+            counts.commits += 1
+            counts.rows += parcels.count
+        }
     }
 
     func outboxGrew(shard: String, entries: [Int64], completion: @escaping @Sendable () -> Void) { completion() }
@@ -111,7 +117,6 @@ private final class Feed: Sendable {
     private let body: String
     private let ids = MessageIDs()
     private let sent = Atomic(0)
-    private let stored = Atomic(0)
     private let isEnding = Atomic(false)
     private let failure = Mutex<String?>(nil)
 
@@ -121,7 +126,6 @@ private final class Feed: Sendable {
         self.body = body
     }
 
-    var storedCount: Int { self.stored.load(ordering: .relaxed) }
     var firstFailure: String? { self.failure.withLock { $0 } }
 
     func begin(underWay: Int) {
@@ -160,7 +164,6 @@ private final class Feed: Sendable {
             let reason = (try? FailureBody(decoding: payload))?.failure.message ?? "\(status)"
             return self.failure.withLock { $0 = $0 ?? reason }
         }
-        self.stored.add(1, ordering: .relaxed)
         guard !self.isEnding.load(ordering: .relaxed) else { return }
         self.sendNext()
     }
