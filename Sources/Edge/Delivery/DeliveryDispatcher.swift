@@ -140,18 +140,25 @@ final class DeliveryDispatcher: Sendable {
         // Read before the index is: what comes meanwhile has it looked up once more.
         let generation = self.index.generation
         let marks = events.map(\.audience)
-        var placements = self.collected.withLock { collected in
-            marks.map { $0.flatMap { collected.placements.found($0, generation) } }
+        // Small conversations have none, and nothing is remembered of them.
+        let hasMarks = marks.contains { $0 != nil }
+        var placements = [[Int: [UserID]]?](repeating: nil, count: events.count)
+        if hasMarks {
+            placements = self.collected.withLock { collected in
+                marks.map { $0.flatMap { collected.placements.found($0, generation) } }
+            }
         }
         let missing = events.indices.filter { placements[$0] == nil }
         guard !missing.isEmpty else { return placements.compactMap { $0 } }
         let (lists, places) = Self.recipientLists(missing.map { events[$0] })
         let placement = self.index.place(lists)
         for (index, place) in zip(missing, places) { placements[index] = placement.byLoop[place] }
-        self.collected.withLock { collected in
-            for index in missing {
-                guard let mark = marks[index], let found = placements[index] else { continue }
-                collected.placements.remember(found, size: events[index].recipients.count, mark, generation)
+        if hasMarks {
+            self.collected.withLock { collected in
+                for index in missing {
+                    guard let mark = marks[index], let found = placements[index] else { continue }
+                    collected.placements.remember(found, size: events[index].recipients.count, mark, generation)
+                }
             }
         }
         self.report(absent: placement.absent, to: router)

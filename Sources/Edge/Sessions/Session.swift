@@ -70,11 +70,12 @@ struct Session: Sendable {
         self.lastPing = now
     }
 
-    /// The owner while the session gets events.
+    /// Whether the session gets events.
     var isOpen: Bool {
         if case .open = self.state { true } else { false }
     }
 
+    /// The owner while the session gets events.
     var openOwner: Owner? {
         if case .open(let owner, _) = self.state { owner } else { nil }
     }

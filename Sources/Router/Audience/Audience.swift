@@ -84,6 +84,8 @@ package struct Audience {
                 self.drop(parcel.conversation)
                 return (resolving.waiting + [parcel]).flatMap { self.broadcast($0) }
             }
+            // Taken out, so that what waits grows in place.
+            self.entries[parcel.conversation] = nil
             resolving.waiting.append(parcel)
             self.waitingParcels += 1
             self.entries[parcel.conversation] = .resolving(resolving)

@@ -79,9 +79,14 @@ package struct ReportPage {
 
     private var subtitle: String {
         let settings = self.report.settings
+        let rate = FigureText.trimmed(settings.messagesPerSecond)
+        let senders = settings.senders < settings.groupSize ? ", \(settings.senders) of them sending" : ""
+        let upTo = settings.scenario == .mixed ? "up to " : ""
         return "\(settings.scenario.rawValue): \(FigureText.count(settings.users)) users on \(settings.edges.count) "
             + "\(settings.edges.count == 1 ? "edge" : "edges"), \(FigureText.count(settings.conversations)) conversations "
-            + "of \(FigureText.count(settings.groupSize))\(settings.senders < settings.groupSize ? ", \(settings.senders) of them sending" : ""), \(FigureText.trimmed(settings.messagesPerSecond)) messages/s offered for "
+            + "of \(upTo)\(FigureText.count(settings.groupSize))\(senders), "
+            + (self.report.ramp == nil
+                ? "\(rate) messages/s offered for " : "a ramp from \(rate) messages/s, each step ")
             + FigureText.span(settings.durationSeconds)
     }
 

@@ -46,7 +46,8 @@ package struct SummaryTable {
                 + "\(settings.subprotocol ?? "json")\(processes > 1 ? ", \(processes) processes" : "")"
         )
         self.lines.append(
-            "\(Self.number(settings.messagesPerSecond, digits: 1)) messages/s for "
+            (self.report.ramp == nil ? "" : "a ramp from ")
+                + "\(Self.number(settings.messagesPerSecond, digits: 1)) messages/s\(self.report.ramp == nil ? " for" : ", each step") "
                 + "\(Self.number(settings.durationSeconds, digits: 1)) s after "
                 + "\(Self.number(settings.warmUpSeconds, digits: 1)) s of warm-up; "
                 + "setup \(Self.number(self.report.setupSeconds, digits: 1)) s, "
