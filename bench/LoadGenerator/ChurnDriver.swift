@@ -116,6 +116,7 @@ actor ChurnDriver {
                 await self.noteMissing(user, conversation)
                 break
             }
+            // To the next look; it ends early when the run is stopped.
             try? await Task.sleep(for: Self.look)
         }
         self.inside[user] = nil
@@ -169,6 +170,7 @@ actor ChurnDriver {
                 self.outcome.failures[error.name, default: 0] += 1
             }
             guard !self.isStopping else { return false }
+            // The change was refused, and is asked for again a little later.
             try? await Task.sleep(for: Self.look)
         }
     }

@@ -112,6 +112,7 @@ actor LocalCrew: Crew {
                 )
             }
             self.progress.show("setup: \(open) of \(sessions) sessions connected")
+            // To the next look: each loop has to be asked, and is busy connecting.
             try await Task.sleep(for: .milliseconds(20))
         }
     }

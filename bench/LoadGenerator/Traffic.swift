@@ -66,6 +66,7 @@ struct Traffic {
             }
             self.tell(state)
             if state.hasSentAll, self.elapsed >= stretch.end { return }
+            // The loops send and receive by themselves; this is to the next look at them.
             try await Task.sleep(for: .nanoseconds(Self.look.nanoseconds))
         }
     }
@@ -141,6 +142,7 @@ struct Traffic {
                 "drain: \(state.unanswered) messages unanswered, \(incomplete) conversations of devices incomplete"
                     + (state.away > 0 ? ", \(state.away) sessions away" : "")
             )
+            // The loops send and receive by themselves; this is to the next look at them.
             try await Task.sleep(for: .nanoseconds(Self.look.nanoseconds))
         }
         return false

@@ -68,7 +68,8 @@ final class WriterThread: Sendable {
                 notBefore: lastBegan + self.bounds.beginInterval
             )
             guard let work else { break }
-            lastBegan = .now()
+            // Looking in vain is no transaction: what comes next must not wait for it.
+            if !work.isEmpty { lastBegan = .now() }
             var turn = state.writer.begin(self.ticketed(work, &state), self.circumstances)
             self.carryOut(turn.effects, &state)
             while let call = turn.call {

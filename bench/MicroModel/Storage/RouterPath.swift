@@ -52,6 +52,7 @@ struct RouterPath {
         }
         // One batch is stored while the next one waits.
         for feed in feeds { feed.begin(underWay: 2 * self.settings.batch) }
+        // A thread of its own rests for the time of the measurement, while the writers work.
         usleep(UInt32(self.settings.warmUpSeconds * 1e6))
         let (begin, before) = (ContinuousClock.now, effects.counts)
         usleep(UInt32(self.settings.seconds * 1e6))
