@@ -12,7 +12,6 @@ extension LoadCommand {
     private static let sessionsMax = 18_000
     private static let usersMax = 200_000
     private static let eventLoopsMax = 64
-    private static let processesMax = 64
     private static let devicesMax = 16
 
     private func require(_ holds: Bool, _ message: String) throws {
@@ -30,7 +29,10 @@ extension LoadCommand {
         )
         try self.require((1...256).contains(self.setupConcurrency), "--setup-concurrency is 1 to 256.")
         try self.require(self.allowFailures >= 0, "--allow-failures is not negative.")
-        try self.require((1...Self.processesMax).contains(self.processes), "--processes is 1 to \(Self.processesMax).")
+        try self.require(
+            (1...SignalForwarding.processesMax).contains(self.processes),
+            "--processes is 1 to \(SignalForwarding.processesMax)."
+        )
         try self.validateForeignOptions()
         try self.validatePopulation()
         try self.validateRamp()

@@ -16,6 +16,9 @@ enum SignalForwarding {
         return places
     }()
 
+    /// To be called before a signal can be forwarded.
+    static func prepare() { _ = Self.processes }
+
     static func add(_ process: pid_t) {
         for place in 0..<Self.processesMax where Self.processes[place] == 0 {
             Self.processes[place] = process

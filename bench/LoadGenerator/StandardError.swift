@@ -51,6 +51,8 @@ enum StandardError {
     }()
 
     private static func handleSignals(_ handler: @escaping @convention(c) (Int32) -> Void) {
+        // What is made on its first use must not be made inside a handler.
+        SignalForwarding.prepare()
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { signal(number, handler) }
     }
 }
