@@ -28,6 +28,7 @@ extension LoadCommand {
             "--event-loops is 1 to \(Self.eventLoopsMax)."
         )
         try self.require((1...256).contains(self.setupConcurrency), "--setup-concurrency is 1 to 256.")
+        try self.require((1...10_000).contains(self.connectConcurrency), "--connect-concurrency is 1 to 10000.")
         try self.require(self.allowFailures >= 0, "--allow-failures is not negative.")
         try self.require(
             (1...SignalForwarding.processesMax).contains(self.processes),

@@ -155,6 +155,9 @@ struct LoadCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Requests at once while users and conversations are made.", valueName: "n"))
     var setupConcurrency = 8
 
+    @Option(help: ArgumentHelp("Sessions that each event loop opens at a time, before the sending.", valueName: "n"))
+    var connectConcurrency = 32
+
     @Option(
         help: ArgumentHelp("How long all sessions may take to connect. (default: 60s)", valueName: "time"),
         transform: Self.span

@@ -10,9 +10,6 @@ import TrunklineClient
 ///
 /// Everything is touched on that loop only; whoever is elsewhere asks through `LoopHandle`.
 final class LoadLoop {
-    /// Sessions that are being opened at once.
-    static let openingSessionsMax = 32
-
     struct Shared: Sendable {
         var topology: Topology
         var seed: UInt64
@@ -21,6 +18,8 @@ final class LoadLoop {
         var population: Population
         var http: TrunklineHTTP
         var sessionSettings: TrunklineSession.Settings
+        /// Sessions that a loop opens at a time.
+        var openingSessionsMax: Int
     }
 
     let number: Int
@@ -107,7 +106,7 @@ final class LoadLoop {
     // MARK: - Sessions
 
     func openSessions() {
-        while self.opening.count < Self.openingSessionsMax, let device = self.devicesToOpen.popLast() {
+        while self.opening.count < self.shared.openingSessionsMax, let device = self.devicesToOpen.popLast() {
             self.opening[device] = .now()
             self.makeSession(device, self.shared.population.credentials[device], after: 0).start()
         }

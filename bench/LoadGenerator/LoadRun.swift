@@ -145,6 +145,7 @@ struct LoadRun {
         report.settings.devicesPerUser = self.command.devicesPerUser
         report.settings.directPercent = self.command.scenario == .mixed ? self.command.directPercent : nil
         report.settings.processes = self.command.processes
+        report.settings.connectConcurrency = self.command.connectConcurrency
         report.settings.guests = self.command.scenario == .churn ? self.command.guestsPerGroup : nil
         report.settings.changesPerSecond = self.command.scenario == .churn ? self.command.changesPerSecond : nil
         report.settings.away = self.command.scenario == .sync ? self.command.awayPerGroup : nil

@@ -87,7 +87,8 @@ actor LocalCrew: Crew {
             bodies: BodyText(bytes: self.command.bodyBytes, seed: self.command.seed),
             population: population,
             http: self.http,
-            sessionSettings: sessionSettings
+            sessionSettings: sessionSettings,
+            openingSessionsMax: self.command.connectConcurrency
         )
     }
 

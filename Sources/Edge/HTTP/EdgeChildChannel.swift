@@ -34,6 +34,7 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTPConnection> {
         channel.eventLoop.makeCompletedFuture {
             try channel.syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
+            try channel.holdNoReceiveBuffers()
             let outcome = try self.addHandlers(to: channel) { try self.becomeHTTP($0) }
             return HTTPConnection(channel: channel, outcome: outcome)
         }

@@ -32,7 +32,7 @@ extension PresenceService {
         guard !unknown.isEmpty else {
             return self.watchAnswered(watcher, id, known, asked: [])
         }
-        loop.eventLoop.makeFutureWithTask {
+        loop.eventLoop.makeFutureWithLoopTask {
             await self.ask(unknown, for: watcher, id, known)
         }.whenComplete { _ in }
     }
@@ -118,7 +118,7 @@ extension PresenceService {
     }
 
     func verify(_ verification: PresenceWatches.Verification) {
-        self.eventLoop.makeFutureWithTask {
+        self.eventLoop.makeFutureWithLoopTask {
             let verdict: PresenceWatches.Verdict =
                 switch await self.members(of: verification.conversation, for: verification.actor) {
                 case .success(let members): .members(members)

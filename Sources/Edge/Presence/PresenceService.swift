@@ -171,7 +171,7 @@ final class PresenceService: Sendable {
         _ fields: ClientCommand.SetStatus,
         completion: @escaping @Sendable (Result<StatusBody, Failure>) -> Void
     ) {
-        self.eventLoop.makeFutureWithTask {
+        self.eventLoop.makeFutureWithLoopTask {
             do throws(Failure) {
                 completion(.success(try await self.routers.setStatus(of: user, fields)))
             } catch {

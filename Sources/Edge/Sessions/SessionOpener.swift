@@ -67,7 +67,7 @@ final class SessionOpener: SessionOpening {
         if let replaced = self.index.reserve(owner.user, owner.device, session, loop: loop) {
             self.closeLocal(replaced, .replaced)
         }
-        eventLoop.makeFutureWithTask { await self.makeKnown(owner.user, owner.device, session) }
+        eventLoop.makeFutureWithLoopTask { await self.makeKnown(owner.user, owner.device, session) }
             .whenSuccess(completion)
     }
 
@@ -81,7 +81,7 @@ final class SessionOpener: SessionOpening {
         case .releasedLast:
             self.announcer.detached(owner.user)
         }
-        return eventLoop.makeFutureWithTask {
+        return eventLoop.makeFutureWithLoopTask {
             await self.keeper.unregister(owner.user, owner.device, session)
         }
     }

@@ -150,7 +150,7 @@ extension SessionHandler {
         let (gate, loop, session, routers) = (self.services.syncGate, self.loop, self.id, self.services.routers)
         let (user, request, token, number) = (run.owner.user, run.request, run.token, run.number)
         gate.enter {
-            let answer = loop.eventLoop.makeFutureWithTask { () -> SessionSync.Answer.Content? in
+            let answer = loop.eventLoop.makeFutureWithLoopTask { () -> SessionSync.Answer.Content? in
                 switch action {
                 case .ask:
                     return .changes(

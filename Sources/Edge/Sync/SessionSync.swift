@@ -51,7 +51,8 @@ final class SessionSync {
 
     enum State {
         case awaited(until: NIODeadline)
-        case running(Run)
+        /// Indirect, because a run is large, and rare beside the sessions that have none.
+        indirect case running(Run)
         case settling(floors: [ConversationID: UInt64], positions: [Incarnation: UInt64], notBefore: NIODeadline)
         case live
     }

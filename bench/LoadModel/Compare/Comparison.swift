@@ -104,6 +104,7 @@ package struct Comparison: Sendable {
         compare("changes per second", .incomparable) { FigureText.trimmed($0.settings.changesPerSecond ?? 0) }
         compare("members of a group that are away", .incomparable) { FigureText.count($0.settings.away ?? 0) }
         compare("processes of the generator", .incomparable) { FigureText.count($0.settings.processes ?? 1) }
+        compare("sessions that connect at a time", .noted) { FigureText.count($0.settings.connectConcurrency ?? 32) }
         compare("ramp", .incomparable) { $0.ramp?.terms ?? "none" }
         compare("body bytes", .incomparable) { FigureText.count($0.settings.bodyBytes) }
         compare("edges", .incomparable) { FigureText.count($0.settings.edges.count) }

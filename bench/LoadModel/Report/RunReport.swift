@@ -48,6 +48,8 @@ package struct RunReport: Sendable, Codable {
         package var away: Int?
         /// Comings, goings and cuts in a second.
         package var changesPerSecond: Double?
+        /// Sessions that each event loop opened at a time.
+        package var connectConcurrency: Int?
 
         package init() {}
 
@@ -67,6 +69,7 @@ package struct RunReport: Sendable, Codable {
             case subprotocol = "protocol"
             case devicesPerUser = "devices_per_user"
             case directPercent = "direct_percent"
+            case connectConcurrency = "connect_concurrency"
             case processes, guests, away
             case changesPerSecond = "changes_per_second"
         }
