@@ -45,6 +45,9 @@ extension ClusterSettings {
         package var mesh = SecretSource.environment("")
         /// Signs access tokens.
         package var token = SecretSource.environment("")
+        /// Show how nodes are through the admin interface; and change it.
+        package var adminRead: SecretSource?
+        package var adminOperate: SecretSource?
     }
 
     package struct Redis: Sendable, Hashable {
@@ -72,6 +75,17 @@ extension ClusterSettings {
         package var mesh: NetworkAddress?
         /// Where an edge serves clients, and a router its health and metrics.
         package var http = NetworkAddress.unset
+        /// The host by which others reach it, where that is not the one that it listens on.
+        package var advertise: String?
+
+        /// Where other nodes dial it; nil for an edge.
+        package var meshToDial: NetworkAddress? { self.mesh.map(self.told) }
+        /// Where others ask it.
+        package var httpToAsk: NetworkAddress { self.told(self.http) }
+
+        private func told(_ address: NetworkAddress) -> NetworkAddress {
+            self.advertise.flatMap { NetworkAddress(host: $0, port: address.port) } ?? address
+        }
     }
 
     /// Bounds of queues, batches, frames and caches. Sizes are in bytes.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One thing that is wrong in `cluster.yaml`, the environment, or a secret.
+/// One thing that is wrong in `cluster.yaml`, the environment, the command line, or a secret.
 package struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
     package enum Place: Sendable, Hashable {
         /// Line from 1.
         case line(Int)
         /// The environment variable that the value came from.
         case variable(String)
+        /// The option of the command line.
+        case option(String)
     }
 
     /// The path of the key, as in `nodes[2].http`; empty for the file as a whole.
@@ -29,6 +31,7 @@ package struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible
             switch self.place {
             case .line(let line): "line \(line): "
             case .variable(let name): "environment \(name): "
+            case .option(let name): "\(name): "
             case nil: ""
             }
         return place + (self.path.isEmpty ? "" : "\(self.path): ") + "\(self.message); \(self.remedy)"

@@ -4,6 +4,8 @@
 package struct ResolvedSecrets: Sendable {
     package var mesh: Secret
     package var token: Secret
+    package var adminRead: Secret?
+    package var adminOperate: Secret?
     package var redisPassword: Secret?
     /// By the shard's name; only those that have a password of their own.
     package var shardPasswords: [String: Secret]
@@ -37,6 +39,12 @@ extension ClusterSettings {
         var reader = SecretReader(folder: self.folder, environment: environment)
         let mesh = reader.read(self.secrets.mesh, at: "secrets.mesh_secret", bytesMin: Self.secretBytesMin)
         let token = reader.read(self.secrets.token, at: "secrets.token_secret", bytesMin: Self.secretBytesMin)
+        let adminRead = self.secrets.adminRead.flatMap {
+            reader.read($0, at: "secrets.admin_read", bytesMin: Self.secretBytesMin, isText: true)
+        }
+        let adminOperate = self.secrets.adminOperate.flatMap {
+            reader.read($0, at: "secrets.admin_operate", bytesMin: Self.secretBytesMin, isText: true)
+        }
         let redis = self.redis.password.flatMap { reader.read($0, at: "redis.password", isText: true) }
         var shards: [String: Secret] = [:]
         for (index, shard) in self.shards.enumerated() where role != .edge {
@@ -46,7 +54,10 @@ extension ClusterSettings {
         guard reader.problems.isEmpty, let mesh, let token else {
             throw ConfigurationError(file: "secrets", problems: reader.problems)
         }
-        return ResolvedSecrets(mesh: mesh, token: token, redisPassword: redis, shardPasswords: shards)
+        var secrets = ResolvedSecrets(mesh: mesh, token: token, redisPassword: redis, shardPasswords: shards)
+        secrets.adminRead = adminRead
+        secrets.adminOperate = adminOperate
+        return secrets
     }
 }
 

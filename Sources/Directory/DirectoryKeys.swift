@@ -11,6 +11,7 @@ import Messaging
 /// | `trunkline:CLUSTER:refill:EDGE` | string | names the refill of that edge's entries that is under way |
 /// | `trunkline:CLUSTER:node:NAME` | string | `INCARNATION` and a JSON object: the lease of a node |
 /// | `trunkline:CLUSTER:nodes` | set | names of nodes that may have a lease |
+/// | `trunkline:CLUSTER:nodes-changed` | string | another one with every change of a lease, a renewal left out |
 struct DirectoryKeys: Sendable {
     private let prefix: String
 
@@ -19,6 +20,8 @@ struct DirectoryKeys: Sendable {
     }
 
     var nodes: String { "\(self.prefix)nodes" }
+
+    var nodesChanged: String { "\(self.prefix)nodes-changed" }
 
     func user(_ user: UserID) -> String { "\(self.prefix)user:\(user)" }
 

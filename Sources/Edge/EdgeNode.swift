@@ -2,7 +2,7 @@
 
 package import ClientProtocol
 package import ClusterConfiguration
-internal import Directory
+package import Directory
 package import Logging
 package import Mesh
 package import Messaging
@@ -15,7 +15,7 @@ internal import Wire
 
 /// One edge: its links to the routers, its sessions, and what both need. May be used from any thread.
 ///
-///     start() ──▶ (HTTP hands over WebSockets, REST asks `routers`) ──▶ beginDrain() ──▶ shutdown(within:)
+///     start() ──▶ (HTTP hands over WebSockets, REST asks `routers`) ──▶ beginStop() ──▶ shutdown(within:)
 ///
 /// It listens nowhere itself; connections come through ``acceptWebSocket(on:)``.
 package final class EdgeNode: WebSocketAcceptor {
@@ -23,18 +23,22 @@ package final class EdgeNode: WebSocketAcceptor {
     package let routers: RouterClient
     /// What this edge admits; the HTTP side asks it too.
     package let admission: AdmissionControl
-    private let peers: [MeshPeer]
+    private let book: Mutex<RouterBook>
+    private let watch: NodeWatch?
+    private let neighbours: NeighbourEdges
     private let settings: SessionSettings
     private let services: SessionServices
     private let loops: [SessionLoop]
     private let loopNumbers: [ObjectIdentifier: Int]
     private let keeper: RegistryKeeper
     private let logger: Logger
-    private let keeping = Mutex<Task<Void, Never>?>(nil)
+    private let keeping = Mutex<[Task<Void, Never>]>([])
 
     /// - Parameters:
     ///   - meshSecret: of the cluster.
     ///   - directory: the registry of sessions.
+    ///   - listedRouters: those that are known beforehand.
+    ///   - watch: tells of others.
     ///   - group: the event loops that connections will come on; they outlive the node.
     package init(
         settings: ClusterSettings,
@@ -42,6 +46,8 @@ package final class EdgeNode: WebSocketAcceptor {
         incarnation: Incarnation,
         meshSecret: [UInt8],
         directory: any SessionDirectory,
+        routers listedRouters: [RouterBook.Entry],
+        watch: NodeWatch?,
         verifier: any TokenVerifier,
         group: any EventLoopGroup,
         metrics registry: MetricsRegistry,
@@ -122,6 +128,25 @@ package final class EdgeNode: WebSocketAcceptor {
                 routers.tellAnyRouter(.displaceSession, displaced.encoded())
             }
         )
+        let admission = AdmissionControl(
+            settings.rates,
+            waitMax: settings.timeouts.admissionWait,
+            metrics: registry
+        )
+        let sessionSettings = SessionSettings(settings)
+        let services = SessionServices(
+            settings: sessionSettings,
+            routers: routers,
+            receipts: ReceiptSender(routers: routers, eventLoop: eventLoops[0], metrics: metrics),
+            verifier: verifier,
+            admission: admission,
+            opener: opener,
+            presence: presence,
+            metrics: metrics
+        )
+        let neighbours = NeighbourEdges(own: node.name)
+        let evacuation = Evacuation(loops: loops) { neighbours.addresses }
+        let edgeOperator = EdgeOperator(services: services, evacuation: evacuation)
         inbox.connect(
             MeshInbox.Receivers(
                 routing: routing,
@@ -142,6 +167,7 @@ package final class EdgeNode: WebSocketAcceptor {
                     .andAllComplete(loops.map { $0.settle(users) }, on: eventLoops[0])
                 },
                 progress: RouterProgress(loops: loops, onLoss: { presence.eventsMayBeLost() }),
+                operate: { edgeOperator.operate($0) },
                 displaced: { displaced in
                     guard displaced.edge == life.edge, displaced.incarnation == life.incarnation,
                         let current = index.current(displaced.user, displaced.device),
@@ -151,28 +177,14 @@ package final class EdgeNode: WebSocketAcceptor {
                 }
             )
         )
-        let admission = AdmissionControl(
-            settings.rates,
-            waitMax: settings.timeouts.admissionWait,
-            metrics: registry
-        )
         self.admission = admission
         self.mesh = mesh
         self.routers = routers
-        self.peers = settings.routers.compactMap { router in
-            router.mesh.map { MeshPeer(name: router.name, role: .router, host: $0.host, port: $0.port) }
-        }
-        self.settings = SessionSettings(settings)
-        self.services = SessionServices(
-            settings: self.settings,
-            routers: routers,
-            receipts: ReceiptSender(routers: routers, eventLoop: eventLoops[0], metrics: metrics),
-            verifier: verifier,
-            admission: admission,
-            opener: opener,
-            presence: presence,
-            metrics: metrics
-        )
+        self.book = Mutex(RouterBook(own: node.name, listed: listedRouters))
+        self.watch = watch
+        self.settings = sessionSettings
+        self.services = services
+        self.neighbours = neighbours
         self.loops = loops
         self.loopNumbers = Dictionary(
             uniqueKeysWithValues: eventLoops.enumerated().map { (ObjectIdentifier($1), $0) }
@@ -185,48 +197,68 @@ package final class EdgeNode: WebSocketAcceptor {
 
     /// Dials the routers and begins to keep the registry. Does not wait for either; see ``unreadyReasons``.
     package func start() {
-        self.mesh.setPeers(self.peers)
+        self.dialRouters()
         self.services.presence.start()
         for loop in self.loops {
             loop.start()
         }
         let keeper = self.keeper
         self.keeping.withLock { keeping in
-            guard keeping == nil else { return }
-            keeping = Task { await keeper.run() }
+            guard keeping.isEmpty else { return }
+            keeping = [Task { await keeper.run() }, Task { await self.watch?.run { self.leasesRead($0) } }]
         }
+    }
+
+    private func leasesRead(_ leases: [NodeLease]) {
+        self.neighbours.leasesRead(leases)
+        let linked = Set(self.mesh.linkedRouters)
+        if self.book.withLock({ $0.leasesRead(leases, linked: linked, now: .now) }) { self.dialRouters() }
+    }
+
+    private func dialRouters() {
+        let entries = self.book.withLock { $0.entries }
+        self.mesh.setPeers(entries.map { MeshPeer(name: $0.name, role: .router, host: $0.host, port: $0.port) })
     }
 
     /// Why the edge cannot serve clients at this moment; empty when it can.
     package var unreadyReasons: [String] {
         var reasons: [String] = []
-        if self.services.isDraining { reasons.append("this edge stops") }
+        switch self.services.mode {
+        case .open: break
+        case .draining: reasons.append("this edge is being drained")
+        case .stopping: reasons.append("this edge stops")
+        }
         if self.mesh.linkedRouters.isEmpty { reasons.append("there is no link to any router") }
         if !self.routers.routing.isComplete { reasons.append("it is not known which routers own the slots") }
         return reasons
     }
 
+    /// Whether an operator has it take nobody new.
+    package var isDraining: Bool { self.services.mode == .draining }
+
     /// From now on no session is accepted and no message taken from a WebSocket; those under way are answered.
-    package func beginDrain() {
-        self.services.beginDrain()
+    package func beginStop() {
+        self.services.enter(.stopping)
     }
 
     /// Has the clients go elsewhere, at a set rate, then takes the edge out of registry and mesh.
     ///
     /// - Parameter limit: after this time what is left is cut off.
     package func shutdown(within limit: Duration) async {
-        self.beginDrain()
+        self.beginStop()
         await self.closeSessions(until: .now + limit)
         for loop in self.loops {
             loop.cutOff()
         }
         let keeping = self.keeping.withLock { keeping in
-            defer { keeping = nil }
+            defer { keeping = [] }
             return keeping
         }
-        keeping?.cancel()
-        // A refill that is under way would set the marker again.
-        await keeping?.value
+        for task in keeping {
+            task.cancel()
+            // A refill that is under way would set the marker again, and a reading of the leases dial again.
+            await task.value
+        }
         await self.keeper.withdraw()
         self.services.presence.stop()
         await self.mesh.shutdown()

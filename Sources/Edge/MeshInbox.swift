@@ -24,6 +24,8 @@ final class MeshInbox: MeshDelegate {
         /// Completes when what was handed to the sessions of these users before has left this process.
         var settle: @Sendable ([UserID]) -> EventLoopFuture<Void>
         var progress: RouterProgress
+        /// Does what an operator wants.
+        var operate: @Sendable (OperateNode) -> Result<NodeReport, Failure>
         /// Closes a session of this edge that has a newer one elsewhere.
         var displaced: @Sendable (DisplaceSession) -> Void
     }
@@ -58,24 +60,37 @@ final class MeshInbox: MeshDelegate {
         self.receivers.withLock { $0 }?.progress.ownersChanged(owners)
     }
 
-    /// Routers ask edges one thing: whether what they sent has gone out.
+    /// Routers ask edges two things: whether what they sent has gone out, and what an operator wants.
     func meshRequest(_ request: InboundRequest) {
-        guard RequestKind(rawValue: request.kind) == .settleDeliveries,
-            let receivers = self.receivers.withLock({ $0 })
-        else {
-            return Self.refuse(request, Failure(.unknownType, "An edge answers no request of kind \(request.kind)."))
+        guard let receivers = self.receivers.withLock({ $0 }) else {
+            return Self.refuse(request, Failure(.unavailable, "This edge is starting."))
         }
         do throws(FieldError) {
-            let question = try SettleDeliveries(decoding: request.payload)
-            // What came before it in the same read is still being collected.
-            receivers.dispatcher.readComplete(from: request.peer.name)
-            receivers.dispatcher.membersLeft(question)
-            receivers.settle(question.users).whenComplete { _ in
-                request.reply(status: ResponseStatus.ok.rawValue, payload: ByteBuffer())
+            switch RequestKind(rawValue: request.kind) {
+            case .settleDeliveries:
+                self.settle(try SettleDeliveries(decoding: request.payload), request, receivers)
+            case .operateNode:
+                switch receivers.operate(try OperateNode(decoding: request.payload)) {
+                case .success(let report):
+                    request.reply(status: ResponseStatus.ok.rawValue, payload: report.encoded())
+                case .failure(let failure):
+                    Self.refuse(request, failure)
+                }
+            default:
+                Self.refuse(request, Failure(.unknownType, "An edge answers no request of kind \(request.kind)."))
             }
         } catch {
             receivers.dispatcher.malformed(error, from: request.peer.name)
             Self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
+    }
+
+    private func settle(_ question: SettleDeliveries, _ request: InboundRequest, _ receivers: Receivers) {
+        // What came before it in the same read is still being collected.
+        receivers.dispatcher.readComplete(from: request.peer.name)
+        receivers.dispatcher.membersLeft(question)
+        receivers.settle(question.users).whenComplete { _ in
+            request.reply(status: ResponseStatus.ok.rawValue, payload: ByteBuffer())
         }
     }
 

@@ -30,6 +30,7 @@ package final class RouterHub: Sendable {
         var requestTimeout: Duration
         var journal: ChangeJournal
         var teller: ProgressTeller
+        var operate: @Sendable (OperateNode) -> Result<NodeReport, Failure>
     }
 
     private let attached = Mutex<Parts?>(nil)
@@ -144,6 +145,9 @@ extension RouterHub: MeshDelegate {
         if kind == .displaceSession {
             return self.displace(request, parts)
         }
+        if kind == .operateNode {
+            return self.operate(request, parts)
+        }
         if kind == .syncChanges {
             return self.answerChanges(request, parts)
         }
@@ -171,6 +175,19 @@ extension RouterHub: MeshDelegate {
             let question = try SyncChanges(decoding: request.payload)
             let answer = parts.journal.answer(question, table: parts.routing.snapshot)
             request.reply(status: ResponseStatus.ok.rawValue, payload: answer.encoded())
+        } catch {
+            self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
+    }
+
+    private func operate(_ request: InboundRequest, _ parts: Parts) {
+        do throws(FieldError) {
+            switch parts.operate(try OperateNode(decoding: request.payload)) {
+            case .success(let report):
+                request.reply(status: ResponseStatus.ok.rawValue, payload: report.encoded())
+            case .failure(let failure):
+                self.refuse(request, failure)
+            }
         } catch {
             self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
         }

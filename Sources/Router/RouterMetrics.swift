@@ -19,6 +19,12 @@ enum RouterMetrics {
             help: "Calls that wait for a writer of the shard.",
             labels: ["shard"]
         )
+        let slots = registry.declare(
+            .gauge,
+            "trunkline_router_slots_owned",
+            help: "Slots of the shard that are this router's, by the newest view that it knows.",
+            labels: ["shard"]
+        )
         let conversations = registry.declare(
             .gauge,
             "trunkline_router_audiences",
@@ -67,6 +73,7 @@ enum RouterMetrics {
             presence.record(node.presence.currentCounts, node.typing.currentCounts, in: &sink)
             for (shard, count) in node.queuedCalls {
                 sink.record(queued, count, [shard])
+                sink.record(slots, node.routing.ownSlots(in: shard).count, [shard])
             }
             let counts = node.audienceCounts
             sink.record(conversations, counts.reduce(0) { $0 + $1.conversations })

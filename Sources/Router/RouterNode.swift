@@ -23,8 +23,8 @@ package final class RouterNode: Sendable {
         package var mesh: MeshSettings
         package var meshHost: String
         package var meshPort: Int
-        /// The other routers of the cluster.
-        package var peers: [MeshPeer]
+        /// The other routers of the cluster that are known beforehand; the leases tell of more.
+        package var routers: [RouterBook.Entry]
         package var shards: [ShardSession.Configuration]
         package var writersPerShard: Int
         package var readersPerShard: Int
@@ -53,7 +53,7 @@ package final class RouterNode: Sendable {
             mesh: MeshSettings,
             meshHost: String,
             meshPort: Int,
-            peers: [MeshPeer],
+            routers: [RouterBook.Entry],
             shards: [ShardSession.Configuration],
             writersPerShard: Int,
             readersPerShard: Int,
@@ -69,7 +69,7 @@ package final class RouterNode: Sendable {
             self.mesh = mesh
             self.meshHost = meshHost
             self.meshPort = meshPort
-            self.peers = peers
+            self.routers = routers
             self.shards = shards
             self.writersPerShard = writersPerShard
             self.readersPerShard = readersPerShard
@@ -98,6 +98,8 @@ package final class RouterNode: Sendable {
     private let dispatchers: [AudienceDispatcher]
     private let services: [String: RequestDispatcher.ShardServices]
     private let keepers: [String: ShardKeeper]
+    private let drain: RouterOperator
+    private let book: Mutex<RouterBook>
     private let tasks = Mutex<[Task<Void, Never>]>([])
 
     package init(
@@ -110,6 +112,7 @@ package final class RouterNode: Sendable {
     ) {
         let hub = RouterHub(logger: logger)
         self.configuration = configuration
+        self.book = Mutex(RouterBook(own: configuration.name, listed: configuration.routers))
         self.registry = registry
         self.leases = leases
         self.logger = logger
@@ -169,6 +172,8 @@ package final class RouterNode: Sendable {
             hub: hub,
             logger: logger
         )
+        let drain = RouterOperator(routing: self.routing, keepers: self.keepers)
+        self.drain = drain
         hub.attach(
             RouterHub.Parts(
                 mesh: self.mesh,
@@ -188,7 +193,8 @@ package final class RouterNode: Sendable {
                 keepers: self.keepers,
                 requestTimeout: configuration.requestTimeout,
                 journal: journal,
-                teller: self.teller
+                teller: self.teller,
+                operate: { drain.operate($0) }
             )
         )
         RouterMetrics.register(in: metrics, node: self)
@@ -274,7 +280,9 @@ package final class RouterNode: Sendable {
     // MARK: - Life
 
     /// How long a router that starts waits for the links of the others before it proposes itself.
-    private static let joinWaitMax: Duration = .seconds(1)
+    ///
+    /// Those that do not know it from their file find it with their next look at the leases.
+    private static let joinWaitMax: Duration = .seconds(2)
     /// How often it looks meanwhile. Links are made on many event loops, and only a start and an end wait for them: a
     /// look is cheaper than a way to be told.
     private static let linksLookInterval: Duration = .milliseconds(10)
@@ -284,7 +292,7 @@ package final class RouterNode: Sendable {
     package func start() async throws {
         let address = try await self.mesh.listen(host: self.configuration.meshHost, port: self.configuration.meshPort)
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
-        self.mesh.setPeers(self.configuration.peers)
+        self.dialRouters()
         self.teller.start()
         self.presence.start()
         for keeper in self.keepers.values {
@@ -306,6 +314,7 @@ package final class RouterNode: Sendable {
     private func awaitLinks() async {
         let end = ContinuousClock.now + Self.joinWaitMax
         guard let listing = try? await self.leases.leases() else { return }
+        self.leasesRead(listing.leases)
         let others = Set(listing.leases.map(\.name)).subtracting([self.configuration.name])
         while !Task.isCancelled, .now < end, !others.isSubset(of: self.links.names) {
             try? await Task.sleep(for: Self.linksLookInterval)
@@ -314,6 +323,7 @@ package final class RouterNode: Sendable {
 
     /// Why the router is not of full use; empty when it is.
     package func notReadyReasons() -> [String] {
+        guard !self.isDraining else { return ["this router is being drained"] }
         let table = self.routing.snapshot
         var reasons: [String] = []
         if table.map == nil {
@@ -329,11 +339,31 @@ package final class RouterNode: Sendable {
         return reasons
     }
 
+    /// Whether an operator has it own nothing.
+    package var isDraining: Bool { self.drain.isDraining }
+
+    /// Has a node do what an operator wants: this router itself, or one that it has a link to.
+    package func operate(_ order: OperateNode, on node: String) async -> Result<NodeReport, Failure> {
+        if node == self.configuration.name { return self.drain.operate(order) }
+        let answer = await withCheckedContinuation { continuation in
+            self.mesh.request(
+                kind: RequestKind.operateNode.rawValue,
+                slot: 0,
+                epoch: 0,
+                payload: order.encoded(),
+                to: node,
+                deadline: .now() + TimeAmount(self.configuration.requestTimeout)
+            ) { continuation.resume(returning: $0) }
+        }
+        return RouterOperator.report(of: node, answer)
+    }
+
     package var routingTable: RoutingTable { self.routing.snapshot }
 
     /// Hands the slots over, finishes what was accepted, and closes the links. Ends within about the time limit.
     package func shutdown(within limit: Duration) async {
         let end = ContinuousClock.now + limit
+        self.drain.beginStop()
         for keeper in self.keepers.values {
             keeper.leave()
         }
@@ -400,6 +430,7 @@ package final class RouterNode: Sendable {
     private func readLeasesOnce() async {
         do {
             let listing = try await self.leases.leases()
+            self.leasesRead(listing.leases)
             let renewedAgo = listing.leases.filter { $0.role == .router }.map { lease in
                 (
                     RouterLife(name: lease.name, incarnation: lease.incarnation.description),
@@ -410,6 +441,16 @@ package final class RouterNode: Sendable {
         } catch {
             self.witnesses.leasesRead(nil)
         }
+    }
+
+    private func leasesRead(_ leases: [NodeLease]) {
+        let linked = self.links.names
+        if self.book.withLock({ $0.leasesRead(leases, linked: linked, now: .now) }) { self.dialRouters() }
+    }
+
+    private func dialRouters() {
+        let entries = self.book.withLock { $0.entries }
+        self.mesh.setPeers(entries.map { MeshPeer(name: $0.name, role: .router, host: $0.host, port: $0.port) })
     }
 
     // MARK: - For metrics

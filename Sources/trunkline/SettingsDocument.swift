@@ -62,6 +62,7 @@ struct SettingsDocument: Encodable {
         case .standard: "default"
         case .file(let line): line.map { "file, line \($0)" } ?? "file"
         case .environment(let name): "environment \(name)"
+        case .option(let name): "option \(name)"
         }
     }
 }

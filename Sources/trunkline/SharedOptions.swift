@@ -24,8 +24,9 @@ struct SharedOptions: ParsableArguments {
         self.config ?? Self.environment[ClusterSettings.pathVariable] ?? ClusterSettings.standardPath
     }
 
-    func loadSettings() throws(ConfigurationError) -> ClusterSettings {
-        try ClusterSettings.load(path: self.path, environment: Self.environment)
+    /// - Parameter node: the node that the command line describes.
+    func loadSettings(node: NodeOptions? = nil) throws(ConfigurationError) -> ClusterSettings {
+        try ClusterSettings.load(path: self.path, environment: Self.environment, node: node)
     }
 
     /// - Parameter role: That of the node that needs them; nil for all secrets.

@@ -12,13 +12,14 @@ struct Trunkline: AsyncParsableCommand {
         discussion: """
             A cluster is described by one file, cluster.yaml. Every node is a process that reads this file and finds \
             itself in it by its name; the file says whether it is an edge (serves clients) or a router (owns slots, \
-            reads and writes Postgres).
+            reads and writes Postgres). Nodes that no file lists join with `trunkline run NAME --role …`.
 
             Examples:
               trunkline config check           is everything right, are the secrets there?
               trunkline migrate                bring all shards to this program's schema
               trunkline run edge-1             run one node until it is told to stop
               trunkline status                 what lives, what is ready
+              trunkline drain edge-1           empty it, then it is safe to stop
 
             Environment: every key of cluster.yaml can be set by a variable; `trunkline config reference` lists them.
 
@@ -26,7 +27,8 @@ struct Trunkline: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            RunCommand.self, MigrateCommand.self, StatusCommand.self, ConfigCommand.self, VersionCommand.self,
+            RunCommand.self, MigrateCommand.self, StatusCommand.self, DrainCommand.self, UndrainCommand.self,
+            RebalanceCommand.self, RingCommand.self, ConfigCommand.self, VersionCommand.self,
         ]
     )
 

@@ -156,6 +156,8 @@ enum Samples {
                 )
             ),
             .resync,
+            .reconnect(Reconnect(withinMilliseconds: 1500, edge: "10.0.0.7:8200")),
+            .reconnect(Reconnect(withinMilliseconds: 0)),
             .conversationUpdated(
                 ConversationHeader(
                     conversationID: Self.conversation,

@@ -203,6 +203,7 @@ struct RefusalTests {
                 role: edge
                 http: nowhere
               - just text
+              - {name: router-1, role: router, mesh: 127.0.0.1:7101, http: 127.0.0.1:8101}
             limits:
               batch_messages: 0
               batch_massages: 1
@@ -224,20 +225,14 @@ struct RefusalTests {
         #expect(error.description.split(separator: "\n").count == 13)
     }
 
-    @Test("Empty lists and missing roles")
-    func roles() throws {
-        let noEdge = Fixture.minimal(
-            replacing: "  - name: edge-1\n    role: edge\n    http: 127.0.0.1:8201\n",
-            with: ""
-        )
-        #expect(try Fixture.problem(noEdge).message == "there is no edge")
-        let noRouter = Fixture.minimal(
-            replacing: "role: router\n    mesh: 127.0.0.1:7101\n",
-            with: "role: edge\n"
-        )
-        #expect(try Fixture.problem(noRouter).message == "there is no router")
-        let problems = Fixture.problems("cluster: a\nredis: {url: \"redis://h\"}\n")
-        #expect(problems.map(\.path).sorted() == ["nodes", "shards"])
+    @Test("A file may say only where Redis is; a router needs shards all the same")
+    func emptyLists() throws {
+        let redisOnly = "cluster: a\nredis: {url: \"redis://h\"}\n"
+        #expect(Fixture.problems(redisOnly) == [])
+        let router = redisOnly + "nodes: [{name: r, role: router, mesh: \"h:1\", http: \"h:2\"}]\n"
+        #expect(try Fixture.problem(router).path == "shards")
+        let edge = redisOnly + "nodes: [{name: e, role: edge, http: \"h:2\"}]\n"
+        #expect(Fixture.problems(edge) == [])
     }
 
     @Test(

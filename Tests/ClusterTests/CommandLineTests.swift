@@ -8,7 +8,7 @@ extension ClusterTests {
     @Suite("The command line")
     struct CommandLineTests {
         /// Runs the program to its end. Returns its exit status and what it wrote.
-        private static func run(
+        static func run(
             _ arguments: [String],
             _ cluster: TestCluster,
             _ changes: [String: String] = [:]

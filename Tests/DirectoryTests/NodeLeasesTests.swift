@@ -3,6 +3,7 @@
 import Directory
 import Messaging
 import Redis
+import Synchronization
 import TestSupport
 import Testing
 
@@ -38,6 +39,59 @@ struct NodeLeasesTests {
         edge.state = .draining
         #expect(try await fixture.leases.renewLease(edge, timeToLive: .seconds(60)) == .held)
         #expect(try await fixture.leases.leases().leases == [edge, router])
+        await fixture.connection.shutdown()
+    }
+
+    @Test("The mark differs after every change of a lease, and after an emptied Redis, but not after a renewal")
+    func changeMark() async throws {
+        let fixture = try await DirectoryFixture()
+        let leases = fixture.leases
+        var marks: [String?] = [try await leases.changeMark()]
+        #expect(marks == [nil])
+        var edge = self.lease("edge-1", .edge, state: .starting)
+        func renew(_ lease: NodeLease, for time: Duration = .seconds(60)) async throws {
+            #expect(try await leases.renewLease(lease, timeToLive: time) == .held)
+        }
+        try await renew(edge)
+        marks.append(try await leases.changeMark())
+        try await renew(edge)
+        #expect(try await leases.changeMark() == marks.last)
+        edge.state = .ready
+        try await renew(edge)
+        marks.append(try await leases.changeMark())
+        // One whose end is found by whoever reads the leases.
+        try await renew(self.lease("router-1"), for: .milliseconds(100))
+        marks.append(try await leases.changeMark())
+        try await eventually("its end") { try await leases.leases().leases == [edge] }
+        marks.append(try await leases.changeMark())
+        #expect(try await leases.releaseLease(name: "edge-1", incarnation: edge.incarnation))
+        marks.append(try await leases.changeMark())
+        _ = try await fixture.send("FLUSHALL")
+        #expect(try await leases.changeMark() == nil)
+        try await renew(edge)
+        marks.append(try await leases.changeMark())
+        #expect(Set(marks.map { $0 ?? "" }).count == marks.count, "\(marks)")
+        await fixture.connection.shutdown()
+    }
+
+    @Test("A watch tells of nodes that come and go, and of nothing while Redis is away")
+    func watch() async throws {
+        let fixture = try await DirectoryFixture()
+        let seen = Mutex<[[String]]>([])
+        var timing = NodeWatch.Timing()
+        timing.interval = .milliseconds(10)
+        let watch = NodeWatch(leases: fixture.leases, timing: timing)
+        let task = Task { await watch.run { leases in seen.withLock { $0.append(leases.map(\.name)) } } }
+        try await eventually("the first reading") { seen.withLock { $0.last == [] } }
+        let router = self.lease("router-1")
+        _ = try await fixture.leases.renewLease(router, timeToLive: .seconds(60))
+        try await eventually("it came") { seen.withLock { $0.last == ["router-1"] } }
+        try await fixture.restartServer()
+        try await eventually("Redis is empty") { seen.withLock { $0.last == [] } }
+        _ = try await fixture.leases.renewLease(router, timeToLive: .seconds(60))
+        try await eventually("it is back") { seen.withLock { $0.last == ["router-1"] } }
+        task.cancel()
+        await task.value
         await fixture.connection.shutdown()
     }
 

@@ -108,7 +108,7 @@ struct ReceiptSessionTests {
             return
         }
         #expect(tooMany.code == .overloaded && tooMany.retryAfterMilliseconds != nil)
-        fixture.services.beginDrain()
+        fixture.services.enter(.stopping)
         try await client.send(self.command("d", 1))
         guard case .error("d", let stopping) = try await client.next() else {
             Issue.record("it was taken though the edge stops")

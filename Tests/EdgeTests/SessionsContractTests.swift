@@ -88,7 +88,9 @@ struct SessionsContractTests {
             .conversationCreated(ConversationResponse(conversation, members: members), actor: Self.user),
             .conversationUpdated(ConversationHeader(conversation), actor: Self.user),
             .conversationDeleted(Self.id, actor: Self.user), .memberAdded(membership), .memberRemoved(membership),
-            .roleChanged(membership), .resync, .receiptStored("1", stored), .messageDelivered(receipt),
+            .roleChanged(membership), .resync, .reconnect(Reconnect(withinMilliseconds: 0)),
+            .reconnect(Reconnect(withinMilliseconds: 1500, edge: "10.0.0.7:8200")), .receiptStored("1", stored),
+            .messageDelivered(receipt),
             .messageRead(receipt),
             .presenceWatched(
                 "1",

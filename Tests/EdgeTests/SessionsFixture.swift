@@ -48,6 +48,8 @@ struct PlainTokens: TokenVerifier {
 
 /// The session half of an edge on event loops whose time the test sets, with the far ends scripted.
 struct SessionsFixture: Sendable {
+    /// Where sessions are sent that are to go.
+    static let neighbours = ["10.0.0.2:8200", "10.0.0.3:8200"]
     static let life = EdgeLife(edge: "edge-1", incarnation: Incarnation(value: 1))
 
     let log = EventLog()
@@ -64,6 +66,7 @@ struct SessionsFixture: Sendable {
     let dispatcher: DeliveryDispatcher
     let presence: PresenceService
     let inbox: MeshInbox
+    let operatorSide: EdgeOperator
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     init(
@@ -153,6 +156,10 @@ struct SessionsFixture: Sendable {
             metrics: metrics,
             logger: self.logger
         )
+        self.operatorSide = EdgeOperator(
+            services: self.services,
+            evacuation: Evacuation(loops: [loop]) { Self.neighbours }
+        )
         self.inbox = MeshInbox(logger: self.logger)
         self.inbox.connect(
             MeshInbox.Receivers(
@@ -162,6 +169,7 @@ struct SessionsFixture: Sendable {
                 presence: self.presence,
                 settle: { loop.settle($0) },
                 progress: RouterProgress(loops: [loop], onLoss: { [presence] in presence.eventsMayBeLost() }),
+                operate: { [operatorSide] in operatorSide.operate($0) },
                 displaced: { _ in }
             )
         )

@@ -289,7 +289,7 @@ struct SessionsHandlerTests {
         let fixture = SessionsFixture()
         let client = try await fixture.authenticate(self.user, self.device)
         try await client.send(.init(id: 1, command: .sendMessage(self.message())))
-        fixture.services.beginDrain()
+        fixture.services.enter(.stopping)
         #expect(!fixture.services.hasRoom)
         try await client.send(.init(id: 2, command: .sendMessage(self.message())))
         guard case .error(2, let failure) = try await client.next() else {

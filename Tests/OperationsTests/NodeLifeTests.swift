@@ -17,6 +17,7 @@ private final class IdleNode: NodeService {
     struct State {
         var reasons: [String] = ["nothing is known yet"]
         var isStarted = false
+        var isDraining = false
         var shutdowns = 0
     }
 
@@ -38,6 +39,8 @@ private final class IdleNode: NodeService {
     func notReadyReasons() -> [String] {
         self.state.withLock { $0.reasons }
     }
+
+    var isDraining: Bool { self.state.withLock { $0.isDraining } }
 
     func shutdown() async {
         self.state.withLock { $0.shutdowns += 1 }
@@ -84,6 +87,23 @@ struct NodeLifeTests {
         try await running.value
         #expect(node.state.withLock { $0.shutdowns } == 1)
         #expect(try await bed.stored("router-1") == nil)
+        await bed.end()
+    }
+
+    @Test("the lease says when the node is being drained, and when it is taken back")
+    func drained() async throws {
+        let bed = try await LeaseBed()
+        let node = IdleNode()
+        node.becomeReady()
+        let life = self.life(node, bed, bed.lease("edge-1"))
+        let running = Task { try await life.run() }
+        for isDraining in [false, true, false, true] {
+            node.state.withLock { $0.isDraining = isDraining }
+            let wanted: NodeState = isDraining ? .draining : .ready
+            try await eventually("the lease says \(wanted)") { try await bed.stored("edge-1")?.state == wanted }
+        }
+        life.stop(.signal(15))
+        try await running.value
         await bed.end()
     }
 

@@ -74,7 +74,9 @@ struct StatusTests {
             #expect(shard.routers.map(\.slots).reduce(0, +) == 2048)
             #expect(shard.routers.allSatisfy { $0.slots > 800 })
         }
-        #expect(status.warnings == ["router router-2 has a lease but is not in this cluster.yaml"])
+        #expect(status.nodes.map(\.name) == ["router-1", "edge-1", "router-2"], "the one that joined comes last")
+        #expect(status.nodes.last?.address == "127.0.0.1:9")
+        #expect(status.warnings == ["router router-2 has a lease but does not answer at 127.0.0.1:9"])
     }
 
     @Test("what is wrong is warned of, once each")

@@ -33,6 +33,8 @@ package final class TestCluster: Sendable {
     package static let cluster = "test"
     package static let meshSecret = "mesh secret of the tests, 32 bytes"
     package static let tokenSecret = "token secret of the tests, 32 bytes"
+    package static let operateSecret = "operate secret of the tests"
+    package static let readSecret = "read secret of the tests"
     package static let database = "trunkline"
 
     package let shards: [PostgresServer]
@@ -41,6 +43,7 @@ package final class TestCluster: Sendable {
     package let folder: String
     private let settings: String
     private let processes = Mutex<[String: GuardedProcess]>([:])
+    private let joined = Mutex<[Node]>([])
 
     /// Starts everything and waits until every node is ready.
     ///
@@ -94,7 +97,8 @@ package final class TestCluster: Sendable {
     package var routers: [Node] { self.nodes.filter(\.isRouter) }
 
     package func node(_ name: String) throws -> Node {
-        guard let node = self.nodes.first(where: { $0.name == name }) else {
+        let known = self.nodes + self.joined.withLock { $0 }
+        guard let node = known.first(where: { $0.name == name }) else {
             throw Failure(description: "the cluster has no node \(name)")
         }
         return node
@@ -103,8 +107,31 @@ package final class TestCluster: Sendable {
     // MARK: - Nodes
 
     package func start(_ name: String) throws {
+        try self.run(name, [])
+    }
+
+    /// Starts a node that `cluster.yaml` does not list.
+    ///
+    /// - Parameter file: the lines of the `cluster.yaml` that it reads; nil for that of the cluster.
+    @discardableResult
+    package func join(_ name: String, isRouter: Bool = false, file: String? = nil) throws -> Node {
+        let ports = try TCPConnection.freePorts(2)
+        let node = Node(name: name, meshPort: isRouter ? ports[0] : nil, httpPort: ports[1])
+        self.joined.withLock { $0.append(node) }
+        var options = ["--role", isRouter ? "router" : "edge", "--http", "127.0.0.1:\(node.httpPort)"]
+        if let port = node.meshPort { options += ["--mesh", "127.0.0.1:\(port)"] }
+        if let file {
+            let path = "\(self.folder)/\(name).yaml"
+            try Self.write(file, to: path)
+            options += ["--config", path]
+        }
+        try self.run(name, options)
+        return node
+    }
+
+    private func run(_ name: String, _ options: [String]) throws {
         let process = try GuardedProcess(
-            [Self.program("trunkline"), "run", name],
+            [Self.program("trunkline"), "run", name] + options,
             environment: self.environment,
             output: self.log(of: name)
         )
@@ -171,9 +198,23 @@ package final class TestCluster: Sendable {
 
     /// The whole answer to a GET, or nil when nothing answers.
     package func get(_ path: String, of name: String) throws -> String? {
+        try self.request("GET", path, of: name)
+    }
+
+    /// The whole answer to a request, or nil when nothing answers.
+    package func request(
+        _ method: String,
+        _ path: String,
+        of name: String,
+        token: String? = nil,
+        body: String = ""
+    ) throws -> String? {
         let connection = try? TCPConnection(port: try self.node(name).httpPort)
         guard let connection else { return nil }
-        connection.send(Array("GET \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".utf8))
+        var head = "\(method) \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+        if let token { head += "Authorization: Bearer \(token)\r\n" }
+        if method != "GET" { head += "Content-Length: \(body.utf8.count)\r\n" }
+        connection.send(Array((head + "\r\n" + body).utf8))
         let answer = connection.receiveAll()
         return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self)
     }
@@ -187,6 +228,10 @@ package final class TestCluster: Sendable {
             "TRUNKLINE_CONFIG": self.configurationPath,
             "TRUNKLINE_MESH_SECRET": Self.meshSecret,
             "TRUNKLINE_TOKEN_SECRET": Self.tokenSecret,
+            "TRUNKLINE_SECRETS__ADMIN_OPERATE__ENV": "OPERATE_SECRET",
+            "TRUNKLINE_SECRETS__ADMIN_READ__ENV": "READ_SECRET",
+            "OPERATE_SECRET": Self.operateSecret,
+            "READ_SECRET": Self.readSecret,
             "PATH": "/usr/bin:/bin",
             // A crash is part of some tests; its report would only hold it up.
             "SWIFT_BACKTRACE": "enable=no",
@@ -220,7 +265,11 @@ package final class TestCluster: Sendable {
             text += "rates:\n  sends_per_user: 10000/s burst 10000\n  commands_per_session: 10000/s burst 10000\n"
         }
         text += self.settings
-        guard let file = fopen(self.configurationPath, "w") else {
+        try Self.write(text, to: self.configurationPath)
+    }
+
+    private static func write(_ text: String, to path: String) throws {
+        guard let file = fopen(path, "w") else {
             throw Failure(description: "no configuration could be written: errno \(errno)")
         }
         defer { fclose(file) }

@@ -92,6 +92,24 @@ struct LossAndReturnTests {
         }
     }
 
+    @Test("asked to connect elsewhere it does so once, without a failure, and has everything afterwards")
+    func moves() async throws {
+        try await self.withSession(history: 3) { cluster, session, entries in
+            try await eventually("it is caught up") { entries.all.contains(.caughtUp) }
+            cluster.broadcast(.reconnect(Reconnect(withinMilliseconds: 20)))
+            try await eventually("it is caught up again") { entries.all.count { $0 == .caughtUp } == 2 }
+            let first: [Entry] = [.connected(edge: 0), .message(1), .message(2), .message(3), .caughtUp]
+            #expect(entries.all == first + [.disconnected("connection_lost"), .connected(edge: 1), .caughtUp])
+            #expect(try await session.ask { $0.statistics.moves } == 1)
+            // To one that it is told of, here by the address of the first.
+            let address = try await session.ask { $0.edgeAddresses[0].authority }
+            cluster.broadcast(.reconnect(Reconnect(withinMilliseconds: 0, edge: address)))
+            try await eventually("it is back") { entries.all.count { $0 == .connected(edge: 0) } == 2 }
+            #expect(try await session.ask { $0.send(Fixtures.request("own")) })
+            try await eventually("its own message is stored") { entries.all.contains(.message(4)) }
+        }
+    }
+
     @Test("what comes as pages counts as missed too")
     func pages() async throws {
         try await self.withSession(history: 40, { $0.syncMessagesMax = 10 }) { _, _, entries in

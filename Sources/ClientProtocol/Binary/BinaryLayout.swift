@@ -155,7 +155,7 @@ extension BinaryLayout {
             ]
         case .newMessage, .syncMessages, .syncReceipts, .conversationCreated, .conversationUpdated,
             .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead,
-            .userOnline, .userOffline, .typing, .resync:
+            .userOnline, .userOffline, .typing, .resync, .reconnect:
             return nil
         }
         return [.optional(1, "id", .number)] + fields
@@ -192,6 +192,7 @@ extension BinaryLayout {
                 .field(1, "conversation_id", .id), .field(2, "user_id", .id), .field(3, "is_typing", .flag),
                 .field(4, "expires_in_ms", .number),
             ]
+        case .reconnect: [.field(1, "within_ms", .number), .optional(2, "edge", .text)]
         case .resync, .authenticated, .messageSent, .receiptStored, .pong, .synced, .presenceWatched, .statusSet,
             .error:
             []

@@ -57,6 +57,7 @@ extension ServerMessage.Name {
         case .userOffline: 140
         case .typing: 141
         case .resync: 142
+        case .reconnect: 143
         }
     }
 

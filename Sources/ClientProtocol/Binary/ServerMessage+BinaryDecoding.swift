@@ -54,7 +54,7 @@ extension ServerMessage {
             return .error(try message.commandID().map { .number($0) }, try Failure(from: &reader))
         case .newMessage, .syncMessages, .syncReceipts, .conversationCreated, .conversationUpdated,
             .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead,
-            .userOnline, .userOffline, .typing, .resync:
+            .userOnline, .userOffline, .typing, .resync, .reconnect:
             return nil
         }
     }
@@ -95,6 +95,7 @@ extension ServerMessage {
         case .resync:
             while try reader.next() != nil {}
             return .resync
+        case .reconnect: return .reconnect(try Reconnect(from: &reader))
         case .authenticated, .messageSent, .receiptStored, .pong, .synced, .presenceWatched, .statusSet, .error:
             return nil
         }

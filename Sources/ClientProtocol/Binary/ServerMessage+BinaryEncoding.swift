@@ -33,7 +33,7 @@ extension ServerMessage {
             id
         case .error(nil, _), .newMessage, .syncMessages, .syncReceipts, .conversationCreated, .conversationUpdated,
             .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync,
-            .userOnline, .userOffline, .typing:
+            .reconnect, .userOnline, .userOffline, .typing:
             nil
         }
     }
@@ -96,6 +96,9 @@ extension ServerMessage {
             writer.flag(3, fields.isTyping)
             writer.integer(4, fields.expiresInMilliseconds)
         case .resync: break
+        case .reconnect(let fields):
+            writer.integer(1, fields.withinMilliseconds)
+            writer.optional(2, fields.edge)
         }
     }
 }

@@ -173,3 +173,16 @@ extension TypingEvent {
         )
     }
 }
+
+extension Reconnect {
+    init(from reader: inout FieldReader) throws(FieldError) {
+        self.init(withinMilliseconds: 0)
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: self.withinMilliseconds = try field.integer()
+            case 2: self.edge = try field.anyText()
+            default: break
+            }
+        }
+    }
+}

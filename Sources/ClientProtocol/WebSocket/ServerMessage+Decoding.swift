@@ -74,6 +74,7 @@ private struct DecodedMessage: Decodable {
         case .userOffline: self.message = .userOffline(try UserOffline(from: decoder))
         case .typing: self.message = .typing(try TypingEvent(from: decoder))
         case .resync: self.message = .resync
+        case .reconnect: self.message = .reconnect(try Reconnect(from: decoder))
         }
     }
 }

@@ -24,7 +24,8 @@ extension ServerMessage {
                 + fields.receiptsLeftOut.count * 40 + (fields.resume?.utf8.count ?? 0)
         case .presenceWatched(_, let users): users.count * 112
         case .authenticated, .messageSent, .receiptStored, .pong, .conversationUpdated, .conversationDeleted,
-            .roleChanged, .messageDelivered, .messageRead, .resync, .statusSet, .userOnline, .userOffline, .typing:
+            .roleChanged, .messageDelivered, .messageRead, .resync, .reconnect, .statusSet, .userOnline, .userOffline,
+            .typing:
             128
         }
     }
@@ -39,7 +40,7 @@ extension ServerMessage {
             }
         case .error(nil, _), .newMessage, .syncMessages, .syncReceipts, .conversationCreated, .conversationUpdated,
             .conversationDeleted, .memberAdded, .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .resync,
-            .userOnline, .userOffline, .typing:
+            .reconnect, .userOnline, .userOffline, .typing:
             break
         }
         object.literal("type", self.name.rawValue)
@@ -53,6 +54,9 @@ extension ServerMessage {
         case .syncMessages(let page): page.write(into: &object)
         case .syncReceipts(let fields): fields.write(into: &object)
         case .resync: break
+        case .reconnect(let fields):
+            object.integer("within_ms", UInt64(max(0, fields.withinMilliseconds)))
+            if let edge = fields.edge { object.string("edge", edge) }
         case .presenceWatched(_, let users): object.array("users", users) { $1.write(into: &$0) }
         case .statusSet(_, let fields): fields.write(into: &object)
         case .userOnline(let fields): fields.write(into: &object)

@@ -34,6 +34,8 @@ package enum ServerMessage: Hashable, Sendable {
     case typing(TypingEvent)
     /// Live events were left out: ask with `sync` for what came after the own cursors.
     case resync
+    /// This edge is being emptied: connect again, to another one.
+    case reconnect(Reconnect)
 
     package enum Name: String, Sendable, CaseIterable {
         case authenticated
@@ -59,6 +61,7 @@ package enum ServerMessage: Hashable, Sendable {
         case userOffline = "user_offline"
         case typing
         case resync
+        case reconnect
     }
 
     package var name: Name {
@@ -86,7 +89,27 @@ package enum ServerMessage: Hashable, Sendable {
         case .userOffline: .userOffline
         case .typing: .typing
         case .resync: .resync
+        case .reconnect: .reconnect
         }
+    }
+}
+
+/// The fields of `reconnect`.
+package struct Reconnect: Codable, Hashable, Sendable {
+    /// The client draws a moment within this time, and connects again then. The edge closes the connection of one that
+    /// has not gone some time after.
+    package var withinMilliseconds: Int
+    /// `HOST:PORT` of an edge to try first; nil when any will do.
+    package var edge: String?
+
+    package init(withinMilliseconds: Int, edge: String? = nil) {
+        self.withinMilliseconds = withinMilliseconds
+        self.edge = edge
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case withinMilliseconds = "within_ms"
+        case edge
     }
 }
 

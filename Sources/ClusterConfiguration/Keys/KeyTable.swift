@@ -25,6 +25,16 @@ enum KeyTable {
             defaultVariable: "TRUNKLINE_TOKEN_SECRET",
             "Signs access tokens. At least 16 bytes, the same on all edges."
         ),
+        .optionalSecret(
+            "admin_operate",
+            \.secrets.adminOperate,
+            "Lets an operator change things through the routers' admin interface, which is off without it. At least 16 bytes."
+        ),
+        .optionalSecret(
+            "admin_read",
+            \.secrets.adminRead,
+            "Lets somebody look at nodes there, and change nothing. At least 16 bytes."
+        ),
     ]
 
     static let redis: [SettingKey<ClusterSettings>] = [
@@ -51,6 +61,11 @@ enum KeyTable {
             "Routers only: where the router listens, and where the other nodes dial it."
         ),
         .address("http", \.http, "Edges: where clients connect. Routers: health and metrics."),
+        .optionalHost(
+            "advertise",
+            \.advertise,
+            "The host by which others reach the node, where that is not the one of `mesh` and `http`: they may be 0.0.0.0 then."
+        ),
     ]
 
     static let limits: [SettingKey<ClusterSettings>] = [

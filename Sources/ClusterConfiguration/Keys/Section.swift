@@ -43,13 +43,14 @@ extension KeyTable {
         Section(
             name: "shards",
             form: .list,
-            summary: "The Postgres databases, at least one.",
+            summary: "The Postgres databases. Routers need them; a file for edges alone may leave them out.",
             keys: Self.shard.map(\.description)
         ),
         Section(
             name: "nodes",
             form: .list,
-            summary: "The processes, at least one router and one edge.",
+            summary:
+                "Nodes known beforehand. Others join with `trunkline run NAME --role …` and are found through Redis.",
             keys: Self.node.map(\.description)
         ),
         Section(

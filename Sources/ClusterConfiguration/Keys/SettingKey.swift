@@ -123,6 +123,14 @@ extension SettingKey {
         }
     }
 
+    static func optionalHost(_ name: String, _ target: Target<String?>, _ summary: String) -> Self {
+        Self(description: KeyDescription(name: name, kind: .host, presence: .optional, summary: summary)) {
+            root,
+            value in
+            if case .text(let host) = value { root[keyPath: target] = host }
+        }
+    }
+
     static func rate(_ name: String, _ target: Target<Rate?>, default standard: Rate?, _ summary: String) -> Self {
         let presence = Presence.defaulted(standard?.description ?? Rate.offWords[0])
         return Self(description: KeyDescription(name: name, kind: .rate, presence: presence, summary: summary)) {

@@ -13,6 +13,8 @@ enum ValueKind: Sendable {
     /// In bytes, or `off`.
     case sizeOrOff(ClosedRange<Int>)
     case address
+    /// A name or an address, without a port, that can be dialled.
+    case host
     case redisURL
     case connection
     /// `50/s burst 200`, or `off`.
@@ -32,6 +34,7 @@ enum ValueKind: Sendable {
         case .size(let bounds): "size (\(UnitSystem.size.listing)), \(UnitSystem.size.text(of: bounds))"
         case .sizeOrOff(let bounds): "\(Self.size(bounds).listing), or \(Self.offWord)"
         case .address: "HOST:PORT"
+        case .host: "HOST"
         case .redisURL: "redis://[USER@]HOST[:PORT][/DATABASE]"
         case .connection: "connection string of libpq (keywords or URI)"
         case .rate: "rate (COUNT/s, /m or /h burst COUNT), or off"
@@ -99,6 +102,14 @@ extension ValueKind {
                 throw ValueError("\(quoted(text)) is not HOST:PORT", remedy: "write for example 127.0.0.1:8201")
             }
             return .address(address)
+        case .host:
+            guard let address = NetworkAddress(host: text, port: 1), !address.isWildcard else {
+                throw ValueError(
+                    "\(quoted(text)) is not a host that can be dialled",
+                    remedy: "write a name or an address without a port"
+                )
+            }
+            return .text(text)
         case .redisURL:
             return .redisURL(try RedisURL(text))
         case .connection:

@@ -13,8 +13,13 @@ extension ClusterSettings {
 
     /// Reads and checks a file with the environment laid over it. Reads no secret; that is
     /// ``resolveSecrets(environment:for:)``.
-    package static func load(path: String, environment: [String: String]) throws(ConfigurationError) -> ClusterSettings
-    {
+    ///
+    /// - Parameter node: the node that the command line describes.
+    package static func load(
+        path: String,
+        environment: [String: String],
+        node: NodeOptions? = nil
+    ) throws(ConfigurationError) -> ClusterSettings {
         let bytes: [UInt8]
         do {
             bytes = try FileReading.read(path, bytesMax: Self.fileBytesMax)
@@ -30,14 +35,15 @@ extension ClusterSettings {
             let problem = ConfigurationProblem("", "the file is not UTF-8", remedy: "save it as UTF-8")
             throw ConfigurationError(file: path, problems: [problem])
         }
-        return try Self.parse(yaml: yaml, file: path, environment: environment)
+        return try Self.parse(yaml: yaml, file: path, environment: environment, node: node)
     }
 
     /// The same from text. `file` is for messages and for the folder that relative paths of secrets start at.
     package static func parse(
         yaml: String,
         file: String = standardPath,
-        environment: [String: String] = [:]
+        environment: [String: String] = [:],
+        node: NodeOptions? = nil
     ) throws(ConfigurationError) -> ClusterSettings {
         let reader = YAMLReader(yaml: yaml)
         // Text that could not be read at all would only add "missing" for every key.
@@ -45,7 +51,9 @@ extension ClusterSettings {
             throw ConfigurationError(file: file, problems: reader.problems)
         }
         let overlay = EnvironmentOverlay(document: reader.document, environment: environment)
-        let assembler = SettingsAssembler(document: overlay.document)
+        var document = overlay.document
+        node?.apply(to: &document)
+        let assembler = SettingsAssembler(document: document)
         let checks = CrossChecks(assembler.settings, unusable: assembler.unusable, places: assembler.places)
         let problems = reader.problems + overlay.problems + assembler.problems + checks.problems
         guard problems.isEmpty else {

@@ -43,31 +43,22 @@ struct CrossChecks {
     }
 
     private mutating func checkRoles() {
-        let nodes = self.settings.nodes
-        var hasUnknownRole = false
-        for (index, node) in nodes.enumerated() {
+        for (index, node) in self.settings.nodes.enumerated() {
             let path = "nodes[\(index)].mesh"
-            guard self.isUsable("nodes[\(index)].role") else {
-                hasUnknownRole = true
-                continue
-            }
+            guard self.isUsable("nodes[\(index)].role") else { continue }
             switch node.role {
             case .router where node.mesh == nil && self.isUsable(path):
                 self.report(path, "a router needs it", remedy: "write the HOST:PORT that the other nodes dial")
             case .edge where node.mesh != nil:
                 self.report(path, "an edge has none, it dials the routers", remedy: "remove it")
-            case .router where node.mesh?.isWildcard == true:
+            case .router where node.meshToDial?.isWildcard == true && self.isUsable("nodes[\(index)].advertise"):
                 self.report(
                     path,
                     "nobody can dial \(node.mesh?.host ?? "")",
-                    remedy: "write the address that the others reach"
+                    remedy: "write the address that the others reach, or its host in `advertise`"
                 )
             case .router, .edge: break
             }
-        }
-        guard !nodes.isEmpty, !hasUnknownRole else { return }
-        for role in ClusterSettings.Role.allCases where !nodes.contains(where: { $0.role == role }) {
-            self.report("nodes", "there is no \(role)", remedy: "add a node with role: \(role)")
         }
     }
 
@@ -96,6 +87,13 @@ struct CrossChecks {
     }
 
     private mutating func checkShards() {
+        if self.settings.shards.isEmpty, !self.settings.routers.isEmpty, self.isUsable("shards") {
+            self.report(
+                "shards",
+                "there is none, and a router needs them",
+                remedy: "list at least one, starting with `- name: NAME`"
+            )
+        }
         var users: [String: Int] = [:]
         for (index, shard) in self.settings.shards.enumerated() {
             let path = "shards[\(index)].connection"

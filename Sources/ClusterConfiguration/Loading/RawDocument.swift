@@ -7,6 +7,8 @@ package enum Origin: Sendable, Hashable {
     case file(line: Int?)
     /// The name of the variable.
     case environment(String)
+    /// The option of the command line, as in `--http`.
+    case option(String)
 }
 
 /// What one key was given, before it is checked against its kind.
@@ -24,6 +26,7 @@ struct RawValue: Sendable {
         case .standard: nil
         case .file(let line): line.map { .line($0) }
         case .environment(let name): .variable(name)
+        case .option(let name): .option(name)
         }
     }
 }

@@ -43,17 +43,10 @@ struct SettingsAssembler {
     }
 
     private mutating func entries<Entry>(of section: Section, _ keys: [SettingKey<Entry>], blank: Entry) -> [Entry] {
-        let mappings = self.document.lists[section.name] ?? []
-        if mappings.isEmpty, !self.document.refused.contains(section.name) {
-            self.problems.append(
-                ConfigurationProblem(
-                    section.name,
-                    at: self.document.sectionLines[section.name].map { .line($0) },
-                    "there is no entry",
-                    remedy: "list at least one, starting with `- name: NAME`"
-                )
-            )
+        if self.document.refused.contains(section.name) {
+            self.unusable.insert(section.name)
         }
+        let mappings = self.document.lists[section.name] ?? []
         return mappings.enumerated().map { index, mapping in
             var entry = blank
             for key in keys {

@@ -33,6 +33,7 @@ package struct EffectiveValue: Sendable {
         case .standard: "default"
         case .file(let line): line.map { "file, line \($0)" } ?? "file"
         case .environment(let name): "environment \(name)"
+        case .option(let name): "option \(name)"
         }
     }
 

@@ -80,7 +80,7 @@ struct UnitSystem: Sendable {
 
 extension Duration {
     /// Whole milliseconds; every duration in `cluster.yaml` is a whole number of them.
-    var wholeMilliseconds: Int {
+    package var wholeMilliseconds: Int {
         Int(self.components.seconds) * 1000 + Int(self.components.attoseconds / 1_000_000_000_000_000)
     }
 }

@@ -40,7 +40,7 @@ package struct NodeLeases: Sendable {
         }
         let reply = try await self.connection.carryOut(
             LeaseScripts.take,
-            keys: [self.keys.node(lease.name), self.keys.nodes],
+            keys: self.keysOfChange(lease.name),
             arguments: [
                 String(decoding: stored, as: UTF8.self),
                 timeToLive.redisMilliseconds,
@@ -88,7 +88,7 @@ package struct NodeLeases: Sendable {
     package func releaseLease(name: String, incarnation: Incarnation) async throws(DirectoryError) -> Bool {
         let reply = try await self.connection.carryOut(
             LeaseScripts.release,
-            keys: [self.keys.node(name), self.keys.nodes],
+            keys: self.keysOfChange(name),
             arguments: [incarnation.description, name]
         )
         return reply.integer == 1
@@ -143,8 +143,22 @@ package struct NodeLeases: Sendable {
 
     private func forget(_ names: [String]) async throws(DirectoryError) {
         let calls = names.map {
-            RedisScript.Call(keys: [self.keys.node($0), self.keys.nodes], arguments: [$0])
+            RedisScript.Call(keys: self.keysOfChange($0), arguments: [$0])
         }
         _ = try await self.connection.carryOut(LeaseScripts.forget, calls)
+    }
+
+    private func keysOfChange(_ name: String) -> [String] {
+        [self.keys.node(name), self.keys.nodes, self.keys.nodesChanged]
+    }
+
+    /// Differs from what it was whenever a node came, went or changed its lease otherwise; nil when Redis was emptied.
+    ///
+    /// Nodes that only watch ask this, which is one small value, and read all leases when it has changed. A lease that
+    /// ran out changes it as soon as somebody reads the leases.
+    package func changeMark() async throws(DirectoryError) -> String? {
+        let reply = try await self.connection.carryOut([RedisCommand("GET", self.keys.nodesChanged)]).first
+        if let text = reply?.errorText { throw DirectoryError(refusal: text) }
+        return reply?.text
     }
 }

@@ -7,7 +7,7 @@ internal import NIOCore
 /// The receipts of a session.
 extension SessionHandler {
     func store(_ watermarks: Watermarks, in conversation: ConversationID, owner: Session.Owner, id: CommandID) {
-        guard !self.services.isDraining else { return self.send(.error(id, .stopping)) }
+        guard self.services.mode != .stopping else { return self.send(.error(id, .stopping)) }
         guard self.receiptsInFlight < self.services.settings.submitsInFlightMax else {
             return self.send(.error(id, .tooManyReceiptsInFlight))
         }

@@ -13,7 +13,7 @@ extension SessionHandler {
         guard self.admitSend(by: owner, id: id) else { return }
         let submit: Submit
         do throws(Failure) {
-            guard !self.services.isDraining else { throw .stopping }
+            guard self.services.mode != .stopping else { throw .stopping }
             guard (self.submits?.count ?? 0) < self.services.settings.submitsInFlightMax else {
                 throw .tooManyInFlight
             }

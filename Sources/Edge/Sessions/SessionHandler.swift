@@ -43,6 +43,8 @@ final class SessionHandler: ChannelDuplexHandler {
     private var hasWrittenClose = false
     private var needsFlush = false
     private var hasHeldRead = false
+    /// When the session is closed that was asked to go.
+    var leavesAt: NIODeadline?
     /// What was unsent at the last look, while reading is held.
     private var unsentBytes = Int.max
 
@@ -114,6 +116,7 @@ final class SessionHandler: ChannelDuplexHandler {
         }
         self.syncTicked(now: now)
         self.askForMissedPresence()
+        self.leavingTicked(now: now)
         self.flushIfNeeded()
     }
 

@@ -18,7 +18,7 @@ final class SessionServices: Sendable {
     let syncGate: SyncGate
     let presence: PresenceService
     private let connections = Atomic(0)
-    private let draining = Atomic(false)
+    private let currentMode = Atomic(EdgeMode.open.rawValue)
     /// Sessions whose end the registry has not been told yet.
     private let closing = Atomic(0)
 
@@ -47,7 +47,7 @@ final class SessionServices: Sendable {
 
     /// Whether one more WebSocket may be opened.
     var hasRoom: Bool {
-        !self.isDraining && self.connections.load(ordering: .relaxed) < self.settings.sessionsMax
+        self.mode == .open && self.connections.load(ordering: .relaxed) < self.settings.sessionsMax
     }
 
     /// Counts a connection. Returns false at the bound, when others were faster: it is counted all the same.
@@ -66,10 +66,22 @@ final class SessionServices: Sendable {
 
     // MARK: - Drain
 
-    var isDraining: Bool { self.draining.load(ordering: .relaxed) }
+    var mode: EdgeMode { EdgeMode(rawValue: self.currentMode.load(ordering: .relaxed)) ?? .stopping }
 
-    func beginDrain() {
-        self.draining.store(true, ordering: .relaxed)
+    /// Returns false, and changes nothing, when the edge stops already.
+    @discardableResult
+    func enter(_ mode: EdgeMode) -> Bool {
+        var seen = self.currentMode.load(ordering: .relaxed)
+        while seen != EdgeMode.stopping.rawValue {
+            let (exchanged, original) = self.currentMode.compareExchange(
+                expected: seen,
+                desired: mode.rawValue,
+                ordering: .relaxed
+            )
+            if exchanged { return true }
+            seen = original
+        }
+        return mode == .stopping
     }
 
     // MARK: - Sessions

@@ -7,7 +7,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
-/// `/health`, `/ready` and `/metrics` of a node that serves no clients.
+/// `/health`, `/ready` and `/metrics` of a node that serves no clients, and its ``AdminInterface``.
 ///
 /// | | |
 /// |---|---|
@@ -23,21 +23,24 @@ package struct HealthServer: Sendable {
     private let logger: Logger
     private let notReadyReasons: @Sendable () -> [String]
     private let metrics: @Sendable () -> String
+    private let admin: AdminInterface?
 
     /// - Parameters:
     ///   - notReadyReasons: Asked with every request, on any thread; must not block.
     ///   - metrics: The same.
-    package init(
+    init(
         address: NetworkAddress,
         group: any EventLoopGroup,
         notReadyReasons: @escaping @Sendable () -> [String],
         metrics: @escaping @Sendable () -> String,
+        admin: AdminInterface? = nil,
         logger: Logger
     ) {
         self.address = address
         self.group = group
         self.notReadyReasons = notReadyReasons
         self.metrics = metrics
+        self.admin = admin
         self.logger = logger
     }
 
@@ -55,6 +58,7 @@ package struct HealthServer: Sendable {
         router.get("metrics") { _, _ in
             Self.answer(.ok, self.metrics(), type: "text/plain; version=0.0.4; charset=utf-8")
         }
+        self.admin?.addRoutes(to: router)
         var logger = self.logger
         // Where it listens is in the node's own line, and its end by cancellation is none of the errors it logs it as.
         logger.logLevel = .critical

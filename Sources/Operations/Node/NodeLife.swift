@@ -22,6 +22,9 @@ package struct NodeLife: Sendable {
     private static let readinessPause: Duration = .milliseconds(50)
     /// A node that is not ready for this long says why in the log, and again whenever the reasons change.
     private static let readinessSilence: Duration = .seconds(3)
+    /// How soon the lease says that the node is being drained. Nodes are drained in seconds at best, by people, and have
+    /// no way to tell it themselves.
+    private static let drainingPause: Duration = .milliseconds(100)
 
     private let node: any NodeService
     private let keeper: LeaseKeeper
@@ -98,13 +101,27 @@ package struct NodeLife: Sendable {
             if reasons.isEmpty {
                 await self.keeper.enter(.ready)
                 self.logger.notice("ready", metadata: self.readyMetadata)
-                return
+                return await self.tellDraining()
             }
             if reasons != told, ContinuousClock.now - begun > Self.readinessSilence {
                 self.logger.warning("not ready yet", metadata: ["reasons": "\(reasons.joined(separator: "; "))"])
                 told = reasons
             }
             try? await Task.sleep(for: Self.readinessPause)
+        }
+    }
+
+    /// Has the lease say whether the node is being drained, until it stops.
+    private func tellDraining() async {
+        var told = false
+        while self.stopping.value == nil {
+            let isDraining = self.node.isDraining
+            if isDraining != told {
+                told = isDraining
+                await self.keeper.enter(isDraining ? .draining : .ready)
+                self.logger.notice(isDraining ? "being drained" : "drained no more")
+            }
+            try? await Task.sleep(for: Self.drainingPause)
         }
     }
 

@@ -21,6 +21,8 @@ extension NodeRunner {
             incarnation: parts.incarnation,
             meshSecret: self.secrets.mesh.exposedBytes,
             directory: SessionRegistry(connection: parts.registry, cluster: settings.cluster),
+            routers: settings.listedRouters,
+            watch: NodeWatch(leases: parts.leases),
             verifier: tokens,
             group: parts.group,
             metrics: parts.metrics,
@@ -94,9 +96,11 @@ struct EdgeService: NodeService {
         self.edge.unreadyReasons
     }
 
+    var isDraining: Bool { self.edge.isDraining }
+
     /// First nobody new comes in, then the sessions are told to go; requests under way are answered meanwhile.
     func shutdown() async {
-        self.edge.beginDrain()
+        self.edge.beginStop()
         await self.front.stop()
         await self.edge.shutdown(within: self.shutdownTimeout)
         await self.hasher.shutdown()

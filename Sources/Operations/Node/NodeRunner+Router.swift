@@ -10,7 +10,7 @@ import Wire
 
 extension NodeRunner {
     /// A router as `cluster.yaml` says.
-    func makeRouter(_ parts: Parts) throws -> any NodeService {
+    func makeRouter(_ parts: Parts) throws -> RouterService {
         guard let address = self.node.mesh else {
             throw OperationsError("\(self.node.name) has no mesh address", remedy: "add one in cluster.yaml")
         }
@@ -21,7 +21,7 @@ extension NodeRunner {
             mesh: self.meshSettings,
             meshHost: address.host,
             meshPort: address.port,
-            peers: self.routerPeers,
+            routers: self.settings.listedRouters,
             shards: self.settings.shards.map { self.session($0, parts) },
             writersPerShard: self.settings.limits.shardWriters,
             readersPerShard: self.settings.limits.shardReaders,
@@ -49,14 +49,6 @@ extension NodeRunner {
             logger: parts.logger
         )
         return RouterService(router: router, shutdownTimeout: timeouts.shutdown)
-    }
-
-    /// The routers that this node dials or is dialled by.
-    var routerPeers: [MeshPeer] {
-        self.settings.routers.compactMap { router in
-            guard router.name != self.node.name, let address = router.mesh else { return nil }
-            return MeshPeer(name: router.name, role: .router, host: address.host, port: address.port)
-        }
     }
 
     var meshSettings: MeshSettings {
@@ -107,7 +99,17 @@ extension NodeRunner {
     }
 }
 
-private struct RouterService: NodeService {
+extension ClusterSettings {
+    /// The routers that the file lists.
+    var listedRouters: [RouterBook.Entry] {
+        self.routers.compactMap { router in
+            router.meshToDial.map { RouterBook.Entry(name: router.name, host: $0.host, port: $0.port) }
+        }
+    }
+}
+
+/// A router as one node.
+struct RouterService: NodeService {
     let router: RouterNode
     let shutdownTimeout: Duration
 
@@ -118,6 +120,8 @@ private struct RouterService: NodeService {
     func notReadyReasons() -> [String] {
         self.router.notReadyReasons()
     }
+
+    var isDraining: Bool { self.router.isDraining }
 
     func shutdown() async {
         await self.router.shutdown(within: self.shutdownTimeout)

@@ -9,6 +9,7 @@ import NIOCore
 import NIOPosix
 import Observability
 import Redis
+import Router
 
 /// `trunkline run NODE`: puts one node of `cluster.yaml` together and runs it until the process is told to stop.
 package struct NodeRunner: Sendable {
@@ -123,12 +124,19 @@ package struct NodeRunner: Sendable {
         }
     }
 
-    private func makeHealthServer(of service: any NodeService, _ parts: Parts) -> HealthServer {
-        HealthServer(
+    private func makeHealthServer(of service: RouterService, _ parts: Parts) -> HealthServer {
+        let router = service.router
+        let admin = AdminInterface(
+            tokens: AdminTokens(read: self.secrets.adminRead, operate: self.secrets.adminOperate),
+            operate: { order, node in await router.operate(order, on: node) },
+            logger: parts.logger
+        )
+        return HealthServer(
             address: self.node.http,
             group: parts.group,
             notReadyReasons: { service.notReadyReasons() },
             metrics: { parts.metrics.render() },
+            admin: admin,
             logger: parts.logger
         )
     }
@@ -141,8 +149,8 @@ package struct NodeRunner: Sendable {
                 incarnation: parts.incarnation,
                 role: self.node.role == .router ? .router : .edge,
                 state: .starting,
-                meshAddress: self.node.mesh?.description,
-                httpAddress: self.node.http.description,
+                meshAddress: self.node.meshToDial?.description,
+                httpAddress: self.node.httpToAsk.description,
                 version: ProgramVersion.current,
                 since: WallClock.now()
             ),

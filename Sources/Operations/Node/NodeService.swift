@@ -6,6 +6,8 @@ package protocol NodeService: Sendable {
     func start() async throws
     /// Why the node cannot do its work at this moment, for people; empty when it can.
     func notReadyReasons() -> [String]
+    /// Whether an operator has it take nobody new.
+    var isDraining: Bool { get }
     /// Finishes what was accepted, closes everything. Called once, also after a `start` that failed.
     func shutdown() async
 }

@@ -16,7 +16,8 @@ enum PortCheck {
             let variable = Self.variable(node: node.name, key: key)
             throw OperationsError(
                 "nodes[\(index)].\(key): cannot listen on \(address): \(reason)",
-                remedy: "stop what uses it, or choose another address there or with \(variable)=HOST:PORT"
+                remedy:
+                    "stop what uses it, or choose another address there, with --\(key) or with \(variable)=HOST:PORT"
             )
         }
     }

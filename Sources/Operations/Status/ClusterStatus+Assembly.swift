@@ -79,7 +79,7 @@ extension ClusterStatus {
         leases: [String: NodeLease]?,
         seen: ClusterObservation
     ) -> [Node] {
-        settings.nodes.map { node in
+        Self.known(settings, leases: leases).map { node in
             let lease = leases?[node.name]
             var ready: Bool?
             var reasons: [String] = []
@@ -93,15 +93,31 @@ extension ClusterStatus {
             }
             return Node(
                 name: node.name,
-                role: node.role.rawValue,
+                role: node.role,
                 state: lease?.state.rawValue ?? (leases == nil ? "unknown" : "no lease"),
-                address: lease?.httpAddress ?? node.http.description,
+                address: lease?.httpAddress ?? node.address,
                 version: lease?.version,
                 uptimeSeconds: lease.map { seen.now > $0.since ? Int((seen.now - $0.since) / 1000) : 0 },
                 ready: ready,
                 reasons: reasons
             )
         }
+    }
+
+    private struct KnownNode {
+        var name: String
+        var role: String
+        var address: String
+    }
+
+    /// Those of the file in its order, then those that have joined.
+    private static func known(_ settings: ClusterSettings, leases: [String: NodeLease]?) -> [KnownNode] {
+        let listed = settings.nodes.map {
+            KnownNode(name: $0.name, role: $0.role.rawValue, address: $0.httpToAsk.description)
+        }
+        let joined = (leases ?? [:]).values.filter { settings.node(named: $0.name) == nil }.sorted { $0.name < $1.name }
+            .map { KnownNode(name: $0.name, role: $0.role.rawValue, address: $0.httpAddress ?? "-") }
+        return listed + joined
     }
 
     private static func shard(_ name: String, seen: ClusterObservation.Seen<ClusterObservation.ShardState>?) -> Shard {
@@ -190,10 +206,7 @@ extension ClusterStatus {
     private func disagreements(_ settings: ClusterSettings, leases: [String: NodeLease]?) -> [String] {
         var warnings: [String] = []
         for (name, lease) in (leases ?? [:]).sorted(by: { $0.key < $1.key }) {
-            guard let node = settings.node(named: name) else {
-                warnings.append("\(lease.role) \(name) has a lease but is not in this cluster.yaml")
-                continue
-            }
+            guard let node = settings.node(named: name) else { continue }
             if node.role.rawValue != lease.role.rawValue {
                 warnings.append("\(name) runs as \(lease.role), cluster.yaml says \(node.role)")
             }

@@ -33,16 +33,17 @@ package struct StatusCollector: Sendable {
     }
 
     package func collect() async -> ClusterStatus {
-        async let leases = self.readLeases()
         async let shards = self.readShards()
-        async let probes = self.probeNodes()
+        // Who has joined is only known from the leases.
+        let leases = await self.readLeases()
+        async let probes = self.probeNodes(leases)
         let seen = await ClusterObservation(leases: leases, shards: shards, probes: probes, now: WallClock.now())
         return ClusterStatus(of: self.settings, seen: seen)
     }
 
     // MARK: - Private
 
-    private func readLeases() async -> ClusterObservation.Seen<NodeLeases.Listing> {
+    func readLeases() async -> ClusterObservation.Seen<NodeLeases.Listing> {
         var configuration = RedisConfiguration(settings: self.settings, secrets: self.secrets)
         configuration.connectTimeout = self.timeout
         configuration.commandTimeout = self.timeout
@@ -103,12 +104,24 @@ package struct StatusCollector: Sendable {
         }
     }
 
-    private func probeNodes() async -> [String: ClusterObservation.Seen<ClusterObservation.Probe>] {
+    /// What a node says of itself wins over the file.
+    private func addresses(_ leases: ClusterObservation.Seen<NodeLeases.Listing>) -> [String: NetworkAddress] {
+        var addresses = Dictionary(self.settings.nodes.map { ($0.name, $0.httpToAsk) }) { first, _ in first }
+        guard case .value(let listing) = leases else { return addresses }
+        for lease in listing.leases {
+            addresses[lease.name] = lease.httpAddress.flatMap { NetworkAddress($0) } ?? addresses[lease.name]
+        }
+        return addresses
+    }
+
+    private func probeNodes(
+        _ leases: ClusterObservation.Seen<NodeLeases.Listing>
+    ) async -> [String: ClusterObservation.Seen<ClusterObservation.Probe>] {
         typealias Entry = (String, ClusterObservation.Seen<ClusterObservation.Probe>)
         let probe = ReadinessProbe(group: self.group, timeout: self.timeout)
         return await withTaskGroup(of: Entry.self) { group in
-            for node in self.settings.nodes {
-                group.addTask { (node.name, await probe.ask(node.http)) }
+            for (name, address) in self.addresses(leases) {
+                group.addTask { (name, await probe.ask(address)) }
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }

@@ -106,6 +106,15 @@ package final class ShardKeeper: Sendable {
         self.wake()
     }
 
+    /// From now on a router that was leaving proposes itself again. From any thread.
+    package func stay() {
+        self.intent.withLock { intent in
+            if intent == .leaving { intent = .member }
+        }
+        self.hasLeftFlag.withLock { $0 = false }
+        self.wake()
+    }
+
     /// Whether the shard's view is known to be without this router, or to have nobody else.
     package var hasLeft: Bool { self.hasLeftFlag.withLock { $0 } }
 

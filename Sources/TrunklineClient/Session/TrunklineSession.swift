@@ -86,6 +86,8 @@ package final class TrunklineSession {
         package var syncPages = 0
         /// Times a fresh token was shown on an open connection.
         package var renewals = 0
+        /// Times an edge asked to connect elsewhere and the session did.
+        package var moves = 0
 
         package init() {}
     }
@@ -109,6 +111,8 @@ package final class TrunklineSession {
     /// The edge that is used now or was used last.
     package private(set) var edge: Int
     var phase = Phase.idle
+    /// Where the next connection goes, once.
+    var nextEdge: EdgeAddress?
     private var failures = 0
     /// Attempts in a row that took too long, up to ``doublingsMax``.
     private var slowAttempts = 0
@@ -173,6 +177,9 @@ package final class TrunklineSession {
         self.outbox = Outbox(messagesMax: settings.outboxMessagesMax, timeLimit: settings.sendTimeLimit)
     }
 
+    /// Those that are known beforehand.
+    package var edgeAddresses: [EdgeAddress] { self.http.edges }
+
     package var isOpen: Bool {
         if case .open = self.phase { true } else { false }
     }
@@ -207,7 +214,7 @@ package final class TrunklineSession {
         }
     }
 
-    private func connect() {
+    func connect() {
         guard !self.hasEnded else { return }
         if self.credentials.needsRefresh(now: .now()) {
             self.phase = .refreshing
@@ -230,8 +237,10 @@ package final class TrunklineSession {
         // What is given up shortly before its answer was work for nothing. Many clients that all do so keep an edge, once
         // it is behind, from ever catching up.
         for _ in 0..<self.slowAttempts { settings.openTimeout = settings.openTimeout + settings.openTimeout }
+        let target = self.nextEdge ?? self.http.edges[self.edge]
+        self.nextEdge = nil
         let socket = TrunklineSocket(
-            edge: self.http.edges[self.edge],
+            edge: target,
             eventLoop: self.eventLoop,
             settings: settings,
             seenFrames: self.seenFrames,
@@ -246,6 +255,15 @@ package final class TrunklineSession {
         self.phase = .opening(socket)
         self.renewal = TokenRenewal()
         socket.open(token: self.credentials.accessToken, device: self.credentials.device, sync: true)
+    }
+
+    /// The next connection goes to this edge, or to the next one that is known.
+    func leave(for edge: EdgeAddress?) {
+        if let edge {
+            if let known = self.http.edges.firstIndex(of: edge) { self.edge = known } else { self.nextEdge = edge }
+        } else {
+            self.edge = (self.edge + 1) % self.http.edges.count
+        }
     }
 
     private func refreshFailed(_ error: TrunklineError) {
@@ -365,9 +383,7 @@ package final class TrunklineSession {
         } else if closure.error.code == .timedOut {
             self.slowAttempts = min(self.slowAttempts + 1, Self.doublingsMax)
         }
-        self.isBehind = false
-        self.outbox.disconnected()
-        self.receipts.disconnected()
+        self.forgetConnection()
         switch closure.advice {
         case .reconnect:
             self.pauseAndConnect(closure.error)
@@ -379,8 +395,16 @@ package final class TrunklineSession {
         }
     }
 
+    func forgetConnection() {
+        self.isBehind = false
+        self.outbox.disconnected()
+        self.receipts.disconnected()
+    }
+
     private func receivedOther(_ message: ServerMessage) {
         switch message {
+        case .reconnect(let fields):
+            return self.askedToMove(fields)
         case .resync:
             self.statistics.resyncs += 1
             self.syncAll(isNewConnection: false)

@@ -410,7 +410,8 @@ package final class TrunklineSocket {
             guard self.outstanding.remove(command) != nil else { return }
             self.onEvent(.synced(command, fields))
         case .error(nil, _), .conversationCreated, .conversationUpdated, .conversationDeleted, .memberAdded,
-            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .userOnline, .userOffline, .typing, .resync:
+            .memberRemoved, .roleChanged, .messageDelivered, .messageRead, .userOnline, .userOffline, .typing, .resync,
+            .reconnect:
             self.onEvent(.other(message))
         case .authenticated, .messageSent, .receiptStored, .synced, .presenceWatched, .statusSet, .error:
             break

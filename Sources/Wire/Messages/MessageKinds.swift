@@ -50,6 +50,9 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
 
     // To each router, about itself.
     case syncChanges = 70
+
+    // From a router to any node, about itself.
+    case operateNode = 80
 }
 
 /// What a notification frame tells. Numbers are never used again for something else.

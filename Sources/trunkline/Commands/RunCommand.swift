@@ -9,9 +9,12 @@ struct RunCommand: AsyncParsableCommand {
         commandName: "run",
         abstract: "Run one node of the cluster until it is stopped.",
         discussion: """
-            The node's role and addresses are those of its name in cluster.yaml. It logs to standard error and does not \
-            put itself into the background. When it can do its work it logs one line "ready" with its addresses, and its \
-            /ready answers 200.
+            The node's role and addresses are those of its name in cluster.yaml. One that is not listed there joins all the \
+            same: say --role and --http, and for a router --mesh. The others find it through Redis and begin to use it \
+            within seconds; nothing else is edited or restarted.
+
+            It logs to standard error and does not put itself into the background. When it can do its work it logs one line \
+            "ready" with its addresses, and its /ready answers 200.
 
             SIGTERM or SIGINT (Ctrl-C) stops it cleanly: what was accepted is finished, within timeouts.shutdown, and \
             the node's lease is given back. A second signal ends it at once.
@@ -20,20 +23,57 @@ struct RunCommand: AsyncParsableCommand {
               trunkline run router-1
               trunkline --config /etc/trunkline/cluster.yaml run edge-1
               TRUNKLINE_LOG__LEVEL=debug trunkline run edge-2
+              trunkline run edge-3 --role edge --http 127.0.0.1:8203
+              trunkline run router-3 --role router --mesh 0.0.0.0:7100 --http 0.0.0.0:8100 --advertise 10.0.0.7
             """
     )
 
     @OptionGroup var shared: SharedOptions
 
-    @Argument(help: "The node's name, as in cluster.yaml.")
+    @Argument(help: "The node's name: one of cluster.yaml, or a new one that no other node of the cluster has.")
     var node: String
+
+    @Option(help: ArgumentHelp("What it does: edge or router.", valueName: "role"))
+    var role: String?
+
+    @Option(help: ArgumentHelp("Routers: where it listens for the other nodes.", valueName: "host:port"))
+    var mesh: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Edges: where clients connect. Routers: health and metrics.",
+            valueName: "host:port"
+        )
+    )
+    var http: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The host by which others reach it, where that is not the one of --mesh and --http.",
+            valueName: "host"
+        )
+    )
+    var advertise: String?
+
+    private var options: NodeOptions {
+        NodeOptions(
+            name: self.node,
+            role: self.role,
+            mesh: self.mesh,
+            http: self.http,
+            advertise: self.advertise
+        )
+    }
 
     func run() async throws {
         try await Ending.report {
-            let settings = try self.shared.loadSettings()
+            let settings = try self.shared.loadSettings(node: self.options)
             guard let node = settings.node(named: self.node) else {
                 let names = settings.nodes.map(\.name).joined(separator: ", ")
-                throw ValidationError("\(self.shared.path) has no node \"\(self.node)\"; it has \(names)")
+                throw ValidationError(
+                    "\(self.shared.path) lists no node \"\(self.node)\" (\(names.isEmpty ? "it lists none" : "it lists \(names)")); "
+                        + "to run one that is not listed, say --role and --http, and for a router --mesh"
+                )
             }
             let secrets = try self.shared.resolveSecrets(of: settings, for: node.role)
             try await NodeRunner(settings: settings, node: node, secrets: secrets).run()

@@ -46,6 +46,7 @@ enum BodiesEntry {
         case .compareHeads: try Self.roundTrip(CompareHeads.self)(payload)
         case .readReceipts: try Self.roundTrip(ReadReceipts.self)(payload)
         case .syncChanges: try Self.roundTrip(SyncChanges.self)(payload)
+        case .operateNode: try Self.roundTrip(OperateNode.self)(payload)
         }
     }
 
@@ -91,6 +92,7 @@ enum BodiesEntry {
         Self.roundTrip(ConversationBody.self), Self.roundTrip(UserProfileBody.self),
         Self.roundTrip(ChangedHeads.self), Self.roundTrip(ChangesSince.self), Self.roundTrip(CompareHeads.self),
         Self.roundTrip(ConversationChanged.self), Self.roundTrip(DeliveryProgress.self),
+        Self.roundTrip(OperateNode.self), Self.roundTrip(NodeReport.self),
         Self.roundTrip(GetMessageStatus.self), Self.roundTrip(GetReceipts.self),
         Self.roundTrip(MemberWatermarksBody.self), Self.roundTrip(MessageStatusBody.self),
         Self.roundTrip(PresenceDigest.self), Self.roundTrip(PresenceProfileBody.self),

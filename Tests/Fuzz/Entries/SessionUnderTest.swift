@@ -169,8 +169,8 @@ final class SessionUnderTest {
         self.channel.embeddedEventLoop.run()
     }
 
-    func beginDrain() {
-        self.services.beginDrain()
+    func beginStop() {
+        self.services.enter(.stopping)
     }
 
     /// The connection ends; nothing of the session must be left.

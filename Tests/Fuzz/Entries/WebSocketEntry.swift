@@ -45,7 +45,7 @@ enum WebSocketEntry {
         case 0xF0..<0xF4:
             let codes = CloseCode.allCases
             client.close(codes[Int(input.byte()) % codes.count])
-        case 0xF4: client.beginDrain()
+        case 0xF4: client.beginStop()
         case 0xF5: try client.authenticate()
         case 0xF6..<0xF9: try client.sendMessage(conversation: input.byte() & 3)
         default: try client.receive(ByteBuffer(bytes: input.chunk()))

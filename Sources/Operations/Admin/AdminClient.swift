@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Directory
+import Foundation
+import Logging
+import NIOCore
+import NIOHTTP1
+import Redis
+
+/// Gives operators' orders: to whichever router answers.
+package struct AdminClient: Sendable {
+    /// The routers' `http` addresses, those that joined included.
+    private let routers: [(name: String, address: NetworkAddress)]
+    /// The edges that say that they are ready, with the addresses that clients use.
+    package let readyEdges: [(name: String, address: String)]
+    private let token: String
+    private let http: NodeHTTP
+
+    /// Finds the routers, in `cluster.yaml` and through Redis.
+    package init(
+        settings: ClusterSettings,
+        secrets: ResolvedSecrets,
+        group: any EventLoopGroup,
+        timeout: Duration = .seconds(5),
+        logger: Logger
+    ) async throws(OperationsError) {
+        guard let token = secrets.adminOperate ?? secrets.adminRead else {
+            throw OperationsError(
+                "there is no secret to show to the routers",
+                remedy: "set secrets.admin_operate, for the routers too; `trunkline config reference` says how"
+            )
+        }
+        self.token = token.exposedText
+        self.http = NodeHTTP(group: group, timeout: timeout)
+        var addresses = Dictionary(settings.routers.map { ($0.name, $0.httpToAsk) }) { first, _ in first }
+        let collector = StatusCollector(
+            settings: settings,
+            secrets: secrets,
+            group: group,
+            timeout: timeout,
+            logger: logger
+        )
+        var edges: [(name: String, address: String)] = []
+        if case .value(let listing) = await collector.readLeases() {
+            edges = listing.leases.compactMap { lease in
+                guard lease.role == .edge, lease.state == .ready else { return nil }
+                return lease.httpAddress.map { (lease.name, $0) }
+            }
+            for lease in listing.leases where lease.role == .router {
+                addresses[lease.name] = lease.httpAddress.flatMap { NetworkAddress($0) } ?? addresses[lease.name]
+            }
+        }
+        self.readyEdges = edges
+        self.routers = addresses.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        guard !self.routers.isEmpty else {
+            throw OperationsError(
+                "no router is known, neither from the file nor from Redis",
+                remedy: "see `trunkline status`"
+            )
+        }
+    }
+
+    package func condition(of node: String) async throws(OperationsError) -> NodeCondition {
+        try await self.ask(.GET, "/admin/nodes/\(node)", "", about: node)
+    }
+
+    @discardableResult
+    package func give(_ order: NodeOrder, to node: String) async throws(OperationsError) -> NodeCondition {
+        try await self.ask(.POST, "/admin/nodes/\(node)/\(order.verb)", order.json, about: node)
+    }
+
+    // MARK: - Private
+
+    private struct Problem: Decodable {
+        var detail: String
+    }
+
+    private func ask(
+        _ method: HTTPMethod,
+        _ path: String,
+        _ body: String,
+        about node: String
+    ) async throws(OperationsError) -> NodeCondition {
+        var failures: [String] = []
+        // One that is asked about itself may be on its way out: it comes last.
+        for router in self.routers.filter({ $0.name != node }) + self.routers.filter({ $0.name == node }) {
+            let answer: NodeHTTP.Answer
+            do throws(OperationsError) {
+                answer = try await self.http.send(
+                    method,
+                    path,
+                    fields: [("authorization", "Bearer \(self.token)")],
+                    body: body,
+                    to: router.address
+                )
+            } catch {
+                failures.append("\(router.name) at \(router.address): \(error.message)")
+                continue
+            }
+            if answer.status == 200, let condition = try? NodeCondition(json: answer.body) { return condition }
+            let detail = (try? JSONDecoder().decode(Problem.self, from: Data(answer.body.utf8)))?.detail
+            let reason = detail ?? "it answers with \(answer.status)"
+            // A router without a link to the node, or one that stops: another one may have what it takes.
+            guard answer.status >= 500 else {
+                throw OperationsError("\(node): \(reason)", remedy: "see `trunkline status`")
+            }
+            failures.append("\(router.name): \(reason)")
+        }
+        throw OperationsError(
+            "no router could say anything of \(node): \(failures.joined(separator: "; "))",
+            remedy: "see `trunkline status`"
+        )
+    }
+}

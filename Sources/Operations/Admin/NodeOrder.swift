@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Foundation
+import Wire
+
+/// What an operator wants of a node, as the command line and the admin interface take it.
+///
+/// This list is the registry of orders: the routes of the interface, its own description and the commands follow it.
+package struct NodeOrder: Sendable, Equatable {
+    package enum Verb: String, Sendable, CaseIterable {
+        case drain, undrain, shed
+
+        /// For the interface's description of itself.
+        package var summary: String {
+            switch self {
+            case .drain:
+                "Take nobody new, and have nobody left: sessions are asked to go at a rate, slots go to other routers."
+            case .undrain: "Take everybody again."
+            case .shed: "Have so many sessions of an edge go to other edges, at a rate."
+            }
+        }
+
+        fileprivate var wire: OperateNode.Verb {
+            switch self {
+            case .drain: .drain
+            case .undrain: .undrain
+            case .shed: .shed
+            }
+        }
+    }
+
+    /// Sessions in a second where nothing else is said.
+    package static let standardRate: UInt32 = 100
+    package static let standardWindow: Duration = .seconds(1)
+    package static let rateMax = OperateNode.rateMax
+    package static let windowMax: Duration = .milliseconds(OperateNode.windowMillisecondsMax)
+
+    package var verb: Verb
+    package var rate: UInt32
+    package var windowMilliseconds: UInt32
+    package var count: UInt32
+    /// `HOST:PORT` of the edges to go to; empty for all others that are ready.
+    package var targets: [String]
+
+    package init(
+        _ verb: Verb,
+        rate: UInt32 = standardRate,
+        windowMilliseconds: UInt32 = 1000,
+        count: UInt32 = 0,
+        targets: [String] = []
+    ) {
+        self.verb = verb
+        self.rate = rate
+        self.windowMilliseconds = windowMilliseconds
+        self.count = count
+        self.targets = targets
+    }
+
+    /// The form on the mesh.
+    package var message: OperateNode {
+        OperateNode(
+            self.verb.wire,
+            rate: self.rate,
+            windowMilliseconds: self.windowMilliseconds,
+            count: self.count,
+            targets: self.targets
+        )
+    }
+
+    // MARK: - As JSON
+
+    private struct Fields: Codable {
+        var rate: Int?
+        var windowMilliseconds: Int?
+        var count: Int?
+        var targets: [String]?
+
+        enum CodingKeys: String, CodingKey {
+            case rate, count, targets
+            case windowMilliseconds = "window_ms"
+        }
+    }
+
+    /// The body of the request.
+    package var json: String {
+        let fields = Fields(
+            rate: Int(self.rate),
+            windowMilliseconds: Int(self.windowMilliseconds),
+            count: self.verb == .shed ? Int(self.count) : nil,
+            targets: self.targets.isEmpty ? nil : self.targets
+        )
+        return (try? JSONEncoder().encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+
+    /// - Parameter json: may be empty.
+    /// - Throws: what is wrong, and what would be right.
+    package init(_ verb: Verb, json: [UInt8]) throws(OperationsError) {
+        let fields: Fields
+        if json.isEmpty {
+            fields = Fields()
+        } else {
+            guard let read = try? JSONDecoder().decode(Fields.self, from: Data(json)) else {
+                throw OperationsError(
+                    "the body is not what is understood here",
+                    remedy:
+                        "send an object with the whole numbers rate, window_ms and count and the texts targets, or nothing"
+                )
+            }
+            fields = read
+        }
+        self.init(
+            verb,
+            rate: try Self.number(fields.rate, "rate", 1...OperateNode.rateMax, otherwise: Self.standardRate),
+            windowMilliseconds: try Self.number(
+                fields.windowMilliseconds,
+                "window_ms",
+                0...OperateNode.windowMillisecondsMax,
+                otherwise: 1000
+            ),
+            count: try Self.number(fields.count, "count", 0...UInt32.max, otherwise: 0),
+            targets: fields.targets ?? []
+        )
+        guard self.targets.count <= OperateNode.targetsMax,
+            self.targets.allSatisfy({ NetworkAddress($0) != nil })
+        else {
+            throw OperationsError("targets is wrong", remedy: "list at most \(OperateNode.targetsMax) HOST:PORT")
+        }
+        guard verb != .shed || fields.count != nil else {
+            throw OperationsError("count is missing", remedy: "say how many sessions are to go; 0 ends it")
+        }
+    }
+
+    private static func number(
+        _ value: Int?,
+        _ name: String,
+        _ bounds: ClosedRange<UInt32>,
+        otherwise standard: UInt32
+    ) throws(OperationsError) -> UInt32 {
+        guard let value else { return standard }
+        guard let number = UInt32(exactly: value), bounds.contains(number) else {
+            throw OperationsError(
+                "\(name) is \(value)",
+                remedy: "it is \(bounds.lowerBound) to \(bounds.upperBound)"
+            )
+        }
+        return number
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+import Logging
+import Messaging
+import NIOPosix
+import Operations
+
+/// What every command takes that gives a node an order.
+struct OrderOptions: ParsableArguments {
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The node's name.")
+    var node: String
+
+    func client() async throws -> AdminClient {
+        try await AdminClient.make(self.shared)
+    }
+}
+
+extension AdminClient {
+    static func make(_ shared: SharedOptions) async throws -> AdminClient {
+        let settings = try shared.loadSettings()
+        return try await AdminClient(
+            settings: settings,
+            secrets: try shared.resolveSecrets(of: settings),
+            group: MultiThreadedEventLoopGroup.singleton,
+            // What goes wrong is in the command's error; log lines about it would say it twice.
+            logger: Logger(label: "admin") { _ in SwiftLogNoOpLogHandler() }
+        )
+    }
+}
+
+/// How fast sessions go.
+struct LeavingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Edges: sessions that are asked to go in a second.", valueName: "n"))
+    var rate = NodeOrder.standardRate
+
+    @Option(help: ArgumentHelp("Edges: within which each of them goes once it is asked.", valueName: "time"))
+    var window = WaitTime(duration: NodeOrder.standardWindow, text: "1s")
+
+    var windowMilliseconds: UInt32 { UInt32(clamping: self.window.duration.wholeMilliseconds) }
+
+    func validate() throws {
+        guard (1...NodeOrder.rateMax).contains(self.rate) else {
+            throw ValidationError("--rate is 1 to \(NodeOrder.rateMax).")
+        }
+        guard self.window.duration <= NodeOrder.windowMax else {
+            throw ValidationError("--window is at most \(NodeOrder.windowMax).")
+        }
+    }
+}
+
+struct DrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drain",
+        abstract: "Empty a node without anybody noticing, and wait until it is safe to remove.",
+        discussion: """
+            An edge takes no new sessions from then on and asks those that it has to connect elsewhere, so many in a \
+            second; each goes at a moment of its own within the window. Messages flow until it has gone. A router hands \
+            its slots to the others and goes on telling whoever still asks it where they are.
+
+            It is over when nothing would be lost or interrupted by the node's end; what is not known counts as if it \
+            would. `trunkline undrain` takes it back at any time. The node stays drained until then or until it is \
+            started again; to remove it, stop it (SIGTERM).
+
+            Examples:
+              trunkline drain edge-2
+              trunkline drain edge-2 --rate 500 --window 2s
+              trunkline drain router-2 --timeout 30s
+              trunkline drain edge-2 --dry-run
+
+            Exit codes: 0 safe to remove; 1 refused, or not empty in time; 64, 78 as everywhere.
+            """
+    )
+
+    @OptionGroup var options: OrderOptions
+    @OptionGroup var leaving: LeavingOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait; the node goes on draining afterwards. (default: until it is empty)",
+            valueName: "time"
+        )
+    )
+    var timeout: WaitTime?
+
+    @Flag(help: "Say what would happen, and do nothing.")
+    var dryRun = false
+
+    @Flag(help: "Give the order and do not wait.")
+    var noWait = false
+
+    func run() async throws {
+        try await Ending.report {
+            let client = try await self.options.client()
+            let order = NodeOrder(
+                .drain,
+                rate: self.leaving.rate,
+                windowMilliseconds: self.leaving.windowMilliseconds
+            )
+            if self.dryRun {
+                let condition = try await client.condition(of: self.options.node)
+                return printLine(DrainProgress.plan(condition, order))
+            }
+            var condition = try await client.give(order, to: self.options.node)
+            if self.noWait { return printLine(DrainProgress.line(condition)) }
+            let deadline = self.timeout.map { ContinuousClock.now + $0.duration }
+            while !condition.safeToRemove {
+                printLine(DrainProgress.line(condition))
+                if let deadline, ContinuousClock.now >= deadline {
+                    throw OperationsError(
+                        "\(self.options.node) is not empty after \(self.timeout?.defaultValueDescription ?? "")",
+                        remedy:
+                            "wait on with the same command, or take it back with `trunkline undrain \(self.options.node)`"
+                    )
+                }
+                // A line a second is what a person can follow.
+                try await Task.sleep(for: .seconds(1))
+                condition = try await client.condition(of: self.options.node)
+                guard condition.state == "draining" else {
+                    throw OperationsError(
+                        "\(self.options.node) is \(condition.state): somebody took it back, or it was started again",
+                        remedy: "see `trunkline status`"
+                    )
+                }
+            }
+            printLine("\(self.options.node) is empty: it is safe to remove")
+        }
+    }
+}
+
+struct UndrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "undrain",
+        abstract: "Take a node back that was being drained.",
+        discussion: """
+            An edge takes sessions again; those that were asked to go, go all the same. A router takes its slots back.
+
+            Examples:
+              trunkline undrain edge-2
+            """
+    )
+
+    @OptionGroup var options: OrderOptions
+
+    func run() async throws {
+        try await Ending.report {
+            let condition = try await self.options.client().give(NodeOrder(.undrain), to: self.options.node)
+            printLine(DrainProgress.line(condition))
+        }
+    }
+}
+
+/// What a person is told of a node on its way.
+enum DrainProgress {
+    static func line(_ condition: NodeCondition) -> String {
+        let reasons = condition.obstacles.isEmpty ? "safe to remove" : condition.obstacles.joined(separator: "; ")
+        return "\(condition.node) \(condition.state): \(reasons)"
+    }
+
+    static func plan(_ condition: NodeCondition, _ order: NodeOrder) -> String {
+        var lines = ["\(condition.node) is \(condition.state) now. Nothing was done; it would"]
+        if condition.sessions > 0 || condition.slots == 0 {
+            let seconds = (Double(condition.sessions) / Double(order.rate)).rounded(.up)
+            lines.append("  take no new sessions")
+            lines.append(
+                "  ask \(condition.sessions) sessions to connect elsewhere, \(order.rate) in a second: about \(Int(seconds)) s"
+            )
+        }
+        if condition.slots > 0 {
+            lines.append("  hand \(condition.slots) slots to the other routers")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

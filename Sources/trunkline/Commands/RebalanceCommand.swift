@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+import Logging
+import NIOPosix
+import Operations
+
+struct RebalanceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rebalance",
+        abstract: "Make uneven things even.",
+        subcommands: [RebalanceConnectionsCommand.self]
+    )
+}
+
+struct RebalanceConnectionsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connections",
+        abstract: "Have edges with more sessions than the average send some to those with fewer.",
+        discussion: """
+            After an edge has joined, nobody is connected to it: clients stay where they are. This asks edges that are \
+            above the average by more than the threshold to send away what they have too many of, so many in a second, \
+            to the edges below it. No edge goes below the average, so nothing swings; run again, it has nothing to do.
+
+            Examples:
+              trunkline rebalance connections --dry-run
+              trunkline rebalance connections --rate 50 --threshold 20
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var leaving: LeavingOptions
+
+    @Option(help: ArgumentHelp("Above the average by so much an edge is uneven.", valueName: "percent"))
+    var threshold = 10
+
+    @Flag(help: "Say what would happen, and do nothing.")
+    var dryRun = false
+
+    func validate() throws {
+        guard (0...1000).contains(self.threshold) else { throw ValidationError("--threshold is 0 to 1000.") }
+    }
+
+    func run() async throws {
+        try await Ending.report {
+            let client = try await AdminClient.make(self.shared)
+            let plan = try await self.plan(client)
+            guard !plan.moves.isEmpty else {
+                return printLine(
+                    "Even: every edge is within \(self.threshold) % of the average of \(Int(plan.average)) sessions."
+                )
+            }
+            for move in plan.moves {
+                let count = "\(move.count) sessions, \(self.leaving.rate) in a second"
+                printLine("\(move.edge) \(self.dryRun ? "would send" : "sends") away \(count)")
+                guard !self.dryRun else { continue }
+                let order = NodeOrder(
+                    .shed,
+                    rate: self.leaving.rate,
+                    windowMilliseconds: self.leaving.windowMilliseconds,
+                    count: UInt32(clamping: move.count),
+                    targets: move.targets
+                )
+                try await client.give(order, to: move.edge)
+            }
+        }
+    }
+
+    private func plan(_ client: AdminClient) async throws -> RebalancePlan {
+        var edges: [RebalancePlan.Edge] = []
+        for edge in client.readyEdges {
+            let condition = try await client.condition(of: edge.name)
+            edges.append(.init(name: edge.name, address: edge.address, sessions: Int(clamping: condition.sessions)))
+        }
+        guard edges.count > 1 else {
+            throw OperationsError("there are \(edges.count) edges that are ready", remedy: "see `trunkline status`")
+        }
+        return RebalancePlan(edges, threshold: Double(self.threshold) / 100)
+    }
+}

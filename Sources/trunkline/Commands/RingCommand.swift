@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+import Logging
+import NIOPosix
+import Operations
+
+struct RingCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ring",
+        abstract: "Show how even the slots are shared out, or what more or fewer routers would change.",
+        subcommands: [RingShowCommand.self, RingSimulateCommand.self],
+        defaultSubcommand: RingShowCommand.self
+    )
+}
+
+struct RingShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show how many slots each router owns, as the shards' views have it.",
+        discussion: """
+            Examples:
+              trunkline ring
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    func run() async throws {
+        try await Ending.report {
+            let settings = try self.shared.loadSettings()
+            let collector = StatusCollector(
+                settings: settings,
+                secrets: try self.shared.resolveSecrets(of: settings),
+                group: MultiThreadedEventLoopGroup.singleton,
+                logger: Logger(label: "ring") { _ in SwiftLogNoOpLogHandler() }
+            )
+            print(await collector.collect().ringText(), terminator: "")
+        }
+    }
+}
+
+struct RingSimulateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Work out how even the slots would be, and how many would move.",
+        discussion: """
+            Needs no cluster. The routers are called router-1, router-2 and so on; other names differ by a little.
+
+            Examples:
+              trunkline ring simulate --routers 4 --to 5
+              trunkline ring simulate --routers 300 --to 299
+            """
+    )
+
+    private static let routersMax = 4096
+
+    @Option(help: ArgumentHelp("Routers now.", valueName: "n"))
+    var routers: Int
+
+    @Option(help: ArgumentHelp("Routers afterwards. (default: one more)", valueName: "n"))
+    var to: Int?
+
+    func validate() throws {
+        guard (1...Self.routersMax).contains(self.routers), (1...Self.routersMax).contains(self.to ?? 1) else {
+            throw ValidationError("There are 1 to \(Self.routersMax) routers: a slot each.")
+        }
+    }
+
+    func run() {
+        let simulation = RingSimulation(
+            routers: RingSimulation.names(self.routers),
+            changed: RingSimulation.names(self.to ?? self.routers + 1)
+        )
+        print(simulation.text(), terminator: "")
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TestSupport
+import Testing
+
+extension ClusterTests {
+    @Suite("Emptying nodes", .serialized, .timeLimit(.minutes(5)))
+    struct DrainTests {
+        /// Waits until the load generator sends.
+        private static func sends(_ load: GuardedProcess) async throws {
+            try await eventually("the load generator sends", within: .seconds(60)) {
+                if let status = load.exitStatus {
+                    throw NeverHappened(description: "it ended with \(status): \(load.text)")
+                }
+                return load.text.contains("offered")
+            }
+        }
+
+        @Test("An edge and a router are emptied under load and taken back: every session moves once, nothing is lost")
+        func underLoad() async throws {
+            let cluster = try await TestCluster()
+            let users = 60
+            let (status, text, report) = try await LoadGeneratorTests.run(
+                ["--scenario", "direct", "--users", "\(users)", "--rate", "100", "--duration", "20s"],
+                cluster
+            ) { load in
+                try await Self.sends(load)
+                let before = try cluster.metric("trunkline_edge_sessions", of: "edge-2")
+                #expect(before > 0)
+                let edge = try await CommandLineTests.run(["drain", "edge-2", "--rate", "20"], cluster)
+                #expect(edge.status == 0, "\(edge.text)")
+                #expect(edge.text.contains("edge-2 is empty: it is safe to remove"))
+                #expect(try cluster.metric("trunkline_edge_sessions", of: "edge-2") == 0)
+                #expect(try !cluster.isReady("edge-2"))
+                let listed = try await CommandLineTests.run(["status"], cluster)
+                #expect(listed.text.contains("draining"), "\(listed.text)")
+                let back = try await CommandLineTests.run(["undrain", "edge-2"], cluster)
+                #expect(back.status == 0, "\(back.text)")
+                try await cluster.waitUntilReady("edge-2")
+
+                let router = try await CommandLineTests.run(["drain", "router-1"], cluster)
+                #expect(router.status == 0, "\(router.text)")
+                #expect(try cluster.metric("trunkline_router_slots_owned", of: "router-1") == 0)
+                #expect(try !cluster.isReady("router-1"))
+                let alone = try await CommandLineTests.run(["drain", "router-2"], cluster)
+                #expect(alone.status == 1)
+                #expect(alone.text.contains("start another one first"), "\(alone.text)")
+                _ = try await CommandLineTests.run(["undrain", "router-1"], cluster)
+                try await cluster.waitUntilReady("router-1")
+                #expect(try cluster.metric("trunkline_router_slots_owned", of: "router-1") > 1000)
+            }
+            #expect(status == 0, "\(text)")
+            #expect(report["verdict"]?.string == "held", "\(text)")
+            #expect(report["audit"]?["violation_count"]?.integer == 0)
+            #expect(report["counts"]?["acknowledged"]?.integer == report["counts"]?["offered"]?.integer)
+            // Half of them were on that edge, and nobody else lost a connection.
+            #expect(report["sessions"]?["disconnections"]?.integer == Int64(users / 2), "\(text)")
+        }
+
+        @Test("What would happen is said first, and nothing is done")
+        func dryRun() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let edge = try await CommandLineTests.run(["drain", "edge-1", "--dry-run"], cluster)
+            #expect(edge.status == 0 && edge.text.contains("Nothing was done"), "\(edge.text)")
+            #expect(try cluster.isReady("edge-1"))
+            let router = try await CommandLineTests.run(["drain", "router-1", "--dry-run"], cluster)
+            #expect(router.status == 0 && router.text.contains("slots to the other routers"), "\(router.text)")
+            let unknown = try await CommandLineTests.run(["drain", "edge-77"], cluster)
+            #expect(unknown.status == 1 && unknown.text.contains("no link to a node edge-77"), "\(unknown.text)")
+        }
+
+        @Test("The admin interface: who may do what, and what is refused")
+        func admin() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let path = "/admin/nodes/edge-1"
+            func ask(_ method: String, _ path: String, _ token: String?, _ body: String = "") throws -> String {
+                try cluster.request(method, path, of: "router-1", token: token, body: body) ?? ""
+            }
+            #expect(try ask("GET", path, nil).hasPrefix("HTTP/1.1 401"))
+            #expect(try ask("GET", path, "no secret of this cluster").hasPrefix("HTTP/1.1 401"))
+            let read = try ask("GET", path, TestCluster.readSecret)
+            #expect(read.hasPrefix("HTTP/1.1 200") && read.contains(#""state":"serving""#), "\(read)")
+            #expect(try ask("POST", path + "/drain", TestCluster.readSecret).hasPrefix("HTTP/1.1 403"))
+            let operate = TestCluster.operateSecret
+            #expect(try ask("GET", "/admin", operate).contains("/admin/nodes/NAME/drain"))
+            #expect(try ask("POST", path + "/explode", operate).hasPrefix("HTTP/1.1 404"))
+            for body in ["[", #"{"rate":0}"#, #"{"rate":"fast"}"#, #"{"window_ms":-1}"#, #"{"rate":1000001}"#] {
+                #expect(try ask("POST", path + "/drain", operate, body).hasPrefix("HTTP/1.1 400"), "\(body)")
+            }
+            #expect(try ask("POST", path + "/shed", operate).hasPrefix("HTTP/1.1 400"), "without a count")
+            let large = String(repeating: " ", count: 20_000)
+            #expect(try ask("POST", path + "/drain", operate, large).hasPrefix("HTTP/1.1 413"))
+            #expect(try ask("POST", "/admin/nodes/router-1/shed", operate, #"{"count":1}"#).hasPrefix("HTTP/1.1 400"))
+            #expect(try ask("GET", "/admin/nodes/edge-77", operate).hasPrefix("HTTP/1.1 503"))
+            #expect(try cluster.isReady("edge-1"))
+        }
+    }
+}
