@@ -224,7 +224,7 @@ let package = Package(
             "OperationsTests",
             [
                 "ClusterConfiguration", "Directory", "Messaging", "Operations", "Placement", "Redis", "Storage",
-                "TestSupport", .logging, .nioCore, .nioPosix,
+                "TestSupport", "Wire", .logging, .nioCore, .nioPosix,
             ]
         ),
         tests(

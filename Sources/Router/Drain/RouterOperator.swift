@@ -67,7 +67,9 @@ final class RouterOperator: Sendable {
     private var report: NodeReport {
         let table = self.routing.snapshot
         let slots = table.slots(of: self.routing.own).count
-        var obstacles: [String] = []
+        let state = self.state.withLock { $0 }
+        // Taken back a moment ago it may be in no view yet.
+        var obstacles = state == .serving ? ["it takes slots: drain it first"] : []
         for shard in self.shards {
             // What is not known may be the worst.
             guard let view = table.views[shard] else {
@@ -78,7 +80,7 @@ final class RouterOperator: Sendable {
                 obstacles.append("it is in the view of shard \(shard)")
             }
         }
-        return NodeReport(state: self.state.withLock { $0 }, slots: UInt64(slots), obstacles: obstacles)
+        return NodeReport(state: state, slots: UInt64(slots), obstacles: obstacles)
     }
 }
 
