@@ -30,8 +30,8 @@ extension ClusterSettings {
     /// Bytes of a file that holds a secret.
     package static let secretBytesMax = 4096
 
-    /// Reads every secret from its source; throws all problems at once. An edge has no business with Postgres, so the
-    /// shards' passwords are left out for it.
+    /// Reads every secret from its source; throws all problems at once. An edge has no business with Postgres and takes
+    /// no orders from people, so the shards' passwords and the admin secrets are left out for it.
     package func resolveSecrets(
         environment: [String: String],
         for role: Role? = nil
@@ -39,11 +39,15 @@ extension ClusterSettings {
         var reader = SecretReader(folder: self.folder, environment: environment)
         let mesh = reader.read(self.secrets.mesh, at: "secrets.mesh_secret", bytesMin: Self.secretBytesMin)
         let token = reader.read(self.secrets.token, at: "secrets.token_secret", bytesMin: Self.secretBytesMin)
-        let adminRead = self.secrets.adminRead.flatMap {
-            reader.read($0, at: "secrets.admin_read", bytesMin: Self.secretBytesMin, isText: true)
-        }
-        let adminOperate = self.secrets.adminOperate.flatMap {
-            reader.read($0, at: "secrets.admin_operate", bytesMin: Self.secretBytesMin, isText: true)
+        var admin: [Secret?] = [nil, nil]
+        if role != .edge {
+            admin = [(self.secrets.adminRead, "admin_read"), (self.secrets.adminOperate, "admin_operate")].map {
+                source,
+                name in
+                source.flatMap {
+                    reader.read($0, at: "secrets.\(name)", bytesMin: Self.secretBytesMin, isText: true)
+                }
+            }
         }
         let redis = self.redis.password.flatMap { reader.read($0, at: "redis.password", isText: true) }
         var shards: [String: Secret] = [:]
@@ -55,8 +59,7 @@ extension ClusterSettings {
             throw ConfigurationError(file: "secrets", problems: reader.problems)
         }
         var secrets = ResolvedSecrets(mesh: mesh, token: token, redisPassword: redis, shardPasswords: shards)
-        secrets.adminRead = adminRead
-        secrets.adminOperate = adminOperate
+        (secrets.adminRead, secrets.adminOperate) = (admin[0], admin[1])
         return secrets
     }
 }

@@ -36,6 +36,23 @@ struct SecretTests {
         #expect(throws: ConfigurationError.self) { try settings.resolveSecrets(environment: environment, for: .router) }
     }
 
+    @Test("Who gives orders shows a secret, which an edge does not know; without one there are no orders")
+    func admin() throws {
+        let settings = try ClusterSettings.parse(
+            yaml: Fixture.minimal + "secrets:\n  admin_operate: {env: OPERATE}\n"
+        )
+        var environment = ["TRUNKLINE_MESH_SECRET": Self.strong, "TRUNKLINE_TOKEN_SECRET": Self.strong]
+        #expect(try settings.resolveSecrets(environment: environment, for: .edge).adminOperate == nil)
+        #expect(throws: ConfigurationError.self) { try settings.resolveSecrets(environment: environment, for: .router) }
+        environment["OPERATE"] = "too short"
+        #expect(throws: ConfigurationError.self) { try settings.resolveSecrets(environment: environment, for: .router) }
+        environment["OPERATE"] = Self.strong
+        let secrets = try settings.resolveSecrets(environment: environment, for: .router)
+        #expect(secrets.adminOperate?.exposedText == Self.strong && secrets.adminRead == nil)
+        let none = try ClusterSettings.parse(yaml: Fixture.minimal)
+        #expect(try none.resolveSecrets(environment: environment).adminOperate == nil)
+    }
+
     @Test("All problems come at once and show no secret")
     func problems() throws {
         let yaml = Fixture.minimal(replacing: "nodes:", with: "    password: {env: SHARD_PASSWORD}\nnodes:")
