@@ -35,6 +35,11 @@ package struct ClusterSettings: Sendable {
         self.shards.first { $0.name == name }
     }
 
+    /// Whether a node, a shard or a cluster may have this name.
+    package static func isName(_ text: String) -> Bool {
+        (try? ValueKind.name.parse(text)) != nil
+    }
+
     package var routers: [Node] { self.nodes.filter { $0.role == .router } }
     package var edges: [Node] { self.nodes.filter { $0.role == .edge } }
 }

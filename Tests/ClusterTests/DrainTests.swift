@@ -65,6 +65,9 @@ extension ClusterTests {
             #expect(try cluster.isReady("edge-1"))
             let router = try await CommandLineTests.run(["drain", "router-1", "--dry-run"], cluster)
             #expect(router.status == 0 && router.text.contains("slots to the other routers"), "\(router.text)")
+            // It would become part of a request's path.
+            let wrong = try await CommandLineTests.run(["drain", "edge-1/undrain\r\n"], cluster)
+            #expect(wrong.status == 64 && wrong.text.contains("is not the name of a node"), "\(wrong.text)")
             let unknown = try await CommandLineTests.run(["drain", "edge-77"], cluster)
             #expect(unknown.status == 1 && unknown.text.contains("no link to a node edge-77"), "\(unknown.text)")
         }

@@ -14,6 +14,12 @@ struct OrderOptions: ParsableArguments {
     @Argument(help: "The node's name.")
     var node: String
 
+    func validate() throws {
+        guard ClusterSettings.isName(self.node) else {
+            throw ValidationError("\"\(self.node)\" is not the name of a node; `trunkline status` lists them.")
+        }
+    }
+
     func client() async throws -> AdminClient {
         try await AdminClient.make(self.shared)
     }
