@@ -19,6 +19,11 @@ package struct SlotSet: Hashable, Sendable {
         }
     }
 
+    package init(_ slots: some Sequence<Slot>) {
+        self.init()
+        for slot in slots { self.insert(slot) }
+    }
+
     package static let all: SlotSet = {
         var all = SlotSet()
         for index in all.words.indices { all.words[index] = .max }
@@ -62,5 +67,16 @@ package struct SlotSet: Hashable, Sendable {
         var result = self
         result.subtract(other)
         return result
+    }
+
+    package func union(_ other: SlotSet) -> SlotSet {
+        var result = self
+        result.formUnion(other)
+        return result
+    }
+
+    /// In the order of their numbers.
+    package var slots: [Slot] {
+        (0..<Slot.count).compactMap { Slot($0) }.filter(self.contains)
     }
 }

@@ -36,15 +36,19 @@ package struct View: Sendable, Equatable {
     package let members: [RouterLife]
     /// Over the names alone, so that a restart moves no slot.
     package let ring: Ring
+    /// The slots that the shard holds under this epoch: what the shard map gives it, except while a slot is handed from
+    /// one shard to another. Nil where it is not known: it is not told between nodes, whoever writes reads it itself.
+    package let slots: SlotSet?
 
     /// - Parameter routers: names, or names with incarnations as in ``RouterLife``.
-    package init(shard: String, epoch: UInt64, routers: [String]) {
-        self.init(shard: shard, epoch: epoch, members: routers.map { RouterLife($0) })
+    package init(shard: String, epoch: UInt64, routers: [String], slots: SlotSet? = nil) {
+        self.init(shard: shard, epoch: epoch, members: routers.map { RouterLife($0) }, slots: slots)
     }
 
-    package init(shard: String, epoch: UInt64, members: [RouterLife]) {
+    package init(shard: String, epoch: UInt64, members: [RouterLife], slots: SlotSet? = nil) {
         self.shard = shard
         self.epoch = epoch
+        self.slots = slots
         var latest: [String: RouterLife] = [:]
         for member in members where member.incarnation >= latest[member.name]?.incarnation ?? "" {
             latest[member.name] = member
@@ -57,6 +61,11 @@ package struct View: Sendable, Equatable {
 
     package func owner(of slot: Slot) -> String? {
         self.ring.owner(of: slot)
+    }
+
+    /// Whether the shard takes writes to a slot under this epoch.
+    package func holds(_ slot: Slot) -> Bool {
+        self.slots?.contains(slot) ?? true
     }
 
     /// The life that a name has in this view.

@@ -212,7 +212,7 @@ package final class PostgresConnection {
         _ = try self.receive(handle, deadline: deadline, sentStatement: true)
     }
 
-    private func connectedHandle() throws(PostgresError) -> OpaquePointer {
+    func connectedHandle() throws(PostgresError) -> OpaquePointer {
         guard let handle = self.handle else {
             throw PostgresError(.connectionLost, "the connection is closed")
         }
@@ -271,7 +271,7 @@ package final class PostgresConnection {
     ///
     /// The server answers a statement before it commits it, so an answer counts only when nothing but "ready" comes
     /// after it; an error that follows it wins.
-    private func receive(
+    func receive(
         _ handle: OpaquePointer,
         deadline: ContinuousClock.Instant,
         sentStatement: Bool
@@ -311,7 +311,7 @@ package final class PostgresConnection {
         return answer
     }
 
-    private func flush(
+    func flush(
         _ handle: OpaquePointer,
         deadline: ContinuousClock.Instant,
         sentStatement: Bool
@@ -330,7 +330,7 @@ package final class PostgresConnection {
         }
     }
 
-    private func wait(
+    func wait(
         _ events: Int32,
         _ handle: OpaquePointer,
         deadline: ContinuousClock.Instant,
@@ -353,7 +353,7 @@ package final class PostgresConnection {
         }
     }
 
-    private func closing(
+    func closing(
         _ code: PostgresError.Code,
         _ message: String,
         mayHaveBeenApplied: Bool
@@ -362,7 +362,7 @@ package final class PostgresConnection {
         return PostgresError(code, message, mayHaveBeenApplied: mayHaveBeenApplied)
     }
 
-    private static func failure(of result: PostgresResult) -> PostgresError {
+    static func failure(of result: PostgresResult) -> PostgresError {
         func field(_ code: Character) -> String? {
             PQresultErrorField(result.handle, Int32(code.asciiValue ?? 0)).map { String(cString: $0) }
         }
@@ -377,7 +377,7 @@ package final class PostgresConnection {
         return PostgresError(.server(sqlState: sqlState), "\(message) (\(sqlState))", table: field("t"))
     }
 
-    private func lastMessage(of handle: OpaquePointer) -> String {
+    func lastMessage(of handle: OpaquePointer) -> String {
         PQerrorMessage(handle).map { String(cString: $0).trimmingNewlines() } ?? "no message"
     }
 }

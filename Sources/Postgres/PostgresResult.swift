@@ -75,7 +75,11 @@ package struct PostgresRow {
     }
 
     package mutating func bytea() throws(PostgresError) -> [UInt8] {
-        try self.required(self.next(.bytea) { Array($0) })
+        try self.required(self.optionalBytea())
+    }
+
+    package mutating func optionalBytea() throws(PostgresError) -> [UInt8]? {
+        try self.next(.bytea) { Array($0) }
     }
 
     package mutating func optionalBool() throws(PostgresError) -> Bool? {

@@ -16,6 +16,8 @@ package struct StorageError: Error, Sendable, Hashable, CustomStringConvertible 
         /// The database is not the one that the configuration means, or its schema is too old or too new. Nothing
         /// was applied, and only an operator can help.
         case wrongDatabase
+        /// Another operator changes this shard's slots at this moment. Nothing was applied.
+        case busy
         /// The server refused a statement that it should have taken, or answered what makes no sense. Nothing was
         /// applied.
         case `internal`
@@ -34,7 +36,7 @@ package struct StorageError: Error, Sendable, Hashable, CustomStringConvertible 
     package var isRetryable: Bool {
         switch self.code {
         case .unavailable, .outcomeUnknown, .diskFull: true
-        case .staleEpoch, .wrongDatabase, .internal: false
+        case .staleEpoch, .wrongDatabase, .busy, .internal: false
         }
     }
 

@@ -46,6 +46,23 @@ struct TestShard {
         try self.init(migrating: "storage", on: server)
     }
 
+    /// A database of another name, under the view of epoch 1 and the map of a cluster that was there before.
+    init(named name: String, catalog: ShardCatalog) throws {
+        self.server = try PostgresServer.shared()
+        self.database = "storage_\(Self.databases.add(1, ordering: .relaxed).newValue)"
+        try self.server.createDatabase(self.database)
+        self.descriptor = ShardDescriptor(
+            name: name,
+            connectionString: self.server.connectionString(database: self.database)
+        )
+        _ = try self.migrator().migrate(now: WallClock.now(), firstMap: .catalog(catalog))
+        _ = try self.session().proposeView(replacing: 0, routers: ["router-a"], by: "test")
+    }
+
+    func operatorSession(_ name: String = "test") -> OperatorSession {
+        OperatorSession(cluster: Self.cluster, shard: self.descriptor, operatorName: name)
+    }
+
     private init(migrating database: String, on server: PostgresServer) throws {
         self.server = server
         self.database = database

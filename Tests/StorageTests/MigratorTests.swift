@@ -14,8 +14,8 @@ struct MigratorTests {
         let shard = try TestShard()
         let report = try shard.migrator().migrate(now: WallClock.now())
         #expect(report.changedNothing)
-        #expect(report.schemaVersion == 3)
-        #expect(try shard.count("schema_migrations") == 3)
+        #expect(report.schemaVersion == 4)
+        #expect(try shard.count("schema_migrations") == 4)
     }
 
     @Test("a new database: schema, identity, map, view and partitions")
@@ -28,14 +28,15 @@ struct MigratorTests {
         )
         let report = try Migrator(cluster: "test", shard: descriptor, shards: ["one", "two"])
             .migrate(now: WallClock.now())
-        #expect(report.appliedMigrations == ["1 initial schema", "2 receipts", "3 presence"])
+        #expect(report.appliedMigrations == ["1 initial schema", "2 receipts", "3 presence", "4 slot moves"])
         #expect(report.wroteIdentity)
         #expect(report.wroteShardMap)
         #expect(report.createdPartitions.count == 2 * 10, "one week back, this one, eight ahead; two tables")
         let session = ShardSession(
             .init(cluster: "test", shard: descriptor, applicationName: "test", logger: TestShard.silentLogger)
         )
-        #expect(try session.readView() == View(shard: "two", epoch: 0, routers: []))
+        let slots = ShardMap(dealing: ["one", "two"])?.slots(of: "two")
+        #expect(try session.readView() == View(shard: "two", epoch: 0, routers: [], slots: slots))
         #expect(try session.readShardMap() == ShardMap(dealing: ["one", "two"]))
     }
 
@@ -98,13 +99,14 @@ struct MigratorTests {
                 ALTER TABLE members DROP COLUMN delivered_seq;
                 ALTER TABLE conversations DROP COLUMN state_version;
                 \(Self.undoingPresence)
+                \(Self.undoingSlotMoves)
                 DELETE FROM schema_migrations WHERE version >= 2;
                 UPDATE members SET read_seq = 7
                 """,
             deadline: .soon
         )
         let report = try shard.migrator().migrate(now: WallClock.now())
-        #expect(report.appliedMigrations == ["2 receipts", "3 presence"])
+        #expect(report.appliedMigrations == ["2 receipts", "3 presence", "4 slot moves"])
         let loaded = try shard.session().loadConversations([state.conversation.id])[state.conversation.id]
         #expect(
             loaded?.members.map(\.watermarks) == [Watermarks](repeating: Watermarks(delivered: 7, read: 7), count: 2)
@@ -118,16 +120,58 @@ struct MigratorTests {
         ALTER TABLE users RESET (fillfactor);
         """
 
+    /// What the migration to version 4 adds, taken away.
+    private static let undoingSlotMoves = """
+        ALTER TABLE shard_view DROP COLUMN slots;
+        ALTER TABLE shard_map DROP COLUMN connections, DROP COLUMN weights;
+        DROP TABLE slot_move, slot_transfers, slot_changes, operator_log;
+        DROP FUNCTION record_slot_changes;
+        """
+
+    @Test("a database from before slots were moved: it holds what its map says")
+    func slotMoves() throws {
+        let shard = try TestShard()
+        let before = try shard.session().readView()
+        try shard.console().run(
+            script: Self.undoingSlotMoves + "DELETE FROM schema_migrations WHERE version = 4",
+            deadline: .soon
+        )
+        #expect(try shard.migrator().migrate(now: WallClock.now()).appliedMigrations == ["4 slot moves"])
+        #expect(before.slots?.count == Slot.count / 2)
+        #expect(try shard.session().readView() == before)
+    }
+
+    @Test("a shard that comes to a cluster with a map gets that map, and no slots")
+    func later() throws {
+        let map = try #require(ShardMap(dealing: ["one"]))
+        let server = try PostgresServer.shared()
+        try server.createDatabase("migrate_later")
+        let descriptor = ShardDescriptor(
+            name: "two",
+            connectionString: server.connectionString(database: "migrate_later")
+        )
+        let migrator = Migrator(cluster: "test", shard: descriptor, shards: ["one", "two"])
+        #expect(try migrator.migrate(now: WallClock.now(), firstMap: .none).wroteShardMap == false)
+        let report = try migrator.migrate(now: WallClock.now(), firstMap: .catalog(ShardCatalog(map: map)))
+        #expect(report.wroteShardMap)
+        #expect(!report.isInShardMap)
+        let session = ShardSession(
+            .init(cluster: "test", shard: descriptor, applicationName: "test", logger: TestShard.silentLogger)
+        )
+        #expect(try session.readView().slots == SlotSet())
+        #expect(try session.readShardMap() == map)
+    }
+
     @Test("a database from before presence: users there are online to everyone, and were never seen to leave")
     func presence() throws {
         let shard = try TestShard()
         let ada = UserProfile(id: .generate(), username: "ada", displayName: "Ada", createdAt: 1)
         #expect(try shard.session().insertUser(ada, passwordHash: "hash", epoch: 1))
         try shard.console().run(
-            script: Self.undoingPresence + " DELETE FROM schema_migrations WHERE version = 3",
+            script: Self.undoingPresence + Self.undoingSlotMoves + "DELETE FROM schema_migrations WHERE version >= 3",
             deadline: .soon
         )
-        #expect(try shard.migrator().migrate(now: WallClock.now()).appliedMigrations == ["3 presence"])
+        #expect(try shard.migrator().migrate(now: WallClock.now()).appliedMigrations == ["3 presence", "4 slot moves"])
         #expect(try shard.session().presenceProfiles([ada.id]) == [ada.id: PresenceProfile()])
     }
 

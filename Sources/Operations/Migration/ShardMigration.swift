@@ -2,6 +2,7 @@
 
 import ClusterConfiguration
 import Messaging
+import Placement
 import Storage
 
 /// `trunkline migrate`: every shard in the order of `cluster.yaml` to the schema of this program.
@@ -26,28 +27,63 @@ package struct ShardMigration: Sendable {
     ///
     /// - Parameter say: Takes one line at a time, for people.
     package func run(say: @escaping @Sendable (String) -> Void) async throws(OperationsError) {
+        // A shard that is new must not deal out slots that others have: whether there is a map is known when all were asked.
+        var reports: [MigrationReport] = []
         for shard in self.settings.shards {
-            let result = await onOwnThread(named: "migrate") { self.migrate(shard, say: say) }
-            guard let result else {
-                throw OperationsError(
-                    "the system has no thread left",
-                    remedy: "raise its limits, or end other programs"
-                )
-            }
-            say("\(shard.name): \(Self.text(of: try result.get()))")
+            reports.append(try await self.migrate(shard, firstMap: .none, say: say))
         }
+        let catalog = try await self.newestCatalog()
+        for (shard, before) in zip(self.settings.shards, reports) {
+            let firstMap = catalog.map { Migrator.FirstMap.catalog($0) } ?? .dealt
+            let report = try await self.migrate(shard, firstMap: firstMap, say: say)
+            say("\(shard.name): \(Self.text(of: before.followed(by: report)))")
+            if !report.isInShardMap {
+                say("\(shard.name): has no slots yet; `trunkline shard add \(shard.name)` gives it a part")
+            }
+        }
+    }
+
+    private func newestCatalog() async throws(OperationsError) -> ShardCatalog? {
+        var newest: ShardCatalog?
+        for shard in self.settings.shards {
+            let result = await onOwnThread(named: "migrate") { () -> Result<ShardCatalog?, StorageError> in
+                let session = OperatorSession(
+                    cluster: self.settings.cluster,
+                    shard: self.secrets.descriptor(of: shard),
+                    operatorName: "migrate"
+                )
+                defer { session.close() }
+                return Result { () throws(StorageError) in try session.readCatalog() }
+            }
+            guard let result else { throw .noThread }
+            do throws(StorageError) {
+                guard let catalog = try result.get() else { continue }
+                newest = newest.map { $0.map.version >= catalog.map.version ? $0 : catalog } ?? catalog
+            } catch {
+                throw self.failure(error, shard: shard)
+            }
+        }
+        return newest
     }
 
     private func migrate(
         _ shard: ClusterSettings.Shard,
+        firstMap: Migrator.FirstMap,
+        say: @escaping @Sendable (String) -> Void
+    ) async throws(OperationsError) -> MigrationReport {
+        let result = await onOwnThread(named: "migrate") { self.attempt(shard, firstMap: firstMap, say: say) }
+        guard let result else { throw .noThread }
+        return try result.get()
+    }
+
+    private func attempt(
+        _ shard: ClusterSettings.Shard,
+        firstMap: Migrator.FirstMap,
         say: @Sendable (String) -> Void
     ) -> Result<MigrationReport, OperationsError> {
         let migrator = Migrator(
             cluster: self.settings.cluster,
-            shard: ShardDescriptor(
-                name: shard.name,
-                connectionString: self.secrets.connection(to: shard).exposedText
-            ),
+            shard: self.secrets.descriptor(of: shard),
             shards: self.settings.shards.map(\.name),
             timeout: Self.migrationTimeMax
         )
@@ -55,7 +91,7 @@ package struct ShardMigration: Sendable {
         var told = false
         while true {
             do throws(StorageError) {
-                return .success(try migrator.migrate(now: WallClock.now()))
+                return .success(try migrator.migrate(now: WallClock.now(), firstMap: firstMap))
             } catch {
                 guard error.isRetryable, ContinuousClock.now < deadline else {
                     return .failure(self.failure(error, shard: shard))
@@ -78,7 +114,7 @@ package struct ShardMigration: Sendable {
             case .outcomeUnknown: "run it again: what was done already is left as it is"
             case .diskFull: "make room on the disk of this shard and run it again"
             case .wrongDatabase: "correct \(key), or use the program of the other version"
-            case .staleEpoch, .internal: "see the log of Postgres; nothing was changed"
+            case .staleEpoch, .busy, .internal: "see the log of Postgres; nothing was changed"
             }
         // libpq breaks its messages with tabs.
         let message = error.message.split(whereSeparator: \.isWhitespace).joined(separator: " ")
@@ -98,4 +134,27 @@ package struct ShardMigration: Sendable {
         }
         return parts.joined(separator: ", ")
     }
+}
+
+extension MigrationReport {
+    fileprivate func followed(by next: MigrationReport) -> MigrationReport {
+        var both = next
+        both.appliedMigrations = self.appliedMigrations + next.appliedMigrations
+        both.wroteIdentity = self.wroteIdentity || next.wroteIdentity
+        both.createdPartitions = self.createdPartitions + next.createdPartitions
+        return both
+    }
+}
+
+extension ResolvedSecrets {
+    func descriptor(of shard: ClusterSettings.Shard) -> ShardDescriptor {
+        ShardDescriptor(name: shard.name, connectionString: self.connection(to: shard).exposedText)
+    }
+}
+
+extension OperationsError {
+    static let noThread = OperationsError(
+        "the system has no thread left",
+        remedy: "raise its limits, or end other programs"
+    )
 }

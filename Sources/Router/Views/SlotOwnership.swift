@@ -17,10 +17,11 @@ package struct SlotOwnership: Sendable {
     /// Nil while the shard's view was never read.
     package var view: View? { self.table.views[self.shard] }
 
-    /// Whether the slot lies in the shard and this life of the router owns it. A view that names another life of the
+    /// Whether the shard holds the slot and this life of the router owns it. A view that names another life of the
     /// router's name gives this one nothing.
     package func isOwn(_ slot: Slot) -> Bool {
         guard let map = self.table.map, map.shard(of: slot) == self.shard, let view = self.view else { return false }
-        return view.owner(of: slot) == self.own.name && view.member(named: self.own.name) == self.own
+        return view.holds(slot) && view.owner(of: slot) == self.own.name
+            && view.member(named: self.own.name) == self.own
     }
 }

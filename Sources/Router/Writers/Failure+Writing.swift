@@ -23,7 +23,7 @@ extension Failure {
 
     init(_ error: StorageError) {
         switch error.code {
-        case .unavailable, .staleEpoch, .wrongDatabase:
+        case .unavailable, .staleEpoch, .wrongDatabase, .busy:
             self.init(
                 .unavailable,
                 "The database of this part of the cluster is away; nothing was accepted.",

@@ -100,7 +100,7 @@ extension Writer {
             turn.call = .readView
         case .outcomeUnknown where mayGoOn:
             self.advance(round, circumstances, &turn)
-        case .staleEpoch, .outcomeUnknown, .unavailable, .diskFull, .wrongDatabase, .internal:
+        case .staleEpoch, .outcomeUnknown, .unavailable, .diskFull, .wrongDatabase, .busy, .internal:
             self.fail(round.requests, round.mayBeStored ? .receiptsOfUnknownOutcome : Failure(error), &turn)
         }
     }

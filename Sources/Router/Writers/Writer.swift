@@ -397,7 +397,7 @@ extension Writer {
                         )
                     )
                 } + self.waiting
-        case .unavailable, .diskFull, .wrongDatabase, .internal:
+        case .unavailable, .diskFull, .wrongDatabase, .busy, .internal:
             self.setAside(round, because: Failure(error), &turn)
         }
     }

@@ -7,7 +7,7 @@ struct Migration: Sendable {
     /// Statements separated by semicolons, run in the one transaction of all pending steps.
     var script: String
 
-    static let all: [Migration] = [.initial, .receipts, .presence]
+    static let all: [Migration] = [.initial, .receipts, .presence, .slotMoves]
 
     static var latestVersion: Int64 {
         Self.all.last?.version ?? 0

@@ -11,6 +11,8 @@ package struct MigrationReport: Sendable, Hashable {
     package var schemaVersion: Int64 = 0
     package var wroteIdentity = false
     package var wroteShardMap = false
+    /// Whether the shard map has the shard; one that is new in a cluster with a map has no slots yet.
+    package var isInShardMap = true
     package var createdPartitions: [String] = []
 
     package var changedNothing: Bool {
@@ -39,7 +41,20 @@ package struct Migrator {
         self.timeout = timeout
     }
 
-    package func migrate(now: UnixMilliseconds) throws(StorageError) -> MigrationReport {
+    /// What becomes of a shard that has no shard map.
+    package enum FirstMap: Sendable {
+        /// It gets none yet.
+        case none
+        /// All shards have an equal part: the first map of a new cluster.
+        case dealt
+        /// The one that the other shards have.
+        case catalog(ShardCatalog)
+    }
+
+    package func migrate(
+        now: UnixMilliseconds,
+        firstMap: FirstMap = .dealt
+    ) throws(StorageError) -> MigrationReport {
         let connection = PostgresConnection(
             PostgresConnection.Configuration(
                 connectionString: self.shard.connectionString,
@@ -57,7 +72,7 @@ package struct Migrator {
         let report: MigrationReport
         do throws(StorageError) {
             try transaction.run("BEGIN")
-            report = try self.migrate(now: now, in: transaction)
+            report = try self.migrate(now: now, firstMap, in: transaction)
         } catch {
             throw self.named(error)
         }
@@ -75,6 +90,7 @@ package struct Migrator {
 
     private func migrate(
         now: UnixMilliseconds,
+        _ firstMap: FirstMap,
         in transaction: ShardTransaction
     ) throws(StorageError) -> MigrationReport {
         var report = MigrationReport()
@@ -82,7 +98,8 @@ package struct Migrator {
         report.appliedMigrations = try self.applyPending(in: transaction)
         report.schemaVersion = Migration.latestVersion
         report.wroteIdentity = try self.writeIdentity(in: transaction)
-        report.wroteShardMap = try self.writeShardMap(in: transaction)
+        report.wroteShardMap = try self.writeShardMap(firstMap, in: transaction)
+        report.isInShardMap = try self.writeHeldSlots(in: transaction)
         report.createdPartitions = try PartitionMaintenance.create(now: now, in: transaction)
         return report
     }
@@ -141,16 +158,40 @@ package struct Migrator {
         return true
     }
 
-    private func writeShardMap(in transaction: ShardTransaction) throws(StorageError) -> Bool {
-        guard let map = ShardMap(dealing: self.shards) else {
-            throw StorageError(.wrongDatabase, "the configuration names no shards")
+    private func writeShardMap(_ first: FirstMap, in transaction: ShardTransaction) throws(StorageError) -> Bool {
+        let catalog: ShardCatalog
+        switch first {
+        case .none: return false
+        case .catalog(let known): catalog = known
+        case .dealt:
+            guard let map = ShardMap(dealing: self.shards) else {
+                throw StorageError(.wrongDatabase, "the configuration names no shards")
+            }
+            catalog = ShardCatalog(map: map)
         }
         return try transaction.query(
             """
-            INSERT INTO shard_map (version, shards, assignment) VALUES ($1, $2, $3)
+            INSERT INTO shard_map (version, shards, assignment, connections, weights) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT DO NOTHING RETURNING version
             """,
-            map.columns
+            catalog.columns
         ) { $0.rowCount == 1 }
+    }
+
+    /// A shard that does not say which slots it holds, because it is new or was made before shards did, holds those that the
+    /// map gives it. Returns whether the map has the shard; true without a map.
+    private func writeHeldSlots(in transaction: ShardTransaction) throws(StorageError) -> Bool {
+        let catalog = try transaction.query(ShardCatalog.query) { (result) throws(PostgresError) -> ShardCatalog? in
+            try ShardCatalog.read(result)
+        }
+        guard let map = catalog?.map else { return true }
+        let isMissing = try transaction.query("SELECT FROM shard_view WHERE slots IS NULL") { $0.rowCount == 1 }
+        if isMissing {
+            try transaction.run(
+                "UPDATE shard_view SET slots = $1",
+                [.bytea(map.slots(of: self.shard.name).bytes)]
+            )
+        }
+        return map.shards.contains(self.shard.name)
     }
 }

@@ -6,9 +6,9 @@ import Postgres
 extension ShardSession {
     /// The view that holds now, epoch 0 without routers in a new database.
     package func readView() throws(StorageError) -> View {
-        try self.read("SELECT epoch, routers FROM shard_view", []) { (result) throws(PostgresError) -> View in
+        try self.read(View.query, []) { (result) throws(PostgresError) -> View in
             guard var row = result.first else { throw PostgresError(.unexpectedAnswer, "the shard has no view") }
-            return try self.view(&row)
+            return try row.view(of: self.shardName)
         }
     }
 
@@ -30,18 +30,27 @@ extension ShardSession {
             return try transaction.query(
                 """
                 UPDATE shard_view SET epoch = epoch + 1, routers = $2, changed_by = $3, changed_at = now()
-                WHERE epoch = $1 RETURNING epoch, routers
+                WHERE epoch = $1 RETURNING epoch, routers, slots
                 """,
                 [.int8(Int64(clamping: epoch)), .textArray(routers), .text(by)]
             ) { (result) throws(PostgresError) -> View? in
                 guard var row = result.first else { return nil }
-                return try self.view(&row)
+                return try row.view(of: self.shardName)
             }
         }
     }
+}
 
-    private func view(_ row: inout PostgresRow) throws(PostgresError) -> View {
-        let epoch = try UInt64(clamping: row.int8())
-        return try View(shard: self.shardName, epoch: epoch, routers: row.textArray())
+extension View {
+    static let query = "SELECT epoch, routers, slots FROM shard_view"
+}
+
+extension PostgresRow {
+    /// `epoch, routers, slots`.
+    mutating func view(of shard: String) throws(PostgresError) -> View {
+        let epoch = try UInt64(clamping: self.int8())
+        let routers = try self.textArray()
+        let slots = try self.optionalBytea().flatMap { SlotSet(bytes: $0) }
+        return View(shard: shard, epoch: epoch, routers: routers, slots: slots)
     }
 }
