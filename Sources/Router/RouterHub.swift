@@ -26,7 +26,9 @@ package final class RouterHub: Sendable {
         var requests: RequestDispatcher
         var presence: PresenceKeeper
         var typing: TypingCarrier
-        var keepers: [String: ShardKeeper]
+        var shards: ShardRoster
+        /// A catalog was read that is newer than any before.
+        var catalogued: @Sendable (ShardCatalog) -> Void
         var requestTimeout: Duration
         var journal: ChangeJournal
         var teller: ProgressTeller
@@ -65,6 +67,10 @@ package final class RouterHub: Sendable {
                 class: .durable
             )
         }
+    }
+
+    func catalogued(_ catalog: ShardCatalog) {
+        self.parts?.catalogued(catalog)
     }
 
     // MARK: - Outbox
@@ -122,7 +128,7 @@ extension RouterHub: MeshDelegate {
             parts.presence.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
             parts.witnesses.linkDown(RouterLife(name: peer.name, incarnation: peer.incarnation.description))
-            parts.keepers.values.forEach { $0.wake() }
+            parts.shards.keepers.forEach { $0.wake() }
         }
     }
 
@@ -155,7 +161,7 @@ extension RouterHub: MeshDelegate {
             return self.refuse(request, Failure(.internal, "There is no slot \(request.slot)."))
         }
         if let known = parts.routing.route(to: slot), known.epoch < request.epoch {
-            parts.keepers[known.shard]?.wake()
+            parts.shards.keeper(of: known.shard)?.wake()
         }
         parts.requests.dispatch(
             Call(kind: kind, slot: slot, deadline: request.deadline, payload: request.payload) { status, payload in
@@ -222,7 +228,7 @@ extension RouterHub: MeshDelegate {
                 }
             case .routing:
                 guard parts.routing.isOutdated(by: try RoutingNews(decoding: payload)) else { return }
-                parts.keepers.values.forEach { $0.wake() }
+                parts.shards.keepers.forEach { $0.wake() }
             case .presenceReport, .presenceDigest, .presenceStatesWanted:
                 try parts.presence.received(kind, payload, from: peer)
             case .typing:
@@ -267,7 +273,7 @@ extension RouterHub: WriterEffects {
     }
 
     package func outboxGrew(shard: String, entries: [Int64], completion: @escaping @Sendable () -> Void) {
-        guard let keeper = self.parts?.keepers[shard] else { return completion() }
+        guard let keeper = self.parts?.shards.keeper(of: shard) else { return completion() }
         keeper.outboxGrew(entries, completion: completion)
     }
 
@@ -277,7 +283,7 @@ extension RouterHub: WriterEffects {
     }
 
     package func viewRefused(shard: String) {
-        self.parts?.keepers[shard]?.wake()
+        self.parts?.shards.keeper(of: shard)?.wake()
     }
 }
 

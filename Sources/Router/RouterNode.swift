@@ -25,7 +25,10 @@ package final class RouterNode: Sendable {
         package var meshPort: Int
         /// The other routers of the cluster that are known beforehand; the leases tell of more.
         package var routers: [RouterBook.Entry]
-        package var shards: [ShardSession.Configuration]
+        /// The shards that are known beforehand; the catalog tells of more.
+        package var shards: [ShardDescriptor]
+        /// How a shard is spoken to.
+        package var session: @Sendable (ShardDescriptor) -> ShardSession.Configuration
         package var writersPerShard: Int
         package var readersPerShard: Int
         package var writerBounds: ShardWriter.Bounds
@@ -54,7 +57,8 @@ package final class RouterNode: Sendable {
             meshHost: String,
             meshPort: Int,
             routers: [RouterBook.Entry],
-            shards: [ShardSession.Configuration],
+            shards: [ShardDescriptor],
+            session: @escaping @Sendable (ShardDescriptor) -> ShardSession.Configuration,
             writersPerShard: Int,
             readersPerShard: Int,
             writerBounds: ShardWriter.Bounds,
@@ -71,6 +75,7 @@ package final class RouterNode: Sendable {
             self.meshPort = meshPort
             self.routers = routers
             self.shards = shards
+            self.session = session
             self.writersPerShard = writersPerShard
             self.readersPerShard = readersPerShard
             self.writerBounds = writerBounds
@@ -96,8 +101,10 @@ package final class RouterNode: Sendable {
     let presence: PresenceKeeper
     let typing: TypingCarrier
     private let dispatchers: [AudienceDispatcher]
-    private let services: [String: RequestDispatcher.ShardServices]
-    private let keepers: [String: ShardKeeper]
+    private let roster: ShardRoster
+    private let factory: ShardFactory
+    /// Whether shards that come are to be joined at once.
+    private let hasJoined = Mutex(false)
     private let drain: RouterOperator
     private let book: Mutex<RouterBook>
     private let tasks = Mutex<[Task<Void, Never>]>([])
@@ -149,10 +156,20 @@ package final class RouterNode: Sendable {
                 )
             }
         )
-        self.services = Self.services(configuration, routing: self.routing, hub: hub, metrics: metrics, logger: logger)
+        let roster = ShardRoster()
+        self.roster = roster
+        self.factory = ShardFactory(
+            configuration: configuration,
+            routing: self.routing,
+            witnesses: self.witnesses,
+            hub: hub,
+            metrics: WriterMetrics(metrics),
+            logger: logger
+        )
+        for shard in configuration.shards { _ = roster.add(self.factory.make(shard, roster: roster), of: shard.name) }
         self.presence = PresenceKeeper(
             routing: self.routing,
-            shards: self.services,
+            shards: roster,
             logger: logger
         ) { [mesh] kind, payload, edge in
             mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
@@ -160,19 +177,12 @@ package final class RouterNode: Sendable {
         self.typing = TypingCarrier(
             membersMax: configuration.typingMembersMax,
             routing: self.routing,
-            shards: self.services,
+            shards: roster,
             dispatchers: self.dispatchers
         ) { [mesh] kind, payload, edge in
             mesh.notify(kind: kind.rawValue, payload: payload, to: edge, class: .ephemeral)
         }
-        self.keepers = Self.keepers(
-            configuration,
-            routing: self.routing,
-            witnesses: self.witnesses,
-            hub: hub,
-            logger: logger
-        )
-        let drain = RouterOperator(routing: self.routing, keepers: self.keepers)
+        let drain = RouterOperator(routing: self.routing, shards: roster)
         self.drain = drain
         hub.attach(
             RouterHub.Parts(
@@ -185,12 +195,13 @@ package final class RouterNode: Sendable {
                 dispatchers: self.dispatchers,
                 requests: RequestDispatcher(
                     routing: self.routing,
-                    shards: self.services,
+                    shards: roster,
                     receiptMembersMax: configuration.writerBounds.receiptMembersMax
                 ),
                 presence: self.presence,
                 typing: self.typing,
-                keepers: self.keepers,
+                shards: roster,
+                catalogued: { [weak self] catalog in self?.catalogued(catalog) },
                 requestTimeout: configuration.requestTimeout,
                 journal: journal,
                 teller: self.teller,
@@ -224,57 +235,41 @@ package final class RouterNode: Sendable {
         }
     }
 
-    private static func services(
-        _ configuration: Configuration,
-        routing: RoutingState,
-        hub: RouterHub,
-        metrics: MetricsRegistry,
-        logger: Logger
-    ) -> [String: RequestDispatcher.ShardServices] {
-        let writerMetrics = WriterMetrics(metrics)
-        var services: [String: RequestDispatcher.ShardServices] = [:]
-        for session in configuration.shards {
-            let writers = (0..<max(1, configuration.writersPerShard)).map { index in
-                var own = session
-                own.applicationName = "\(configuration.name) writer \(index)"
-                return ShardWriter(
-                    name: "writer \(session.shard.name) \(index)",
-                    session: own,
-                    bounds: configuration.writerBounds,
-                    routing: routing,
-                    effects: hub,
-                    metrics: writerMetrics,
-                    logger: logger
-                )
-            }
-            var own = session
-            own.applicationName = "\(configuration.name) reader"
-            let readers = ShardReaders(own, threads: configuration.readersPerShard)
-            services[session.shard.name] = RequestDispatcher.ShardServices(writers: writers, readers: readers)
-        }
-        return services
+    // MARK: - Shards
+
+    private func join() {
+        self.hasJoined.withLock { $0 = true }
+        self.roster.keepers.forEach { $0.join() }
     }
 
-    private static func keepers(
-        _ configuration: Configuration,
-        routing: RoutingState,
-        witnesses: WitnessBoard,
-        hub: RouterHub,
-        logger: Logger
-    ) -> [String: ShardKeeper] {
-        let keepers = configuration.shards.map { session in
-            var own = session
-            own.applicationName = "\(configuration.name) keeper"
-            return ShardKeeper(
-                session: own,
-                routing: routing,
-                witnesses: witnesses,
-                policy: configuration.viewPolicy,
-                applyEntry: { slot, entry, completion in hub.apply(entry, to: slot, completion: completion) },
-                logger: logger
-            )
+    /// Serves the shards that came, and leaves those that an operator has removed. On the thread of a keeper, which must
+    /// not wait for others.
+    private func catalogued(_ catalog: ShardCatalog) {
+        let known = Dictionary(self.configuration.shards.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let described = catalog.shards.compactMap { shard in
+            known[shard.name]
+                ?? (shard.connection.isEmpty
+                    ? nil : ShardDescriptor(name: shard.name, connectionString: shard.connection))
         }
-        return Dictionary(zip(configuration.shards.map(\.shard.name), keepers), uniquingKeysWith: { first, _ in first })
+        for shard in self.roster.missing(of: described) {
+            let entry = self.factory.make(shard, roster: self.roster)
+            guard self.roster.add(entry, of: shard.name) else {
+                entry.services.writers.forEach { $0.shutdown() }
+                continue
+            }
+            self.logger.notice("a shard has come", metadata: ["shard": "\(shard.name)"])
+            entry.keeper.start()
+            if self.hasJoined.withLock({ $0 }), !self.isDraining { entry.keeper.join() }
+        }
+        for (name, entry) in self.roster.removeOthers(than: Set(catalog.map.shards)) {
+            self.logger.notice("a shard has been removed", metadata: ["shard": "\(name)"])
+            entry.keeper.leave()
+            // Nobody waits for its end: its database may be gone already.
+            _ = PlainThread(name: "remove \(name)") {
+                entry.services.writers.forEach { $0.shutdown() }
+                entry.keeper.shutdown()
+            }
+        }
     }
 
     // MARK: - Life
@@ -295,7 +290,7 @@ package final class RouterNode: Sendable {
         self.dialRouters()
         self.teller.start()
         self.presence.start()
-        for keeper in self.keepers.values {
+        for keeper in self.roster.keepers {
             keeper.start()
         }
         self.tasks.withLock {
@@ -303,7 +298,7 @@ package final class RouterNode: Sendable {
                 Task { await self.readLeases() },
                 Task {
                     await self.awaitLinks()
-                    self.keepers.values.forEach { $0.join() }
+                    self.join()
                 },
             ]
         }
@@ -329,7 +324,7 @@ package final class RouterNode: Sendable {
         if table.map == nil {
             reasons.append("the shard map is not known: run `trunkline migrate`, or no shard can be reached")
         }
-        for shard in self.configuration.shards.map(\.shard.name) {
+        for shard in table.map?.shards ?? [] where table.map?.slots(of: shard).isEmpty == false {
             let own = self.configuration.life
             let isMember = table.views[shard]?.member(named: own.name) == own
             if !isMember {
@@ -364,28 +359,27 @@ package final class RouterNode: Sendable {
     package func shutdown(within limit: Duration) async {
         let end = ContinuousClock.now + limit
         self.drain.beginStop()
-        for keeper in self.keepers.values {
-            keeper.leave()
+        let shards = self.roster.end()
+        for shard in shards {
+            shard.keeper.leave()
         }
-        while ContinuousClock.now < end - limit / 4, !self.keepers.values.allSatisfy(\.hasLeft) {
+        while ContinuousClock.now < end - limit / 4, !shards.allSatisfy(\.keeper.hasLeft) {
             try? await Task.sleep(for: .milliseconds(20))
         }
         self.tasks.withLock { $0 }.forEach { $0.cancel() }
         self.teller.stop()
         await withCheckedContinuation { continuation in
-            let services = self.services.values
-            let keepers = self.keepers.values
             let thread = PlainThread(name: "shutdown") {
-                services.flatMap(\.writers).forEach { $0.shutdown() }
-                keepers.forEach { $0.shutdown() }
+                shards.flatMap(\.services.writers).forEach { $0.shutdown() }
+                shards.forEach { $0.keeper.shutdown() }
                 continuation.resume()
             }
             if thread == nil {
                 continuation.resume()
             }
         }
-        for service in self.services.values {
-            await service.readers.shutdown()
+        for shard in shards {
+            await shard.services.readers.shutdown()
         }
         await self.endDeliveries(until: end)
         await self.mesh.shutdown()
@@ -420,7 +414,7 @@ package final class RouterNode: Sendable {
                 await self.readLeasesOnce()
             }
             if isJudging {
-                self.keepers.values.forEach { $0.wake() }
+                self.roster.keepers.forEach { $0.wake() }
             }
             // The shorter of the two intervals, so that a link that is lost now is judged at once.
             try? await Task.sleep(for: self.configuration.leaseReadIntervalJudging)
@@ -458,6 +452,6 @@ package final class RouterNode: Sendable {
     var audienceCounts: [AudienceDispatcher.Counts] { self.dispatchers.map(\.currentCounts) }
 
     var queuedCalls: [(shard: String, count: Int)] {
-        self.services.map { ($0.key, $0.value.writers.reduce(0) { $0 + $1.queuedCalls }) }
+        self.roster.services.map { ($0.key, $0.value.writers.reduce(0) { $0 + $1.queuedCalls }) }
     }
 }

@@ -20,7 +20,7 @@ final class Traffic: Sendable {
     }
 
     private let state = Mutex(State())
-    private let user: TestUser
+    let user: TestUser
     private let conversation: String
     private let ports: [UInt16]
     private let name: String
@@ -136,7 +136,7 @@ struct Load {
     }
 
     /// Waits until every sender has so many more acknowledgements than now.
-    private func progress(_ count: Int) async throws {
+    func progress(_ count: Int) async throws {
         let before = self.senders.map(\.acknowledged.count)
         try await eventually("every sender got \(count) more acknowledgements", within: .seconds(60)) {
             zip(self.senders, before).allSatisfy { $0.acknowledged.count >= $1 + count }

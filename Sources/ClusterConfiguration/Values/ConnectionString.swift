@@ -42,6 +42,19 @@ package struct ConnectionString: Hashable, Sendable {
         }
     }
 
+    /// What is wrong with a connection string that is to be stored in the cluster, and what would be right; nil when
+    /// nothing is.
+    package static func problem(in text: String) -> (message: String, remedy: String)? {
+        do throws(ValueError) {
+            guard try ConnectionString(text).holdsPassword else { return nil }
+            return (
+                "it holds a password, which every shard would store", "leave it out and put it into libpq's PGPASSFILE"
+            )
+        } catch {
+            return (error.message, error.remedy)
+        }
+    }
+
     /// The value of a keyword, or nil where it is missing or empty.
     subscript(keyword: String) -> String? {
         let value = self.parameters.last { $0.keyword == keyword }?.value

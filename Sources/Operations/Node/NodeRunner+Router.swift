@@ -22,7 +22,8 @@ extension NodeRunner {
             meshHost: address.host,
             meshPort: address.port,
             routers: self.settings.listedRouters,
-            shards: self.settings.shards.map { self.session($0, parts) },
+            shards: self.settings.shards.map { self.secrets.descriptor(of: $0) },
+            session: { self.session($0, parts) },
             writersPerShard: self.settings.limits.shardWriters,
             readersPerShard: self.settings.limits.shardReaders,
             writerBounds: self.writerBounds,
@@ -69,13 +70,10 @@ extension NodeRunner {
         return mesh
     }
 
-    private func session(_ shard: ClusterSettings.Shard, _ parts: Parts) -> ShardSession.Configuration {
+    private func session(_ shard: ShardDescriptor, _ parts: Parts) -> ShardSession.Configuration {
         ShardSession.Configuration(
             cluster: self.settings.cluster,
-            shard: ShardDescriptor(
-                name: shard.name,
-                connectionString: self.secrets.connection(to: shard).exposedText
-            ),
+            shard: shard,
             applicationName: self.node.name,
             connectTimeout: self.settings.timeouts.connect,
             statementTimeout: self.settings.timeouts.statement,

@@ -12,14 +12,12 @@ import Wire
 /// until it is stopped or taken back.
 final class RouterOperator: Sendable {
     private let routing: RoutingState
-    private let shards: [String]
-    private let keepers: [String: ShardKeeper]
+    private let shards: ShardRoster
     private let state = Mutex(NodeReport.State.serving)
 
-    init(routing: RoutingState, keepers: [String: ShardKeeper]) {
+    init(routing: RoutingState, shards: ShardRoster) {
         self.routing = routing
-        self.keepers = keepers
-        self.shards = keepers.keys.sorted()
+        self.shards = shards
     }
 
     var isDraining: Bool { self.state.withLock { $0 == .draining } }
@@ -34,16 +32,16 @@ final class RouterOperator: Sendable {
         case .report:
             break
         case .drain:
-            if let shard = self.shards.first(where: self.isAlone) {
+            if let shard = self.shards.names.first(where: self.isAlone) {
                 return .failure(
                     Failure(.conflict, "It is the only router of shard \(shard): start another one first.")
                 )
             }
             guard self.enter(.draining) else { return .failure(.stopping) }
-            for keeper in self.keepers.values { keeper.leave() }
+            for keeper in self.shards.keepers { keeper.leave() }
         case .undrain:
             guard self.enter(.serving) else { return .failure(.stopping) }
-            for keeper in self.keepers.values { keeper.stay() }
+            for keeper in self.shards.keepers { keeper.stay() }
         case .shed:
             return .failure(Failure(.invalidField, "A router has no sessions to send elsewhere."))
         }
@@ -70,7 +68,7 @@ final class RouterOperator: Sendable {
         let state = self.state.withLock { $0 }
         // Taken back a moment ago it may be in no view yet.
         var obstacles = state == .serving ? ["it takes slots: drain it first"] : []
-        for shard in self.shards {
+        for shard in self.shards.names where table.map.map({ $0.shards.contains(shard) }) ?? true {
             // What is not known may be the worst.
             guard let view = table.views[shard] else {
                 obstacles.append("the view of shard \(shard) is not known")

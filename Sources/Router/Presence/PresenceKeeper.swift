@@ -21,7 +21,7 @@ final class PresenceKeeper: Sendable {
     static let writeTimeout = TimeAmount.seconds(10)
 
     private let routing: RoutingState
-    private let shards: [String: RequestDispatcher.ShardServices]
+    private let shards: ShardRoster
     private let notify: @Sendable (NotificationKind, ByteBuffer, String) -> SendOutcome
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
@@ -38,7 +38,7 @@ final class PresenceKeeper: Sendable {
     /// - Parameter notify: puts an ephemeral notification on the link to an edge.
     init(
         routing: RoutingState,
-        shards: [String: RequestDispatcher.ShardServices],
+        shards: ShardRoster,
         logger: Logger,
         notify: @escaping @Sendable (NotificationKind, ByteBuffer, String) -> SendOutcome
     ) {
@@ -90,9 +90,11 @@ final class PresenceKeeper: Sendable {
     }
 
     func routingChanged() {
-        let (routing, shards) = (self.routing, self.shards.keys)
+        let routing = self.routing
         self.change { board, now in
-            board.slotsChanged(Set(shards.flatMap { routing.ownSlots(in: $0) }), now: now)
+            // A slot that is handed from shard to shard stays with its router, though nobody takes writes to it for a
+            // moment: edges would have no reason to tell again what was forgotten.
+            board.slotsChanged(Set(routing.snapshot.slots(of: routing.own).slots), now: now)
         }
     }
 

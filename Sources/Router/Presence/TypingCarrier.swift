@@ -30,7 +30,7 @@ final class TypingCarrier: Sendable {
 
     private let membersMax: Int
     private let routing: RoutingState
-    private let shards: [String: RequestDispatcher.ShardServices]
+    private let shards: ShardRoster
     private let dispatchers: [AudienceDispatcher]
     private let notify: @Sendable (NotificationKind, ByteBuffer, String) -> Void
     private let state = Mutex(State())
@@ -41,7 +41,7 @@ final class TypingCarrier: Sendable {
     init(
         membersMax: Int,
         routing: RoutingState,
-        shards: [String: RequestDispatcher.ShardServices],
+        shards: ShardRoster,
         dispatchers: [AudienceDispatcher],
         notify: @escaping @Sendable (NotificationKind, ByteBuffer, String) -> Void
     ) {
@@ -78,7 +78,7 @@ final class TypingCarrier: Sendable {
     }
 
     /// Has the writer look, and the audience be resolved.
-    private func look(_ typing: Typing, _ slot: Slot, _ services: RequestDispatcher.ShardServices) {
+    private func look(_ typing: Typing, _ slot: Slot, _ services: ShardServices) {
         let second = NIODeadline.now().uptimeNanoseconds / 1_000_000_000
         guard self.state.withLock({ $0.gate.mayLook(second: second) }) else { return self.drop() }
         self.state.withLock { $0.counts.looked += 1 }

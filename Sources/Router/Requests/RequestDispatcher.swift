@@ -9,31 +9,11 @@ import Wire
 /// Takes requests apart and hands them to the writer or the readers of their slot. Any thread; never blocks.
 package final class RequestDispatcher: Sendable {
     private let routing: RoutingState
-    private let shards: [String: ShardServices]
+    private let shards: ShardRoster
     private let receiptMembersMax: Int
 
-    /// What serves one shard.
-    package struct ShardServices: Sendable {
-        package let writers: [ShardWriter]
-        package let readers: ShardReaders
-
-        package init(writers: [ShardWriter], readers: ShardReaders) {
-            self.writers = writers
-            self.readers = readers
-        }
-
-        func writer(of slot: Slot) -> ShardWriter {
-            self.writers[self.writerIndex(of: slot)]
-        }
-
-        func writerIndex(of slot: Slot) -> Int {
-            // Slots of one shard are not evenly spread modulo a small number, but their quotients are.
-            (Int(slot.number) / 16) % self.writers.count
-        }
-    }
-
     /// - Parameter receiptMembersMax: members of a conversation whose receipts are listed one by one.
-    package init(routing: RoutingState, shards: [String: ShardServices], receiptMembersMax: Int) {
+    init(routing: RoutingState, shards: ShardRoster, receiptMembersMax: Int) {
         self.routing = routing
         self.shards = shards
         self.receiptMembersMax = receiptMembersMax

@@ -8,6 +8,9 @@ package struct TransferSigns: Sendable, Equatable {
     /// Slots are being moved, so that much changes soon.
     package var isMoving = false
     package var hasHeld = false
+    package var epoch: UInt64 = 0
+    /// Nil without a shard map.
+    package var mapVersion: UInt64?
     /// Slots that were given away, by who is to take them.
     package var given: [String: [Slot]] = [:]
 
@@ -20,7 +23,8 @@ extension ShardSession {
             """
             SELECT EXISTS (SELECT FROM slot_move WHERE wish <> 'pause'),
                 EXISTS (SELECT FROM slot_transfers WHERE state = 'held'),
-                ARRAY(SELECT peer || ' ' || slot FROM slot_transfers WHERE state = 'given')
+                ARRAY(SELECT peer || ' ' || slot FROM slot_transfers WHERE state = 'given'),
+                (SELECT epoch FROM shard_view), (SELECT version FROM shard_map)
             """,
             []
         ) { (result) throws(PostgresError) -> TransferSigns in
@@ -33,6 +37,8 @@ extension ShardSession {
                 guard parts.count == 2, let slot = Int(parts[1]).flatMap({ Slot($0) }) else { continue }
                 signs.given[String(parts[0]), default: []].append(slot)
             }
+            signs.epoch = try row.number()
+            signs.mapVersion = try row.optionalInt8().map { UInt64(clamping: $0) }
             return signs
         }
     }

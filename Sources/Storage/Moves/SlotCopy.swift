@@ -20,6 +20,7 @@ package struct SlotCopy {
     private let target: OperatorSession
     private let slots: [Slot]
     private let columns: [String: [String]]
+    private var limit = OperatorSession.longStatementMax
 
     package struct Round: Sendable, Equatable {
         package var rows: Int64 = 0
@@ -40,6 +41,14 @@ package struct SlotCopy {
             )
         }
         self.columns = columns
+    }
+
+    /// The same with a time limit for each round. What takes longer breaks the connections off, and with them the
+    /// operator's locks.
+    package func limited(to limit: Duration) -> SlotCopy {
+        var copy = self
+        copy.limit = limit
+        return copy
     }
 
     /// Everything, in place of whatever the target has of these slots.
@@ -64,7 +73,8 @@ package struct SlotCopy {
                 try self.source.carry(
                     "SELECT DISTINCT relation, key FROM \(self.notes) n",
                     into: "moved_keys (relation, key)",
-                    to: self.target
+                    to: self.target,
+                    within: self.limit
                 )
             }
             for table in SlotTable.noted where touched.contains(table.name) {
@@ -103,10 +113,9 @@ package struct SlotCopy {
     private func round(
         _ body: (_ source: ShardTransaction, _ target: ShardTransaction) throws(StorageError) -> Round
     ) throws(StorageError) -> Round {
-        let limit = OperatorSession.longStatementMax
         let (round, seen) = try self.source.transaction(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            within: limit
+            within: self.limit
         ) { (source) throws(StorageError) -> (Round, [Int64]) in
             let seen = try source.query(
                 "SELECT coalesce(array_agg(id), '{}') FROM slot_changes WHERE slot = ANY($1)",
@@ -115,14 +124,15 @@ package struct SlotCopy {
                 guard var row = result.first else { return [] }
                 return try row.int8Array()
             }
-            let round = try self.target.transaction(within: limit) { (target) throws(StorageError) -> Round in
+            let round = try self.target.transaction(within: self.limit) { (target) throws(StorageError) -> Round in
                 try self.requireReceiving(target)
                 return try body(source, target)
             }
             return (round, seen)
         }
         if !seen.isEmpty {
-            try self.source.query("DELETE FROM slot_changes WHERE id = ANY($1)", [.int8Array(seen)], within: limit) {
+            try self.source.query("DELETE FROM slot_changes WHERE id = ANY($1)", [.int8Array(seen)], within: self.limit)
+            {
                 _ in
             }
         }
@@ -158,10 +168,15 @@ package struct SlotCopy {
         try self.source.carry(
             "SELECT \(list) \(from)",
             into: "\(table.name) (\(columns.joined(separator: ", ")))",
-            to: self.target
+            to: self.target,
+            within: self.limit
         )
-        let before = try self.source.sum(of: columns, from.replacing(" ORDER BY r.id", with: ""))
-        let after = try self.target.sum(of: columns, to)
+        let before = try self.source.sum(
+            of: columns,
+            from.replacing(" ORDER BY r.id", with: ""),
+            within: self.limit
+        )
+        let after = try self.target.sum(of: columns, to, within: self.limit)
         guard before == after else {
             throw StorageError(
                 .internal,
@@ -191,13 +206,18 @@ struct RowSum: Sendable, Equatable {
 
 extension OperatorSession {
     /// Carries rows to a table of another shard.
-    func carry(_ query: String, into table: String, to target: OperatorSession) throws(StorageError) {
+    func carry(
+        _ query: String,
+        into table: String,
+        to target: OperatorSession,
+        within limit: Duration = OperatorSession.longStatementMax
+    ) throws(StorageError) {
         do throws(PostgresError) {
             try self.connection.copy(
                 query,
                 to: target.connection,
                 into: table,
-                deadline: .now + Self.longStatementMax
+                deadline: .now + limit
             )
         } catch {
             throw StorageError(error, effect: .none)
@@ -205,10 +225,14 @@ extension OperatorSession {
     }
 
     /// - Parameter rows: `FROM …`, with the alias `r`.
-    func sum(of columns: [String], _ rows: String) throws(StorageError) -> RowSum {
+    func sum(
+        of columns: [String],
+        _ rows: String,
+        within limit: Duration = OperatorSession.longStatementMax
+    ) throws(StorageError) -> RowSum {
         try self.query(
             "SELECT \(RowSum.expressions(over: columns)) \(rows)",
-            within: Self.longStatementMax
+            within: limit
         ) { (result) throws(PostgresError) -> RowSum in
             guard var row = result.first else { throw PostgresError(.unexpectedAnswer, "there is no sum") }
             return try RowSum(rows: row.int8(), hashes: row.text())

@@ -14,6 +14,9 @@ package final class ShardKeeper: Sendable {
     package struct Timing: Sendable {
         /// How often the view and the outbox are read when nothing calls for it.
         package var interval: Duration = .milliseconds(250)
+        /// How often it is asked whether the view has changed while slots are moved between shards: for that long nobody
+        /// knows of a slot's new place, and its writers wait.
+        package var movingInterval: Duration = .milliseconds(20)
         /// How long an answer waits for its outbox entries to be applied.
         package var outboxWait: Duration = .seconds(1)
         /// The first wait of a router that was excluded before it proposes itself again; doubles up to the maximum.
@@ -27,8 +30,12 @@ package final class ShardKeeper: Sendable {
     /// Sends an outbox entry to the owner of its target slot; the completion says whether it was applied.
     package typealias ApplyEntry = @Sendable (Slot, ApplyOutbox, @escaping @Sendable (Bool) -> Void) -> Void
 
+    /// Tells the keeper of another shard that slots were given to it.
+    package typealias TellGiven = @Sendable ([Slot], String) -> Void
+
     private enum Event: Sendable {
         case wake
+        case given([Slot])
         case settled(entry: Int64, applied: Bool)
         case waiting([Int64], @Sendable () -> Void)
     }
@@ -41,6 +48,9 @@ package final class ShardKeeper: Sendable {
         var nextMaintenance: ContinuousClock.Instant
         var seat: ViewSeat
         var isFailing = false
+        var signs = TransferSigns()
+        var nextLook: ContinuousClock.Instant
+        var mapVersion: UInt64?
     }
 
     private let shard: String
@@ -50,6 +60,8 @@ package final class ShardKeeper: Sendable {
     private let policy: ViewPolicy
     private let timing: Timing
     private let applyEntry: ApplyEntry
+    private let given: TellGiven
+    private let catalogued: @Sendable (ShardCatalog) -> Void
     private let logger: Logger
     private let events = WorkQueue<Event>(itemsMax: 100_000, bytesMax: Int.max)
     private let intent = Mutex(ViewPolicy.Intent.observing)
@@ -63,6 +75,8 @@ package final class ShardKeeper: Sendable {
         policy: ViewPolicy,
         timing: Timing = Timing(),
         applyEntry: @escaping ApplyEntry,
+        given: @escaping TellGiven,
+        catalogued: @escaping @Sendable (ShardCatalog) -> Void,
         logger: Logger
     ) {
         self.shard = session.shard.name
@@ -72,6 +86,8 @@ package final class ShardKeeper: Sendable {
         self.policy = policy
         self.timing = timing
         self.applyEntry = applyEntry
+        self.given = given
+        self.catalogued = catalogued
         self.logger = logger
     }
 
@@ -83,6 +99,11 @@ package final class ShardKeeper: Sendable {
     /// Something may have changed: look at once. From any thread.
     package func wake() {
         _ = self.events.put(.wake, bytes: 0)
+    }
+
+    /// Another shard gave slots to this one. From any thread.
+    func take(_ slots: [Slot]) {
+        _ = self.events.put(.given(slots), bytes: 0)
     }
 
     /// Entries were committed to the outbox. From any thread.
@@ -137,23 +158,28 @@ package final class ShardKeeper: Sendable {
                 own: self.routing.own,
                 rejoinWaitMin: self.timing.rejoinWaitMin,
                 rejoinWaitMax: self.timing.rejoinWaitMax
-            )
+            ),
+            nextLook: now
         )
         while let events = self.events.take(
             itemsMax: 1024,
             bytesMax: Int.max,
-            timeoutMilliseconds: self.milliseconds(until: state.nextRoutine)
+            timeoutMilliseconds: self.milliseconds(until: min(state.nextRoutine, state.nextLook))
         ) {
             self.carryOut(events, &state)
             let now = ContinuousClock.now
             for completion in state.outbox.expire(now: now) {
                 completion()
             }
+            if state.signs.isMoving, now >= state.nextLook, now < state.nextRoutine {
+                self.attempt(&state) { (state) throws(StorageError) in try self.look(&state) }
+            }
             if now >= state.nextRoutine {
                 state.nextRoutine = now + self.timing.interval
                 state.hasNewEntries = true
                 self.attempt(&state) { (state) throws(StorageError) in try self.routine(&state) }
             }
+            state.nextLook = state.signs.isMoving ? now + self.timing.movingInterval : state.nextRoutine
             if state.hasNewEntries {
                 self.attempt(&state) { (state) throws(StorageError) in try self.sendOutbox(&state) }
             }
@@ -175,6 +201,8 @@ package final class ShardKeeper: Sendable {
             switch event {
             case .wake:
                 state.nextRoutine = ContinuousClock.now
+            case .given(let slots):
+                self.attempt(&state) { (state) throws(StorageError) in try self.takeAbandoned(slots, &state) }
             case .settled(let entry, true):
                 applied.append(entry)
             case .settled(let entry, false):
@@ -216,17 +244,60 @@ package final class ShardKeeper: Sendable {
     // MARK: - Map and view
 
     private func routine(_ state: inout State) throws(StorageError) {
-        if let map = try state.session.readShardMap(newerThan: self.routing.mapVersion) {
-            self.routing.adopt(map)
-        }
-        let view = try state.session.readView()
-        self.routing.adopt(view)
+        let view = try self.readPlacement(&state)
         try self.propose(view, &state)
+        try self.endPauses(&state)
         if ContinuousClock.now >= state.nextMaintenance {
             try state.session.ensurePartitions(now: WallClock.now())
             try state.session.dropExpiredMessageIDs(now: WallClock.now())
             state.nextMaintenance = .now + self.timing.maintenanceInterval
         }
+    }
+
+    /// The map is read after the view and adopted before it: who sees that a slot is in its new shard's view knows the map that
+    /// says so, since both are written at once.
+    private func readPlacement(_ state: inout State) throws(StorageError) -> View {
+        let signs = try state.session.readTransferSigns()
+        state.signs = signs
+        let view = try state.session.readView()
+        if signs.mapVersion != state.mapVersion, let catalog = try state.session.readCatalog() {
+            let isNews = catalog.map.version > self.routing.mapVersion ?? 0
+            state.mapVersion = catalog.map.version
+            // A shard that came has to be served before anything is routed to it.
+            if isNews { self.catalogued(catalog) }
+            self.routing.adopt(catalog.map)
+        }
+        self.routing.adopt(view)
+        return view
+    }
+
+    // MARK: - Slots that move
+
+    /// One small question, since it is asked often.
+    private func look(_ state: inout State) throws(StorageError) {
+        let signs = try state.session.readTransferSigns()
+        state.signs = signs
+        if signs.mapVersion != state.mapVersion || signs.epoch != self.routing.view(of: self.shard)?.epoch {
+            _ = try self.readPlacement(&state)
+        }
+        try self.endPauses(&state)
+    }
+
+    /// An operator that hands slots over may be gone at any moment, and until somebody goes on nobody takes writes to them.
+    private func endPauses(_ state: inout State) throws(StorageError) {
+        for (shard, slots) in state.signs.given { self.given(slots, shard) }
+        guard state.signs.hasHeld, try state.session.takeBackAbandoned(by: self.routing.own.description) else { return }
+        self.logger.warning("slots of a move that was broken off are taken back", metadata: ["shard": "\(self.shard)"])
+        state.nextRoutine = .now
+    }
+
+    private func takeAbandoned(_ slots: [Slot], _ state: inout State) throws(StorageError) {
+        guard try state.session.takeAbandoned(slots, by: self.routing.own.description) else { return }
+        self.logger.warning(
+            "slots of a move that was broken off are taken over",
+            metadata: ["shard": "\(self.shard)", "slots": "\(slots.count)"]
+        )
+        state.nextRoutine = .now
     }
 
     private func propose(_ view: View, _ state: inout State) throws(StorageError) {

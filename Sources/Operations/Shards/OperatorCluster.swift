@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Glibc
+import Messaging
+import Placement
+import Storage
+
+/// All shards of a cluster as an operator reaches them: those of the configuration, and those that their catalog names.
+///
+/// It belongs to one thread, which waits in it.
+final class OperatorCluster {
+    /// How long it is waited for the lock of a shard: a router may have it for a moment.
+    private static let lockWaitMax: Duration = .seconds(2)
+    private static let lockPause: Duration = .milliseconds(50)
+
+    /// The newest catalog that any shard has. Nil before the first migration.
+    private(set) var catalog: ShardCatalog?
+    /// By name, those that could be reached.
+    private(set) var sessions: [String: OperatorSession] = [:]
+    /// By name, those that could not, and why.
+    private(set) var unreachable: [String: String] = [:]
+    private let settings: ClusterSettings
+    private let secrets: ResolvedSecrets
+    private let operatorName: String
+
+    /// Who gives the orders, as the log and a second operator see it.
+    static var personAtMachine: String {
+        var host = [CChar](repeating: 0, count: 256)
+        let hasHost = gethostname(&host, host.count - 1) == 0
+        let user = getenv("USER").map { String(cString: $0) } ?? "uid \(getuid())"
+        let name =
+            hasHost ? String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : "?"
+        return "\(user)@\(name)"
+    }
+
+    init(settings: ClusterSettings, secrets: ResolvedSecrets, operatorName: String = OperatorCluster.personAtMachine) {
+        self.settings = settings
+        self.secrets = secrets
+        self.operatorName = operatorName
+    }
+
+    deinit {
+        self.close()
+    }
+
+    func close() {
+        for session in self.sessions.values { session.close() }
+        self.sessions = [:]
+    }
+
+    // MARK: - Reaching them
+
+    /// Finds the shards. Throws when not even one can be reached.
+    func look() throws(OperationsError) {
+        self.unreachable = [:]
+        for shard in self.settings.shards { self.reach(self.secrets.descriptor(of: shard)) }
+        for shard in self.catalog?.shards ?? [] where !self.isConfigured(shard.name) && !shard.connection.isEmpty {
+            self.reach(ShardDescriptor(name: shard.name, connectionString: shard.connection))
+        }
+        guard !self.sessions.isEmpty else {
+            let reasons = self.unreachable.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; ")
+            throw OperationsError(
+                reasons.isEmpty ? "the configuration names no shard" : reasons,
+                remedy: "see that Postgres runs there, and that `shards` in cluster.yaml is right"
+            )
+        }
+    }
+
+    /// The same, and makes sure that nobody else changes where slots are, until it is closed. Every shard of the catalog has
+    /// to be there.
+    func lock() throws(OperationsError) {
+        try self.look()
+        let catalog = try self.requiredCatalog()
+        for shard in catalog.map.shards {
+            guard let session = self.sessions[shard] else {
+                throw OperationsError(
+                    self.unreachable[shard] ?? "it is not known how shard \(shard) is reached",
+                    remedy: "every shard has to be there when slots are moved; list it under `shards` in cluster.yaml"
+                )
+            }
+            try self.lock(session)
+        }
+    }
+
+    private func lock(_ session: OperatorSession) throws(OperationsError) {
+        let end = ContinuousClock.now + Self.lockWaitMax
+        while true {
+            do throws(StorageError) {
+                return try session.lock()
+            } catch {
+                guard error.code == .busy, .now < end else { throw OperationsError(error) }
+            }
+            // The server has no way to tell when a lock that was only tried for is free.
+            BlockingPause.pause(for: Self.lockPause)
+        }
+    }
+
+    private func isConfigured(_ name: String) -> Bool {
+        self.settings.shards.contains { $0.name == name }
+    }
+
+    private func reach(_ shard: ShardDescriptor) {
+        let session =
+            self.sessions[shard.name]
+            ?? OperatorSession(cluster: self.settings.cluster, shard: shard, operatorName: self.operatorName)
+        do throws(StorageError) {
+            try session.connect(within: self.settings.timeouts.connect)
+            self.learn(try session.readCatalog())
+            self.sessions[shard.name] = session
+        } catch {
+            session.close()
+            self.sessions[shard.name] = nil
+            self.unreachable[shard.name] = error.message.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
+    }
+
+    /// Takes a catalog that is newer than the known one.
+    func learn(_ other: ShardCatalog?) {
+        guard let other, other.map.version > self.catalog?.map.version ?? 0 else { return }
+        self.catalog = other
+    }
+
+    // MARK: - What they have in common
+
+    func requiredCatalog() throws(OperationsError) -> ShardCatalog {
+        guard let catalog = self.catalog else {
+            throw OperationsError("there is no shard map yet", remedy: "run `trunkline migrate` first")
+        }
+        return catalog
+    }
+
+    func session(_ shard: String) throws(StorageError) -> OperatorSession {
+        guard let session = self.sessions[shard] else {
+            throw StorageError(.unavailable, "shard \(shard): \(self.unreachable[shard] ?? "it is not connected")")
+        }
+        return session
+    }
+
+    /// Gives a new catalog to every shard, those first that it concerns most.
+    func spread(_ catalog: ShardCatalog, beginningWith first: String? = nil) throws(StorageError) {
+        for shard in self.sessions.keys.sorted(by: { ($0 != first ? 1 : 0, $0) < ($1 != first ? 1 : 0, $1) }) {
+            try self.session(shard).store(catalog)
+        }
+        self.learn(catalog)
+    }
+
+    /// Puts an order into the log of every shard.
+    func log(_ action: String, _ detail: String) throws(StorageError) {
+        for session in self.sessions.values { try session.log(action, detail, at: WallClock.now()) }
+    }
+}
+
+extension OperationsError {
+    init(_ error: StorageError) {
+        let remedy =
+            switch error.code {
+            case .busy: "wait until that one is done, or ask its operator"
+            case .unavailable: "see that Postgres runs there, then say the same again"
+            case .outcomeUnknown: "say the same again: what was done is seen and left as it is"
+            case .diskFull: "make room on the disk of this shard and say the same again"
+            case .wrongDatabase: "run `trunkline migrate`, or correct the shard's connection"
+            case .staleEpoch, .internal: "say the same again; if it stays so, see the log of Postgres"
+            }
+        self.init(error.message.split(whereSeparator: \.isWhitespace).joined(separator: " "), remedy: remedy)
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+import Operations
+
+/// Prints the lines of an order about shards, and ends as other commands do.
+private func order(
+    _ shared: SharedOptions,
+    _ body: (ShardOrders) async throws -> [String]
+) async throws {
+    try await Ending.report {
+        for line in try await body(try ShardOrders.make(shared)) { printLine(line) }
+    }
+}
+
+extension ShardOrders {
+    static func make(_ shared: SharedOptions) throws -> ShardOrders {
+        let settings = try shared.loadSettings()
+        return ShardOrders(settings: settings, secrets: try shared.resolveSecrets(of: settings))
+    }
+}
+
+struct ShardCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "shard",
+        abstract: "Add Postgres databases to the cluster, weigh them, empty them, remove them.",
+        discussion: """
+            A shard is a Postgres database that holds part of the 4096 slots. `shard add` makes a database part of the \
+            cluster, `move start` gives every shard its share, `shard drain` empties one, `shard remove` lets it go. \
+            Nothing is edited or restarted, and clients notice nothing.
+
+            These commands speak with Postgres itself, as `trunkline migrate` does.
+            """,
+        subcommands: [ShardAddCommand.self, ShardWeightCommand.self, ShardDrainCommand.self, ShardRemoveCommand.self]
+    )
+}
+
+struct ShardAddCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add",
+        abstract: "Make an empty database part of the cluster.",
+        discussion: """
+            Gives the database the schema, and tells all shards of it; nodes learn of it within a second. It holds nothing \
+            until `trunkline move start`. The connection string is stored in every shard, so it holds no password: \
+            libpq finds that in PGPASSFILE. A shard that cluster.yaml lists needs no --connection.
+
+            Example:
+              trunkline shard add shard-3 --connection "host=10.0.0.7 dbname=trunkline user=trunkline"
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "A name that no shard has yet.")
+    var name: String
+
+    @Option(help: ArgumentHelp("How libpq reaches the database, without a password.", valueName: "string"))
+    var connection: String?
+
+    @Option(help: "How much it takes, measured by the others: with 2 it gets twice the slots of one with 1.")
+    var weight = 1
+
+    @Flag(help: "Say what would happen, and do nothing.")
+    var dryRun = false
+
+    func validate() throws {
+        try ShardWeightCommand.check(self.weight)
+        guard self.weight > 0 else { throw ValidationError("--weight is 1 to 1000.") }
+    }
+
+    func run() async throws {
+        try await order(self.shared) {
+            try await $0.add(self.name, connection: self.connection, weight: self.weight, isTrial: self.dryRun)
+        }
+    }
+}
+
+struct ShardWeightCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "weight",
+        abstract: "Say how many slots a shard is to have, measured by the others.",
+        discussion: """
+            Nothing moves before `trunkline move start`.
+
+            Example:
+              trunkline shard weight shard-3 2
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The shard.")
+    var name: String
+
+    @Argument(help: "0 to 1000; 0: it is to be emptied.")
+    var weight: Int
+
+    @Flag(help: "Say what would happen, and do nothing.")
+    var dryRun = false
+
+    static func check(_ weight: Int) throws {
+        guard (0...1000).contains(weight) else { throw ValidationError("A weight is 0 to 1000.") }
+    }
+
+    func validate() throws {
+        try Self.check(self.weight)
+    }
+
+    func run() async throws {
+        try await order(self.shared) { try await $0.weigh(self.name, self.weight, isTrial: self.dryRun) }
+    }
+}
+
+struct ShardDrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drain",
+        abstract: "Move everything that a shard holds to the others.",
+        discussion: """
+            Sets its weight to 0 and starts the move; see `trunkline move start --help`. When it is done and the old \
+            copies are confirmed, `trunkline shard remove` lets the shard go.
+
+            Example:
+              trunkline shard drain shard-2
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var pace: MovePaceOptions
+
+    @Argument(help: "The shard.")
+    var name: String
+
+    @Flag(help: "Say what would happen, and do nothing.")
+    var dryRun = false
+
+    func run() async throws {
+        try await Ending.report {
+            let orders = try ShardOrders.make(self.shared)
+            for line in try await orders.weigh(self.name, 0, isTrial: self.dryRun) { printLine(line) }
+            guard !self.dryRun else { return }
+            try await MoveReport.show { tell, warn in
+                try await MoveOrders(orders).start(.shares, self.pace.options, tell: tell, warn: warn)
+            }
+        }
+    }
+}
+
+struct ShardRemoveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove",
+        abstract: "Let an empty shard go.",
+        discussion: """
+            Refused while it holds slots or old copies of slots. Its database is left as it is.
+
+            Example:
+              trunkline shard remove shard-2
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Argument(help: "The shard.")
+    var name: String
+
+    @Flag(help: "Say what would happen, and do nothing.")
+    var dryRun = false
+
+    func run() async throws {
+        try await order(self.shared) { try await $0.remove(self.name, isTrial: self.dryRun) }
+    }
+}
