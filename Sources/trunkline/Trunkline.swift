@@ -27,7 +27,8 @@ struct Trunkline: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            RunCommand.self, MigrateCommand.self, StatusCommand.self, DrainCommand.self, UndrainCommand.self,
+            RunCommand.self, MigrateCommand.self, StatusCommand.self, ShardsCommand.self, DrainCommand.self,
+            UndrainCommand.self,
             RebalanceCommand.self, RingCommand.self, ShardCommand.self, MoveCommand.self, ConfigCommand.self,
             VersionCommand.self,
         ]

@@ -38,8 +38,12 @@ struct StatusTests {
         return ClusterObservation(
             leases: .value(listing),
             shards: [
-                "shard-1": .value(.init(view: View(shard: "shard-1", epoch: 4, routers: routers), map: map)),
-                "shard-2": .value(.init(view: View(shard: "shard-2", epoch: 9, routers: routers), map: map)),
+                "shard-1": .value(
+                    .init(view: View(shard: "shard-1", epoch: 4, routers: routers), catalog: ShardCatalog(map: map))
+                ),
+                "shard-2": .value(
+                    .init(view: View(shard: "shard-2", epoch: 9, routers: routers), catalog: ShardCatalog(map: map))
+                ),
             ],
             probes: ["router-1": .value(.init(ready: true, reasons: [])), "edge-1": .value(probe)],
             now: Self.now
@@ -112,7 +116,9 @@ struct StatusTests {
         let newer = try #require(
             ShardMap(version: 2, shards: ["shard-1", "shard-2"], assignment: [UInt16](repeating: 0, count: Slot.count))
         )
-        seen.shards["shard-1"] = .value(.init(view: View(shard: "shard-1", epoch: 0, routers: []), map: newer))
+        seen.shards["shard-1"] = .value(
+            .init(view: View(shard: "shard-1", epoch: 0, routers: []), catalog: ShardCatalog(map: newer))
+        )
         let status = ClusterStatus(of: try self.settings(), seen: seen)
         #expect(status.nodes[0].uptimeSeconds == 0)
         #expect(status.shards[0].slots == 4096)
@@ -139,8 +145,8 @@ struct StatusTests {
                 router-1  router  ready  127.0.0.1:9  0.1.0    3m 7s   yes
                 edge-1    edge    ready  127.0.0.1:9  0.1.0    3m 7s   yes
 
-                SHARD    REACHABLE  EPOCH  MAP  SLOTS  ROUTERS
-                shard-1  yes        4      1    2048   router-1 (2048 slots)
+                SHARD    REACHABLE  WEIGHT  SLOTS  MOVING  OLD COPIES  EPOCH  MAP  ROUTERS
+                shard-1  yes        1       2048   0       0           4      1    router-1 (2048 slots)
                 """
             )
         )

@@ -4,6 +4,7 @@ import ClusterConfiguration
 import Directory
 import Messaging
 import Placement
+import Storage
 
 /// What was seen, before it is put together.
 package struct ClusterObservation: Sendable {
@@ -15,11 +16,14 @@ package struct ClusterObservation: Sendable {
 
     package struct ShardState: Sendable {
         package var view: View
-        package var map: ShardMap?
+        package var catalog: ShardCatalog?
+        package var transfers: [SlotTransfer]
+        package var map: ShardMap? { self.catalog?.map }
 
-        package init(view: View, map: ShardMap?) {
+        package init(view: View, catalog: ShardCatalog?, transfers: [SlotTransfer] = []) {
             self.view = view
-            self.map = map
+            self.catalog = catalog
+            self.transfers = transfers
         }
     }
 
@@ -68,7 +72,7 @@ extension ClusterStatus {
             cluster: settings.cluster,
             redisProblem: redisProblem,
             nodes: Self.nodes(settings, leases: leases, seen: seen),
-            shards: settings.shards.map { Self.shard($0.name, seen: seen.shards[$0.name]) },
+            shards: Self.shardNames(settings, seen).map { Self.shard($0, seen: seen.shards[$0]) },
             warnings: []
         )
         self.warnings = self.findWarnings(settings, leases: leases, seen: seen)
@@ -120,6 +124,12 @@ extension ClusterStatus {
         return listed + joined
     }
 
+    /// Those that the file lists, then those that came later.
+    private static func shardNames(_ settings: ClusterSettings, _ seen: ClusterObservation) -> [String] {
+        let listed = settings.shards.map(\.name)
+        return listed + (seen.newestCatalog?.map.shards.filter { !listed.contains($0) } ?? [])
+    }
+
     private static func shard(_ name: String, seen: ClusterObservation.Seen<ClusterObservation.ShardState>?) -> Shard {
         switch seen {
         case .value(let state):
@@ -137,6 +147,9 @@ extension ClusterStatus {
                 epoch: state.view.epoch,
                 mapVersion: state.map?.version,
                 slots: state.map == nil ? nil : slots,
+                weight: state.catalog?.shard(named: name)?.weight,
+                movingSlots: state.transfers.count { $0.state != .kept },
+                oldCopies: state.transfers.count { $0.state == .kept },
                 routers: state.view.routers.map { RouterShare(name: $0, slots: shares[$0] ?? 0) }
             )
         case .unreachable(let reason):
@@ -154,6 +167,9 @@ extension ClusterStatus {
             epoch: nil,
             mapVersion: nil,
             slots: nil,
+            weight: nil,
+            movingSlots: nil,
+            oldCopies: nil,
             routers: []
         )
     }
@@ -173,7 +189,12 @@ extension ClusterStatus {
     ) -> [String] {
         var warnings: [String] = []
         for shard in self.shards {
-            if let problem = shard.problem {
+            if let catalog = seen.newestCatalog, catalog.shard(named: shard.name) == nil {
+                warnings.append(
+                    "shard \(shard.name) is listed in cluster.yaml and is no part of the cluster: take it out there, or add it "
+                        + "with `trunkline shard add \(shard.name)`"
+                )
+            } else if let problem = shard.problem {
                 warnings.append("shard \(shard.name) is unreachable: \(problem)")
             } else if shard.routers.isEmpty {
                 warnings.append("shard \(shard.name) has no router: its slots are served by nobody")
@@ -218,6 +239,12 @@ extension ClusterStatus {
                 }
             }
         }
+        let kept = self.shards.reduce(0) { $0 + ($1.oldCopies ?? 0) }
+        if kept > 0 {
+            warnings.append(
+                "old copies of \(kept) slots are kept: `trunkline move verify`, then `trunkline move confirm`"
+            )
+        }
         let versions = Set(self.shards.compactMap(\.mapVersion))
         if versions.count > 1 {
             warnings.append("the shards hold different shard maps: versions \(versions.sorted())")
@@ -227,5 +254,19 @@ extension ClusterStatus {
             warnings.append("the nodes run different versions: \(programs.sorted().joined(separator: ", "))")
         }
         return warnings
+    }
+}
+
+extension ClusterObservation {
+    /// Of what the shards store about all of them, the newest.
+    package var newestCatalog: ShardCatalog? {
+        Self.newestCatalog(in: self.shards)
+    }
+
+    static func newestCatalog(in shards: [String: Seen<ShardState>]) -> ShardCatalog? {
+        shards.values.compactMap { seen in
+            guard case .value(let state) = seen else { return nil }
+            return state.catalog
+        }.max { $0.map.version < $1.map.version }
     }
 }

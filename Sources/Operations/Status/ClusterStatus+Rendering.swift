@@ -17,20 +17,8 @@ extension ClusterStatus {
                 Self.readiness(of: node)
             )
         }
-        var shards = TextTable("SHARD", "REACHABLE", "EPOCH", "MAP", "SLOTS", "ROUTERS")
-        for shard in self.shards {
-            let routers = shard.routers.map { "\($0.name) (\($0.slots) slots)" }.joined(separator: ", ")
-            shards.add(
-                shard.name,
-                shard.reachable ? "yes" : "no",
-                shard.epoch.map(String.init) ?? "-",
-                shard.mapVersion.map(String.init) ?? "-",
-                shard.slots.map(String.init) ?? "-",
-                shard.problem ?? (routers.isEmpty ? "none" : routers)
-            )
-        }
         let redis = self.redisProblem.map { "unreachable: \($0)" } ?? "reachable"
-        var sections = ["Cluster \(self.cluster), Redis \(redis)", nodes.text(), shards.text()]
+        var sections = ["Cluster \(self.cluster), Redis \(redis)", nodes.text(), self.shardsText()]
         if self.warnings.isEmpty {
             sections.append("No warnings.")
         } else {
@@ -39,12 +27,50 @@ extension ClusterStatus {
         return sections.joined(separator: "\n\n") + "\n"
     }
 
+    /// For people: the shards alone.
+    package func shardsText() -> String {
+        var shards = TextTable(
+            "SHARD",
+            "REACHABLE",
+            "WEIGHT",
+            "SLOTS",
+            "MOVING",
+            "OLD COPIES",
+            "EPOCH",
+            "MAP",
+            "ROUTERS"
+        )
+        for shard in self.shards {
+            let routers = shard.routers.map { "\($0.name) (\($0.slots) slots)" }.joined(separator: ", ")
+            shards.add(
+                shard.name,
+                shard.reachable ? "yes" : "no",
+                shard.weight.map(String.init) ?? "-",
+                shard.slots.map(String.init) ?? "-",
+                shard.movingSlots.map(String.init) ?? "-",
+                shard.oldCopies.map(String.init) ?? "-",
+                shard.epoch.map(String.init) ?? "-",
+                shard.mapVersion.map(String.init) ?? "-",
+                shard.problem ?? (routers.isEmpty ? "none" : routers)
+            )
+        }
+        return shards.text()
+    }
+
     /// For programs. Names in snake case; a field that is not known is left out.
     package func json() throws -> String {
+        try Self.text(self) + "\n"
+    }
+
+    package func shardsJSON() throws -> String {
+        try Self.text(self.shards)
+    }
+
+    private static func text(_ document: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+        return String(decoding: try encoder.encode(document), as: UTF8.self)
     }
 
     private static func readiness(of node: Node) -> String {

@@ -27,6 +27,11 @@ package struct ClusterStatus: Codable, Sendable, Equatable {
         package var mapVersion: UInt64?
         /// Slots that the shard map gives to the shard.
         package var slots: Int?
+        /// How many it is to have, measured by those of the others.
+        package var weight: Int?
+        /// Slots that are copied from it or to it at this moment, and that it has old copies of.
+        package var movingSlots: Int?
+        package var oldCopies: Int?
         /// The routers of the shard's view, each with the number of slots that are its own.
         package var routers: [RouterShare]
     }

@@ -5,6 +5,7 @@ import Directory
 import Logging
 import Messaging
 import NIOCore
+import Placement
 import Redis
 import Storage
 
@@ -68,9 +69,22 @@ package struct StatusCollector: Sendable {
     }
 
     private func readShards() async -> [String: ClusterObservation.Seen<ClusterObservation.ShardState>] {
+        let listed = await self.readShards(self.settings.shards.map { self.secrets.descriptor(of: $0) })
+        let others = ClusterObservation.newestCatalog(in: listed)?.shards.filter { shard in
+            listed[shard.name] == nil && !shard.connection.isEmpty
+        }
+        let joined = await self.readShards(
+            (others ?? []).map { ShardDescriptor(name: $0.name, connectionString: $0.connection) }
+        )
+        return listed.merging(joined) { first, _ in first }
+    }
+
+    private func readShards(
+        _ shards: [ShardDescriptor]
+    ) async -> [String: ClusterObservation.Seen<ClusterObservation.ShardState>] {
         typealias Entry = (String, ClusterObservation.Seen<ClusterObservation.ShardState>)
         return await withTaskGroup(of: Entry.self) { group in
-            for shard in self.settings.shards {
+            for shard in shards {
                 group.addTask {
                     let seen = await onOwnThread(named: "status") { self.readShard(shard) }
                     return (shard.name, seen ?? .unreachable("the system has no thread left"))
@@ -81,15 +95,12 @@ package struct StatusCollector: Sendable {
     }
 
     private func readShard(
-        _ shard: ClusterSettings.Shard
+        _ shard: ShardDescriptor
     ) -> ClusterObservation.Seen<ClusterObservation.ShardState> {
         let session = ShardSession(
             ShardSession.Configuration(
                 cluster: self.settings.cluster,
-                shard: ShardDescriptor(
-                    name: shard.name,
-                    connectionString: self.secrets.connection(to: shard).exposedText
-                ),
+                shard: shard,
                 applicationName: "trunkline status",
                 connectTimeout: self.timeout,
                 statementTimeout: self.timeout,
@@ -98,7 +109,13 @@ package struct StatusCollector: Sendable {
         )
         defer { session.close() }
         do throws(StorageError) {
-            return .value(ClusterObservation.ShardState(view: try session.readView(), map: try session.readShardMap()))
+            return .value(
+                ClusterObservation.ShardState(
+                    view: try session.readView(),
+                    catalog: try session.readCatalog(),
+                    transfers: try session.readTransfers()
+                )
+            )
         } catch {
             return .unreachable(error.message)
         }

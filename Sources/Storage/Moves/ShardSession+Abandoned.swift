@@ -18,6 +18,11 @@ package struct TransferSigns: Sendable, Equatable {
 }
 
 extension ShardSession {
+    /// What leaves this shard and what comes to it, and what it has old copies of.
+    package func readTransfers() throws(StorageError) -> [SlotTransfer] {
+        try self.read(SlotTransfer.query, []) { (result) throws(PostgresError) in try SlotTransfer.read(result) }
+    }
+
     package func readTransferSigns() throws(StorageError) -> TransferSigns {
         try self.read(
             """

@@ -30,18 +30,47 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await Ending.report {
-            let settings = try self.shared.loadSettings()
-            let secrets = try self.shared.resolveSecrets(of: settings)
-            // What cannot be reached is in the answer; log lines about it would say it twice.
-            let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
-            let collector = StatusCollector(
-                settings: settings,
-                secrets: secrets,
-                group: MultiThreadedEventLoopGroup.singleton,
-                logger: logger
-            )
-            let status = await collector.collect()
+            let status = try await Self.collect(self.shared)
             print(self.json ? try status.json() : status.text(), terminator: "")
+        }
+    }
+
+    static func collect(_ shared: SharedOptions) async throws -> ClusterStatus {
+        let settings = try shared.loadSettings()
+        let secrets = try shared.resolveSecrets(of: settings)
+        // What cannot be reached is in the answer; log lines about it would say it twice.
+        let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
+        let collector = StatusCollector(
+            settings: settings,
+            secrets: secrets,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger
+        )
+        return await collector.collect()
+    }
+}
+
+struct ShardsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "shards",
+        abstract: "Show the shards: their slots and weights, who owns the slots, what moves.",
+        discussion: """
+            A part of what `trunkline status` shows; changes nothing.
+
+            Example:
+              trunkline shards --json | jq '.[] | {name, slots}'
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    @Flag(help: "Print JSON for programs.")
+    var json = false
+
+    func run() async throws {
+        try await Ending.report {
+            let status = try await StatusCommand.collect(self.shared)
+            printLine(self.json ? try status.shardsJSON() : status.shardsText())
         }
     }
 }
