@@ -35,7 +35,7 @@ struct ClusterPlanTests {
         costs.postgresMessage.value = 40_000
         costs.postgresSessionBegin.value = 100_000
         costs.storedMessage.value = 924
-        costs.redisSession.value = 1 << 20
+        costs.redisSession.value = 1_048_576
         return costs
     }
 
@@ -83,7 +83,7 @@ struct ClusterPlanTests {
         var costs = self.costs
         var plan = try ClusterPlan(self.workload, sizes: sizes, costs: costs)
         #expect(plan.machines[0].boundBy == "processors" || plan.machines[0].count == 2)
-        costs.edgeSessionMemory.value = 1 << 20
+        costs.edgeSessionMemory.value = 1_048_576
         plan = try ClusterPlan(self.workload, sizes: sizes, costs: costs)
         #expect(plan.machines[0].boundBy == "memory")
         sizes.shardDiskGiB = 10
