@@ -219,7 +219,7 @@ struct ClusterPlanTests {
             """
             {"format_version":1,"time_series":{"interval_seconds":1,
               "intervals":[{"start_seconds":0,"acknowledged":7},{"start_seconds":1,"acknowledged":\(acknowledged)}],
-              "measured":{"delivered":\(delivered),"start_seconds":1,"end_seconds":2},
+              "measured_span":{"delivered":\(delivered),"start_seconds":1,"end_seconds":2},
               "nodes":[{"role":"generator","name":"g","measured_cpu_seconds":9},
                        {"role":"edge","name":"e","measured_cpu_seconds":\(edge)}\(routerNode)]}}
             """.utf8

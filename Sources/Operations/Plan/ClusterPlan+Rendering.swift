@@ -14,9 +14,10 @@ extension ClusterPlan {
         return parts.joined(separator: "\n\n") + "\n"
     }
 
-    /// For programs: everything that the text has, in figures.
+    /// For programs: everything that the text has, in figures; names in snake case.
     package func json() throws -> String {
         let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }

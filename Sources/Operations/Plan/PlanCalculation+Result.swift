@@ -243,7 +243,7 @@ extension PlanCalculation {
         if self.sizes.sessionsPerEdge > 20_000 {
             warnings.append(
                 "\(self.sizes.sessionsPerEdge) sessions on an edge need limits.sessions_per_edge and LimitNOFILE to be raised; "
-                    + "20,000 were measured"
+                    + "5,000 were measured"
             )
         }
         if self.workload.retentionDays < 36_500 {

@@ -20,7 +20,7 @@ extension UnitCosts {
         }
         struct Series: Decodable {
             var intervals: [Interval]
-            var measured: Span?
+            var measured_span: Span?
             var nodes: [Node]
         }
         struct Memory: Decodable {
@@ -71,7 +71,7 @@ extension UnitCosts {
     }
 
     private mutating func takeProcessors(of series: Report.Series, named name: String) {
-        guard let span = series.measured, span.delivered > 0 else { return }
+        guard let span = series.measured_span, span.delivered > 0 else { return }
         let acknowledged = series.intervals
             .filter { $0.start_seconds >= span.start_seconds && $0.start_seconds < span.end_seconds }
             .reduce(0) { $0 + $1.acknowledged }

@@ -17,7 +17,7 @@ struct WorkloadOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Messages that are sent in a day.", valueName: "n"))
     var messages: Quantity?
 
-    @Option(help: ArgumentHelp("How often the average the busiest minutes are.", valueName: "factor"))
+    @Option(help: ArgumentHelp("Messages in the busiest minutes by those of average ones.", valueName: "factor"))
     var peak: Double?
 
     @Option(help: ArgumentHelp("Of a hundred messages, those in groups.", valueName: "percent"))
