@@ -28,7 +28,7 @@ struct Trunkline: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-RunCommand.self, MigrateCommand.self, StatusCommand.self, ShardsCommand.self, DrainCommand.self,
+            RunCommand.self, MigrateCommand.self, StatusCommand.self, ShardsCommand.self, DrainCommand.self,
             UndrainCommand.self, RebalanceCommand.self, RingCommand.self, ShardCommand.self, MoveCommand.self,
             PlanCommand.self, ConfigCommand.self, VersionCommand.self,
         ]
