@@ -95,10 +95,7 @@ package struct DoctorReport: Codable, Sendable, Equatable {
             ),
             findings: self.findings
         )
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(document), as: UTF8.self) + "\n"
+        return try JSONText.text(of: document)
     }
 
     /// What the checks are, for `--list`.

@@ -29,10 +29,13 @@ package struct ShardSurvey: Sendable, Equatable {
     package struct Map: Sendable, Equatable {
         package var version: UInt64
         package var shards: [String]
+        /// Those of them that the catalog tells everybody how to reach.
+        package var reachable: Set<String>
 
-        package init(version: UInt64, shards: [String]) {
+        package init(version: UInt64, shards: [String], reachable: Set<String> = []) {
             self.version = version
             self.shards = shards
+            self.reachable = reachable
         }
     }
 

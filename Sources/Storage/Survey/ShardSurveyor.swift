@@ -129,9 +129,20 @@ package struct ShardSurveyor: Sendable {
             return try ShardSurvey.Identity(cluster: row.text(), shard: row.text())
         }
         survey.map = try Self.ifAllowed { () throws(PostgresError) -> ShardSurvey.Map? in
-            let result = try connection.execute("SELECT version, shards FROM shard_map", deadline: deadline)
+            // By way of JSON, because older schemas have no connections.
+            let result = try connection.execute(
+                """
+                SELECT version, shards, ARRAY(
+                    SELECT jsonb_array_elements_text(coalesce(to_jsonb(m) -> 'connections', '[]'))
+                ) FROM shard_map m
+                """,
+                deadline: deadline
+            )
             guard var row = result.first else { return nil }
-            return try ShardSurvey.Map(version: UInt64(clamping: row.int8()), shards: row.textArray())
+            let version = try UInt64(clamping: row.int8())
+            let (shards, connections) = try (row.textArray(), row.textArray())
+            let reachable = zip(shards, connections).filter { !$0.1.isEmpty }.map(\.0)
+            return ShardSurvey.Map(version: version, shards: shards, reachable: Set(reachable))
         }
         survey.view = try Self.ifAllowed { () throws(PostgresError) -> View? in
             let result = try connection.execute("SELECT epoch, routers FROM shard_view", deadline: deadline)

@@ -83,8 +83,8 @@ extension DoctorCheck {
         },
         DoctorCheck(
             "shards.map",
-            "All shards have the same map, and the file lists every shard in it",
-            meaning: "The map says which shard holds a slot; routers serve only the shards that they are told of.",
+            "All shards have the same map, and it is known how to reach every shard in it",
+            meaning: "The map says which shard holds a slot; routers serve only shards that they know how to reach.",
             Self.judgeMaps
         ),
         DoctorCheck(
@@ -124,7 +124,7 @@ extension DoctorCheck {
         }
         guard let newest = maps.map(\.1).max(by: { $0.version < $1.version }) else { return }
         let listed = Set(facts.settings.shards.map(\.name))
-        for missing in newest.shards where !listed.contains(missing) {
+        for missing in newest.shards where !listed.contains(missing) && !newest.reachable.contains(missing) {
             judgement.fails(
                 missing,
                 "the shard map counts on this shard, and the file does not list it",
