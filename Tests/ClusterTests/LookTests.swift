@@ -88,7 +88,7 @@ extension ClusterTests {
             #expect(holds == true && share?["epoch"] == told["epoch"])
             #expect(told["ring"]?["next"]?.string != router)
             let text = try await CommandLineTests.run(["owner", conversation], cluster)
-            #expect(text.text.contains("the next point") && text.text.contains("edge-2 (1 users)"), "\(text.text)")
+            #expect(text.text.contains("the next point") && text.text.contains("edge-2 (1 user)"), "\(text.text)")
             #expect(!text.text.contains("a secret of theirs"))
             // Whoever may only look may ask; whoever shows another secret is told the rest all the same.
             let reader = try await Self.json(
@@ -165,7 +165,7 @@ extension ClusterTests {
             let node = try #require(top["nodes"]?.array?.first { $0["name"]?.string == "edge-1" })
             #expect((node["resident_bytes"]?.double ?? 0) > 1_000_000 && (node["sends"]?.double ?? 0) > 1, "\(node)")
             let text = try await CommandLineTests.run(["top", "--once"], cluster)
-            #expect(text.status == 0 && text.text.contains("DELIVERIES/S") && text.text.contains("MiB"), "\(text.text)")
+            #expect(text.status == 0 && text.text.contains("DELIVERIES/S") && text.text.contains("MIB"), "\(text.text)")
             let often = try await CommandLineTests.run(["top", "--interval", "1ms"], cluster)
             #expect(often.status == 64)
             withExtendedLifetime(bens) {}

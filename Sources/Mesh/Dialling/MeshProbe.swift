@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -55,7 +56,14 @@ package struct MeshProbe: Sendable {
     }
 
     private static func reason(_ error: any Error) -> String {
-        (error as? NIOConnectionError)?.connectionErrors.first.map { "\($0.error)" } ?? "\(error)"
+        switch error {
+        case let error as NIOConnectionError:
+            error.connectionErrors.first.map { Self.reason($0.error) } ?? "no address of \(error.host) could be used"
+        case let error as IOError:
+            String(cString: strerror(error.errnoCode))
+        default:
+            "\(error)"
+        }
     }
 
     private func handshake(with router: MeshPeer, as identity: PeerIdentity) -> Handshake {

@@ -71,34 +71,23 @@ package struct ClusterTop: Encodable, Sendable, Equatable {
     }
 
     package func text() -> String {
-        var table = TextTable(
-            "NODE",
-            "ROLE",
-            "STATE",
-            "SESSIONS",
-            "SLOTS",
-            "SENDS/S",
-            "DELIVERIES/S",
-            "QUEUE",
-            "CPU %",
-            "MEMORY"
-        )
+        // Without the roles it fits the 80 columns that terminals begin with; the load tells them.
+        var table = TextTable("NODE", "STATE", "LOAD", "SENDS/S", "DELIVERIES/S", "QUEUE", "CPU %", "MIB")
         for node in self.nodes {
+            let load = node.sessions.map { counted($0, "session") } ?? node.slots.map { counted($0, "slot") }
             table.add(
                 node.name,
-                node.role,
                 node.state,
-                node.sessions.map(String.init) ?? "-",
-                node.slots.map(String.init) ?? "-",
+                load ?? "-",
                 node.sends.map(Self.number) ?? "-",
                 node.deliveries.map(Self.number) ?? "-",
                 node.queue.map(String.init) ?? "-",
                 node.processor.map { String(format: "%.1f", $0) } ?? "-",
-                node.residentBytes.map { String(format: "%.1f MiB", $0 / 1_048_576) } ?? node.problem ?? "-"
+                node.residentBytes.map { String(format: "%.1f", $0 / 1_048_576) } ?? node.problem ?? "-"
             )
         }
         let head =
-            "Cluster \(self.cluster), \(self.at): \(self.sessions) sessions, \(Self.number(self.sends)) sends/s, "
+            "Cluster \(self.cluster), \(self.at): \(counted(self.sessions, "session")), \(Self.number(self.sends)) sends/s, "
             + "\(Self.number(self.deliveries)) deliveries/s"
         return head + "\n\n" + table.text() + "\n"
     }

@@ -82,13 +82,14 @@ package struct ConversationOwner: Encodable, Sendable, Equatable {
 
     private var conversationText: String {
         guard let conversation = self.conversation else { return "\(self.id): the shard has none of this id" }
-        return "\(self.id): \(conversation.kind), \(conversation.members) members, head \(conversation.headSeq), "
+        return
+            "\(self.id): \(conversation.kind), \(counted(conversation.members, "member")), head \(conversation.headSeq), "
             + "since \(conversation.createdAt)" + (conversation.isDeleted ? ", deleted" : "")
     }
 
     private static func text(of audience: AudienceCondition) -> String {
         guard audience.isKnown else { return "the owner keeps none: nothing was sent in it lately" }
-        let edges = audience.edges.map { "\($0.edge) (\($0.users) users)" }
+        let edges = audience.edges.map { "\($0.edge) (\(counted($0.users, "user")))" }
         return edges.isEmpty ? "no edge: no member is connected" : edges.joined(separator: ", ")
     }
 

@@ -39,9 +39,7 @@ package struct NodeListing: Encodable, Sendable, Equatable {
     package func text() -> String {
         var table = TextTable("NODE", "ROLE", "STATE", "LOAD", "VERSION", "ADDRESS", "SINCE", "INCARNATION")
         for node in self.nodes {
-            let load =
-                node.sessions.map { $0 == 1 ? "1 session" : "\($0) sessions" }
-                ?? node.slots.map { $0 == 1 ? "1 slot" : "\($0) slots" }
+            let load = node.sessions.map { counted($0, "session") } ?? node.slots.map { counted($0, "slot") }
             table.add(
                 node.name,
                 node.role,

@@ -59,8 +59,7 @@ package struct UserSessions: Encodable, Sendable, Equatable {
     package func text() -> String {
         let live = self.sessions.count(where: \.isLive)
         var text =
-            "\(self.username) (\(self.user)): \(live == 1 ? "1 session" : "\(live) sessions"), "
-            + "\(self.devices == 1 ? "1 device" : "\(self.devices) devices")\n"
+            "\(self.username) (\(self.user)): \(counted(live, "session")), \(counted(self.devices, "device"))\n"
         if !self.sessions.isEmpty {
             var table = TextTable("DEVICE", "NAME", "TYPE", "EDGE", "SINCE", "STATE", "INCARNATION", "SESSION")
             for session in self.sessions {

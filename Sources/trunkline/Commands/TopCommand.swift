@@ -49,11 +49,20 @@ struct TopCommand: AsyncParsableCommand {
                 } else if isOnce {
                     printText(top.text())
                 } else {
-                    // Home, then clear what is below: without the flicker of clearing first.
-                    let lines = top.text().split(separator: "\n", omittingEmptySubsequences: false)
-                    printText("\u{1B}[H" + lines.map { "\($0)\u{1B}[K" }.joined(separator: "\n") + "\u{1B}[J")
+                    printText(Self.screen(top.text()))
                 }
             } while !isOnce
         }
+    }
+
+    /// Home, then each line and nothing behind it, then nothing below: without the flicker of clearing first. A line that
+    /// is too long would push the others down.
+    private static func screen(_ text: String) -> String {
+        var size = winsize()
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { isKnown ? $0.prefix(Int(size.ws_col)) : $0 }
+            .prefix(isKnown && size.ws_row > 0 ? Int(size.ws_row) : .max)
+        return "\u{1B}[H" + lines.map { "\($0)\u{1B}[K" }.joined(separator: "\n") + "\u{1B}[J"
     }
 }

@@ -95,7 +95,8 @@ extension DoctorCheck {
                 judgement.fails(
                     node.name,
                     "it has a lease, but does not answer\(place)\(reason)",
-                    mend: "see that this machine reaches it there, or have it say another address with --advertise"
+                    mend: "start it again if it has just died; else see that this machine reaches it there, or have it "
+                        + "say another address with --advertise"
                 )
             }
         }
