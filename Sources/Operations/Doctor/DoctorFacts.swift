@@ -21,6 +21,20 @@ package struct DoctorFacts: Sendable {
         }
     }
 
+    /// A shard of the file, or one that the shards' catalog tells of.
+    package struct Shard: Sendable {
+        package var name: String
+        /// Where its connection is described, without a password.
+        package var key: String
+        package var survey: Seen<ShardSurvey>
+
+        package init(name: String, key: String, survey: Seen<ShardSurvey>) {
+            self.name = name
+            self.key = key
+            self.survey = survey
+        }
+    }
+
     /// The machine that the doctor runs on.
     package struct Machine: Sendable {
         /// Files and sockets that a process may have open once it has raised its soft limit to the hard one.
@@ -90,8 +104,8 @@ package struct DoctorFacts: Sendable {
     package var settings: ClusterSettings
     package var secretProblems: [ConfigurationProblem] = []
     package var machine = Machine()
-    /// By the shard's name.
-    package var shards: [String: Seen<ShardSurvey>] = [:]
+    /// Those of the file in its order, then those of the catalog.
+    package var shards: [Shard] = []
     package var redis: Seen<RedisServer> = .unreachable("it was not asked")
     package var leases: Seen<NodeLeases.Listing> = .unreachable("Redis was not asked")
     /// Those of the file in its order, then those that have joined.
@@ -110,10 +124,4 @@ package struct DoctorFacts: Sendable {
 
     /// Descriptors that an edge needs: one for each session, and for links, Redis, requests under way and files.
     package var filesOfAnEdge: Int { self.settings.limits.sessionsPerEdge + 512 }
-
-    /// `shards[1].connection (host=db-2 …)`, without a password.
-    package func key(of shard: ClusterSettings.Shard) -> String {
-        let index = self.settings.shards.firstIndex { $0.name == shard.name } ?? 0
-        return "shards[\(index)].connection (\(shard.connection.masked))"
-    }
 }

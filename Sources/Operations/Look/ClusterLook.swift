@@ -43,13 +43,22 @@ package struct ClusterLook: Sendable {
         )
     }
 
+    /// Where slots are, and how each shard is reached.
+    struct Whereabouts: Sendable {
+        var table = RoutingTable()
+        var map: ShardMap
+        /// By the shard's name: those of the file and those that the catalog tells of.
+        var shards: [String: ShardDescriptor]
+    }
+
     /// The newest shard map, and the views of the shards that can be reached.
     ///
     /// - Throws: `OperationsError` when no shard has a map.
-    func routing() async throws(OperationsError) -> RoutingTable {
+    func whereabouts() async throws(OperationsError) -> Whereabouts {
+        let seen = await self.status.readShards()
         var table = RoutingTable()
         var reasons: [String] = []
-        for (name, seen) in await self.status.readShards().sorted(by: { $0.key < $1.key }) {
+        for (name, seen) in seen.sorted(by: { $0.key < $1.key }) {
             switch seen {
             case .value(let state):
                 if let map = state.map { table.adopt(map) }
@@ -58,33 +67,37 @@ package struct ClusterLook: Sendable {
                 reasons.append(reason.hasPrefix("shard ") ? reason : "\(name): \(reason)")
             }
         }
-        guard table.map != nil else {
+        guard let map = table.map else {
             let text = reasons.joined(separator: "; ").split(whereSeparator: \.isWhitespace).joined(separator: " ")
             throw OperationsError(
                 text.isEmpty ? "no shard has a map" : "no shard can be asked for the map: \(text)",
                 remedy: "see `trunkline doctor`"
             )
         }
-        return table
+        var shards: [String: ShardDescriptor] = [:]
+        for shard in ClusterObservation.newestCatalog(in: seen)?.shards ?? [] where !shard.connection.isEmpty {
+            shards[shard.name] = ShardDescriptor(name: shard.name, connectionString: shard.connection)
+        }
+        // What the file says wins: it has the password.
+        for shard in self.settings.shards { shards[shard.name] = self.secrets.descriptor(of: shard) }
+        return Whereabouts(table: table, map: map, shards: shards)
     }
 
     /// Reads from one shard, on a thread of its own.
     func read<Value: Sendable>(
         _ name: String,
+        _ whereabouts: Whereabouts,
         _ body: @escaping @Sendable (ShardSession) throws(StorageError) -> Value
     ) async throws(OperationsError) -> Value {
-        guard let shard = self.settings.shard(named: name) else {
+        guard let shard = whereabouts.shards[name] else {
             throw OperationsError(
-                "the file does not list shard \(name)",
+                "neither the file nor the shards' catalog says how to reach shard \(name)",
                 remedy: "use the file of a machine where it is known; see `trunkline doctor`"
             )
         }
         let configuration = ShardSession.Configuration(
             cluster: self.settings.cluster,
-            shard: ShardDescriptor(
-                name: shard.name,
-                connectionString: self.secrets.connection(to: shard).exposedText
-            ),
+            shard: shard,
             applicationName: "trunkline look",
             connectTimeout: self.timeout,
             statementTimeout: self.timeout,

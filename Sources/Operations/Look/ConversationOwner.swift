@@ -99,16 +99,15 @@ package struct ConversationOwner: Encodable, Sendable, Equatable {
 extension ClusterLook {
     /// - Throws: `OperationsError` when not even its shard can be found out.
     package func owner(of id: ConversationID) async throws(OperationsError) -> ConversationOwner {
-        let table = try await self.routing()
+        let found = try await self.whereabouts()
         let slot = Slot(of: id.value)
-        guard let map = table.map else { throw OperationsError("no shard has a map", remedy: "see `trunkline doctor`") }
-        let shard = map.shard(of: slot)
-        let view = table.views[shard]
+        let shard = found.map.shard(of: slot)
+        let view = found.table.views[shard]
         var owner = ConversationOwner(
             id: "\(id)",
             slot: Int(slot.number),
             shard: shard,
-            mapVersion: map.version,
+            mapVersion: found.map.version,
             epoch: view?.epoch,
             router: view?.owner(of: slot),
             unknown: []
@@ -120,7 +119,9 @@ extension ClusterLook {
             owner.unknown.append("who owns it in a moment: the slot is handed to another shard just now")
         }
         do throws(OperationsError) {
-            let glance = try await self.read(shard) { (session) throws(StorageError) in try session.glance(at: id) }
+            let glance = try await self.read(shard, found) { (session) throws(StorageError) in
+                try session.glance(at: id)
+            }
             owner.conversation = glance.map { ConversationOwner.Conversation($0) }
         } catch {
             owner.unknown.append(error.message)

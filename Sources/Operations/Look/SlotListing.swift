@@ -90,7 +90,7 @@ package struct SlotListing: Encodable, Sendable, Equatable {
 extension ClusterLook {
     /// - Throws: `OperationsError` when there is no such shard or router, or no shard can be asked.
     package func slots(shard: String?, router: String?) async throws(OperationsError) -> SlotListing {
-        let table = try await self.routing()
+        let table = try await self.whereabouts().table
         if let shard, table.map?.shards.contains(shard) != true {
             throw OperationsError(
                 "the shard map has no shard \(shard)",

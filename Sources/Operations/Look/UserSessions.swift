@@ -90,10 +90,11 @@ extension ClusterLook {
     /// - Parameter text: a username, or the id of a user.
     /// - Throws: `OperationsError` when there is no such user, or it cannot be found out.
     package func sessions(of text: String) async throws(OperationsError) -> UserSessions {
-        let table = try await self.routing()
-        let user = try await self.user(text, table)
-        let shard = try Self.shard(of: Slot(of: user.value), table)
-        let glance = try await self.read(shard) { (session) throws(StorageError) in try session.glance(at: user) }
+        let found = try await self.whereabouts()
+        let user = try await self.user(text, found)
+        let shard = found.map.shard(of: Slot(of: user.value))
+        let glance = try await self.read(shard, found) { (session) throws(StorageError) in try session.glance(at: user)
+        }
         guard let glance else {
             throw OperationsError("there is no user \(text)", remedy: "see that the name or the id is right")
         }
@@ -107,21 +108,18 @@ extension ClusterLook {
         return UserSessions(user, glance, snapshot, leases: leases)
     }
 
-    private func user(_ text: String, _ table: RoutingTable) async throws(OperationsError) -> UserID {
+    private func user(_ text: String, _ found: Whereabouts) async throws(OperationsError) -> UserID {
         if let id = UserID(text) { return id }
-        let shard = try Self.shard(of: Slot(ofName: text), table)
-        let found = try await self.read(shard) { (session) throws(StorageError) in try session.resolveUsername(text) }
-        guard let found else {
+        let shard = found.map.shard(of: Slot(ofName: text))
+        let user = try await self.read(shard, found) { (session) throws(StorageError) in
+            try session.resolveUsername(text)
+        }
+        guard let user else {
             throw OperationsError(
                 "there is no user \(text)",
                 remedy: "see that the name is right: capital letters count; or name the user's id"
             )
         }
-        return found
-    }
-
-    private static func shard(of slot: Slot, _ table: RoutingTable) throws(OperationsError) -> String {
-        guard let map = table.map else { throw OperationsError("no shard has a map", remedy: "see `trunkline doctor`") }
-        return map.shard(of: slot)
+        return user
     }
 }

@@ -29,13 +29,13 @@ package struct ShardSurvey: Sendable, Equatable {
     package struct Map: Sendable, Equatable {
         package var version: UInt64
         package var shards: [String]
-        /// Those of them that the catalog tells everybody how to reach.
-        package var reachable: Set<String>
+        /// By the shard's name, for libpq, without a password: where the catalog tells everybody.
+        package var connections: [String: String]
 
-        package init(version: UInt64, shards: [String], reachable: Set<String> = []) {
+        package init(version: UInt64, shards: [String], connections: [String: String] = [:]) {
             self.version = version
             self.shards = shards
-            self.reachable = reachable
+            self.connections = connections
         }
     }
 

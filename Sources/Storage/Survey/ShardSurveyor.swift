@@ -141,8 +141,12 @@ package struct ShardSurveyor: Sendable {
             guard var row = result.first else { return nil }
             let version = try UInt64(clamping: row.int8())
             let (shards, connections) = try (row.textArray(), row.textArray())
-            let reachable = zip(shards, connections).filter { !$0.1.isEmpty }.map(\.0)
-            return ShardSurvey.Map(version: version, shards: shards, reachable: Set(reachable))
+            let known = zip(shards, connections).filter { !$0.1.isEmpty }
+            return ShardSurvey.Map(
+                version: version,
+                shards: shards,
+                connections: Dictionary(known) { first, _ in first }
+            )
         }
         survey.view = try Self.ifAllowed { () throws(PostgresError) -> View? in
             let result = try connection.execute("SELECT epoch, routers FROM shard_view", deadline: deadline)

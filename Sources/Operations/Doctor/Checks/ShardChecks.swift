@@ -6,11 +6,11 @@ import Placement
 import Storage
 
 extension DoctorFacts {
-    /// The shards that answered, in the order of the file; those that did not are not known of.
-    func surveyed(_ judgement: inout DoctorJudgement) -> [(shard: ClusterSettings.Shard, found: ShardSurvey)] {
-        var surveyed: [(shard: ClusterSettings.Shard, found: ShardSurvey)] = []
-        for shard in self.settings.shards {
-            if case .value(let found) = self.shards[shard.name] {
+    /// The shards that answered, in their order; those that did not are not known of.
+    func surveyed(_ judgement: inout DoctorJudgement) -> [(shard: Shard, found: ShardSurvey)] {
+        var surveyed: [(shard: Shard, found: ShardSurvey)] = []
+        for shard in self.shards {
+            if case .value(let found) = shard.survey {
                 surveyed.append((shard, found))
             } else {
                 judgement.cannotTell("\(shard.name) cannot be reached")
@@ -28,10 +28,9 @@ extension DoctorCheck {
             "Postgres of every shard lets this program in",
             meaning: "What is stored in a shard that cannot be reached can be neither read nor written."
         ) { facts, judgement in
-            for shard in facts.settings.shards {
-                guard case .unreachable(let reason) = facts.shards[shard.name] ?? .unreachable("it was not asked")
-                else { continue }
-                let remedy = PostgresRefusal(reason).remedy(key: facts.key(of: shard))
+            for shard in facts.shards {
+                guard case .unreachable(let reason) = shard.survey else { continue }
+                let remedy = PostgresRefusal(reason).remedy(key: shard.key)
                 judgement.fails(shard.name, reason, mend: remedy)
             }
         },
@@ -77,7 +76,7 @@ extension DoctorCheck {
                 judgement.fails(
                     shard.name,
                     "its database belongs to shard \(identity.shard) of cluster \(identity.cluster)",
-                    mend: "correct \(facts.key(of: shard)), or `cluster` and the shard's name"
+                    mend: "correct \(shard.key), or `cluster` and the shard's name"
                 )
             }
         },
@@ -103,7 +102,7 @@ extension DoctorCheck {
                 judgement.fails(
                     shard.name,
                     "it is the same database as \(other), under another address",
-                    mend: "make a database for it and name that one in \(facts.key(of: shard))"
+                    mend: "make a database for it and name that one in \(shard.key)"
                 )
             } else {
                 first[place] = shard.name
@@ -124,7 +123,7 @@ extension DoctorCheck {
         }
         guard let newest = maps.map(\.1).max(by: { $0.version < $1.version }) else { return }
         let listed = Set(facts.settings.shards.map(\.name))
-        for missing in newest.shards where !listed.contains(missing) && !newest.reachable.contains(missing) {
+        for missing in newest.shards where !listed.contains(missing) && newest.connections[missing] == nil {
             judgement.fails(
                 missing,
                 "the shard map counts on this shard, and the file does not list it",
@@ -135,7 +134,7 @@ extension DoctorCheck {
             judgement.warns(
                 name,
                 "the file lists this shard, and the shard map gives it no slots",
-                mend: "give it slots, or take it out of the file"
+                mend: "`trunkline shard add \(name)` gives it a part; or take it out of the file"
             )
         }
     }

@@ -17,7 +17,7 @@ extension DoctorCheck {
                         shard.name,
                         "the server is a replica",
                         mend:
-                            "name the primary in \(facts.key(of: shard)), or all hosts with target_session_attrs=read-write"
+                            "name the primary in \(shard.key), or all hosts with target_session_attrs=read-write"
                     )
                 } else if found.settings["default_transaction_read_only"] == "on" {
                     judgement.fails(
@@ -39,7 +39,7 @@ extension DoctorCheck {
                 judgement.fails(
                     shard.name,
                     "two connections were answered by one Postgres process: there is a pooler in transaction mode in between",
-                    mend: "connect to Postgres itself in \(facts.key(of: shard)), or set pool_mode = session there"
+                    mend: "connect to Postgres itself in \(shard.key), or set pool_mode = session there"
                 )
             }
         },

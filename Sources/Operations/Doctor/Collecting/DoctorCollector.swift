@@ -67,29 +67,51 @@ package struct DoctorCollector: Sendable {
 
     // MARK: - Private
 
-    private func surveyShards(_ secrets: ResolvedSecrets) async -> [String: DoctorFacts.Seen<ShardSurvey>] {
-        typealias Entry = (String, DoctorFacts.Seen<ShardSurvey>)
-        return await withTaskGroup(of: Entry.self) { group in
-            for shard in self.settings.shards {
-                let surveyor = ShardSurveyor(
-                    shard: ShardDescriptor(
-                        name: shard.name,
-                        connectionString: secrets.connection(to: shard).exposedText
-                    ),
-                    timeout: self.timeout
-                )
-                group.addTask {
-                    let result = await self.blocking {
-                        Result { () throws(StorageError) in try surveyor.survey(now: self.now) }
-                    }
-                    switch result {
-                    case .success(let survey): return (shard.name, .value(survey))
-                    case .failure(let error): return (shard.name, .unreachable(Self.line(error.message)))
-                    case nil: return (shard.name, .unreachable("no answer within \(self.timeout)"))
-                    }
+    /// The shards of the file, then those that only the catalog in them tells of.
+    private func surveyShards(_ secrets: ResolvedSecrets) async -> [DoctorFacts.Shard] {
+        let listed = await self.survey(
+            self.settings.shards.enumerated().map { index, shard in
+                let key = "shards[\(index)].connection (\(shard.connection.masked))"
+                return (secrets.descriptor(of: shard), key)
+            }
+        )
+        let maps = listed.compactMap { shard -> ShardSurvey.Map? in
+            if case .value(let found) = shard.survey { found.map } else { nil }
+        }
+        let names = Set(listed.map(\.name))
+        let newest = maps.max { $0.version < $1.version }
+        let others = (newest?.connections ?? [:]).filter { !names.contains($0.key) }.sorted { $0.key < $1.key }
+        return listed
+            + (await self.survey(
+                others.map {
+                    (ShardDescriptor(name: $0.key, connectionString: $0.value), "its connection in the shards' catalog")
                 }
+            ))
+    }
+
+    private func survey(_ shards: [(descriptor: ShardDescriptor, key: String)]) async -> [DoctorFacts.Shard] {
+        let surveys = await withTaskGroup(of: (Int, DoctorFacts.Seen<ShardSurvey>).self) { group in
+            for (index, shard) in shards.enumerated() {
+                group.addTask { (index, await self.survey(shard.descriptor)) }
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        return shards.enumerated().map { index, shard in
+            DoctorFacts.Shard(
+                name: shard.descriptor.name,
+                key: shard.key,
+                survey: surveys[index] ?? .unreachable("it was not asked")
+            )
+        }
+    }
+
+    private func survey(_ shard: ShardDescriptor) async -> DoctorFacts.Seen<ShardSurvey> {
+        let surveyor = ShardSurveyor(shard: shard, timeout: self.timeout)
+        let result = await self.blocking { Result { () throws(StorageError) in try surveyor.survey(now: self.now) } }
+        switch result {
+        case .success(let survey): return .value(survey)
+        case .failure(let error): return .unreachable(Self.line(error.message))
+        case nil: return .unreachable("no answer within \(self.timeout)")
         }
     }
 
