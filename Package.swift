@@ -223,7 +223,7 @@ let package = Package(
         tests(
             "OperationsTests",
             [
-                "ClusterConfiguration", "Directory", "Messaging", "Operations", "Placement", "Redis", "Storage",
+                "ClusterConfiguration", "Directory", "Mesh", "Messaging", "Operations", "Placement", "Redis", "Storage",
                 "TestSupport", "Wire", .logging, .nioCore, .nioPosix,
             ]
         ),

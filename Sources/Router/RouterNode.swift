@@ -100,7 +100,7 @@ package final class RouterNode: Sendable {
     private let teller: ProgressTeller
     let presence: PresenceKeeper
     let typing: TypingCarrier
-    private let dispatchers: [AudienceDispatcher]
+    let dispatchers: [AudienceDispatcher]
     private let roster: ShardRoster
     private let factory: ShardFactory
     /// Whether shards that come are to be joined at once.

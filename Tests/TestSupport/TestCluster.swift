@@ -47,9 +47,17 @@ package final class TestCluster: Sendable {
 
     /// Starts everything and waits until every node is ready.
     ///
-    /// - Parameter settings: further lines of `cluster.yaml`.
-    package init(routers: Int = 2, edges: Int = 2, shards: Int = 2, settings: String = "") async throws {
-        self.shards = try (0..<shards).map { _ in try PostgresServer() }
+    /// - Parameters:
+    ///   - settings: further lines of `cluster.yaml`.
+    ///   - durability: of the Postgres servers.
+    package init(
+        routers: Int = 2,
+        edges: Int = 2,
+        shards: Int = 2,
+        settings: String = "",
+        durability: PostgresServer.Durability = .withoutFsync
+    ) async throws {
+        self.shards = try (0..<shards).map { _ in try PostgresServer(durability: durability) }
         self.redis = try RedisServer()
         self.settings = settings
         self.folder = try Self.makeFolder()
@@ -112,27 +120,49 @@ package final class TestCluster: Sendable {
 
     /// Starts a node that `cluster.yaml` does not list.
     ///
-    /// - Parameter file: the lines of the `cluster.yaml` that it reads; nil for that of the cluster.
+    /// - Parameters:
+    ///   - file: the lines of the `cluster.yaml` that it reads; nil for that of the cluster.
+    ///   - host: where it listens.
+    ///   - port: the one of `http`; nil for any that is free.
+    ///   - advertise: the host that it tells others; nil for the one where it listens.
+    ///   - environment: what it has of it that the others have not, or otherwise.
+    ///   - filesMax: its hard limit of open files; nil for that of the tests.
     @discardableResult
-    package func join(_ name: String, isRouter: Bool = false, file: String? = nil) throws -> Node {
+    package func join(
+        _ name: String,
+        isRouter: Bool = false,
+        file: String? = nil,
+        host: String = "127.0.0.1",
+        port: UInt16? = nil,
+        advertise: String? = nil,
+        environment: [String: String] = [:],
+        filesMax: Int? = nil
+    ) throws -> Node {
         let ports = try TCPConnection.freePorts(2)
-        let node = Node(name: name, meshPort: isRouter ? ports[0] : nil, httpPort: ports[1])
+        let node = Node(name: name, meshPort: isRouter ? ports[0] : nil, httpPort: port ?? ports[1])
         self.joined.withLock { $0.append(node) }
-        var options = ["--role", isRouter ? "router" : "edge", "--http", "127.0.0.1:\(node.httpPort)"]
+        var options = ["--role", isRouter ? "router" : "edge", "--http", "\(host):\(node.httpPort)"]
+        if let advertise { options += ["--advertise", advertise] }
         if let port = node.meshPort { options += ["--mesh", "127.0.0.1:\(port)"] }
         if let file {
             let path = "\(self.folder)/\(name).yaml"
             try Self.write(file, to: path)
             options += ["--config", path]
         }
-        try self.run(name, options)
+        try self.run(name, options, environment: environment, filesMax: filesMax)
         return node
     }
 
-    private func run(_ name: String, _ options: [String]) throws {
+    private func run(
+        _ name: String,
+        _ options: [String],
+        environment: [String: String] = [:],
+        filesMax: Int? = nil
+    ) throws {
+        let limit = filesMax.map { ["/usr/bin/prlimit", "--nofile=\($0)", "--"] } ?? []
         let process = try GuardedProcess(
-            [Self.program("trunkline"), "run", name] + options,
-            environment: self.environment,
+            limit + [Self.program("trunkline"), "run", name] + options,
+            environment: self.environment.merging(environment) { $1 },
             output: self.log(of: name)
         )
         self.processes.withLock { $0[name] = process }

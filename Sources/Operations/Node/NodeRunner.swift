@@ -129,6 +129,7 @@ package struct NodeRunner: Sendable {
         let admin = AdminInterface(
             tokens: AdminTokens(read: self.secrets.adminRead, operate: self.secrets.adminOperate),
             operate: { order, node in await router.operate(order, on: node) },
+            audience: { AudienceCondition($0, await router.audience(of: $0)) },
             logger: parts.logger
         )
         return HealthServer(

@@ -11,13 +11,15 @@ struct NodeHTTP: Sendable {
     struct Answer: Sendable {
         var status: Int
         var body: String
+        /// The `Date` of the answer (RFC 9110 §6.6.1).
+        var date: String?
     }
-
-    static let bodyBytesMax = 64 << 10
 
     let group: any EventLoopGroup
     /// For the whole of a request.
     let timeout: Duration
+    /// A larger answer is an error.
+    var bodyBytesMax = 64 << 10
 
     /// - Throws: `OperationsError`, which says what came instead of an answer.
     func send(
@@ -61,7 +63,7 @@ struct NodeHTTP: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHTTPClientHandlers()
-                    try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: Self.bodyBytesMax))
+                    try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: self.bodyBytesMax))
                     return try NIOAsyncChannel<NIOHTTPClientResponseFull, HTTPClientRequestPart>(
                         wrappingChannelSynchronously: channel
                     )
@@ -80,7 +82,8 @@ struct NodeHTTP: Sendable {
             for try await response in inbound {
                 return Answer(
                     status: Int(response.head.status.code),
-                    body: response.body.map { String(buffer: $0) } ?? ""
+                    body: response.body.map { String(buffer: $0) } ?? "",
+                    date: response.head.headers.first(name: "date")
                 )
             }
             throw OperationsError("the connection was closed without an answer", remedy: "see the node's log")

@@ -68,7 +68,7 @@ package struct StatusCollector: Sendable {
         (error as? DirectoryError)?.message ?? "\(error)"
     }
 
-    private func readShards() async -> [String: ClusterObservation.Seen<ClusterObservation.ShardState>] {
+    func readShards() async -> [String: ClusterObservation.Seen<ClusterObservation.ShardState>] {
         let listed = await self.readShards(self.settings.shards.map { self.secrets.descriptor(of: $0) })
         let others = ClusterObservation.newestCatalog(in: listed)?.shards.filter { shard in
             listed[shard.name] == nil && !shard.connection.isEmpty
