@@ -28,7 +28,7 @@ struct Trunkline: AsyncParsableCommand {
         version: ProgramVersion.current,
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, DrainCommand.self, UndrainCommand.self,
-            RebalanceCommand.self, RingCommand.self, ConfigCommand.self, VersionCommand.self,
+            RebalanceCommand.self, RingCommand.self, CertsCommand.self, ConfigCommand.self, VersionCommand.self,
         ]
     )
 
