@@ -40,6 +40,7 @@ extension Target.Dependency {
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let nioTestUtils = product(name: "NIOTestUtils", package: "swift-nio")
+    static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let nioWebSocket = product(name: "NIOWebSocket", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let x509 = product(name: "X509", package: "swift-certificates")
@@ -91,7 +92,13 @@ let package = Package(
         module("Redis", ["CHiredis", "Threads", .logging]),
         module("Postgres", ["CLibPQ"]),
 
-        module("Mesh", ["Messaging", "Observability", "Wire", .crypto, .deque, .heap, .logging, .nioCore, .nioPosix]),
+        module(
+            "Mesh",
+            [
+                "Messaging", "Observability", "TransportSecurity", "Wire", .crypto, .deque, .heap, .logging, .nioCore,
+                .nioPosix, .nioTLS,
+            ]
+        ),
         module("Directory", ["Messaging", "Placement", "Redis", .logging]),
         module("Storage", ["Messaging", "Placement", "Postgres", "Threads", .logging]),
 
@@ -106,9 +113,9 @@ let package = Package(
             name: "Edge",
             dependencies: [
                 "ClientProtocol", "ClusterConfiguration", "Directory", "Fields", "Mesh", "Messaging", "Observability",
-                "Placement",
-                "Wire", .crypto, .cryptoExtras, .httpTypes, .hummingbird, .hummingbirdCore, .jwt, .logging, .nioCore,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket, .serviceLifecycle,
+                "Placement", "TransportSecurity", "Wire", .crypto, .cryptoExtras, .httpTypes, .hummingbird,
+                .hummingbirdCore, .jwt, .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix,
+                .nioSSL, .nioTLS, .nioWebSocket, .serviceLifecycle,
             ],
             resources: [
                 .embedInCode("Contract/openapi.yaml"), .embedInCode("Contract/asyncapi.yaml"),
@@ -136,7 +143,7 @@ let package = Package(
         module(
             "TrunklineClient",
             [
-                "ClientProtocol", "Messaging", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioWebSocket,
+                "ClientProtocol", "Messaging", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .nioWebSocket,
             ]
         ),
         .executableTarget(name: "trunkline-floor", path: "bench/Floor"),
@@ -166,7 +173,7 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        module("TestSupport", path: "Tests/TestSupport", ["Messaging", "TransportSecurity", .nioSSL, .yams]),
         module("FaultModel", path: "Tests/FaultModel", ["Messaging"]),
         .executableTarget(
             name: "trunkline-faults",
@@ -203,8 +210,8 @@ let package = Package(
         tests(
             "MeshTests",
             [
-                "Mesh", "Messaging", "Observability", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore,
-                .nioPosix,
+                "Mesh", "Messaging", "Observability", "Placement", "TestSupport", "TransportSecurity", "Wire", .crypto,
+                .logging, .nioCore, .nioPosix,
             ]
         ),
         tests("DirectoryTests", ["Directory", "Messaging", "Redis", "TestSupport", .logging]),
@@ -226,16 +233,18 @@ let package = Package(
             "EdgeTests",
             [
                 "ClientProtocol", "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability",
-                "Placement", "TestSupport", "Wire", .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioEmbedded,
+                "Placement", "TestSupport", "TransportSecurity", "Wire", .crypto, .httpTypes, .hummingbird, .logging,
+                .nioCore, .nioEmbedded,
                 .nioHTTP1,
-                .nioPosix, .nioWebSocket,
+                .nioPosix, .nioSSL, .nioWebSocket,
             ]
         ),
         tests(
             "OperationsTests",
             [
-                "ClusterConfiguration", "Directory", "Messaging", "Operations", "Placement", "Redis", "Storage",
-                "TestSupport", "Wire", .logging, .nioCore, .nioPosix,
+                "ClusterConfiguration", "Directory", "Messaging", "Observability", "Operations", "Placement", "Redis",
+                "Storage",
+                "TestSupport", "TransportSecurity", "Wire", .logging, .nioCore, .nioPosix, .nioSSL,
             ]
         ),
         tests(

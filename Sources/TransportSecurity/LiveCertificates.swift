@@ -27,8 +27,18 @@ package final class LiveCertificates: Sendable {
     /// How long the other side may take to say goodbye before the connection is cut.
     private static let shutdownTimeout: TimeAmount = .milliseconds(500)
 
+    /// Bytes that a connection keeps for what it sends next; without a bound it would keep the most that it ever sent.
+    private static let keptOutboundBytesMax = 4096
+
+    private static var handlerConfiguration: NIOSSLHandler.Configuration {
+        var configuration = NIOSSLHandler.Configuration()
+        configuration.maximumPreservedOutboundBufferCapacity = Self.keptOutboundBytesMax
+        return configuration
+    }
+
     package let use: Use
     private let state: Mutex<State>
+    private let failedHandshakes = Atomic(0)
 
     package init(_ use: Use, _ set: CertificateSet) throws(CertificateProblem) {
         self.use = use
@@ -43,13 +53,22 @@ package final class LiveCertificates: Sendable {
 
     package var expires: Date { self.state.withLock { $0.set.expires } }
 
-    /// For a connection that was accepted.
-    package func makeServerHandler() -> NIOSSLServerHandler {
-        NIOSSLServerHandler(context: self.state.withLock { $0.server })
+    package var handshakesFailed: Int { self.failedHandshakes.load(ordering: .relaxed) }
+
+    package func countFailedHandshake() {
+        self.failedHandshakes.add(1, ordering: .relaxed)
     }
 
-    /// For a connection that this node makes. Whom the other side's certificate names is for the caller to check.
-    package func makeClientHandler() throws -> NIOSSLClientHandler {
+    /// Has a connection that was accepted speak TLS. To be called on its event loop, before other handlers are added.
+    package func secureAccepted(_ channel: any Channel) throws {
+        let context = self.state.withLock { $0.server }
+        try channel.pipeline.syncOperations.addHandlers([
+            NIOSSLServerHandler(context: context, configuration: Self.handlerConfiguration), EarlyFlush(),
+        ])
+    }
+
+    /// The same for a connection that this node makes. Whom the other side's certificate names is for the caller to check.
+    package func secureDialled(_ channel: any Channel) throws {
         let context = self.state.withLock { $0.client }
         guard let context else {
             throw CertificateProblem(
@@ -58,16 +77,25 @@ package final class LiveCertificates: Sendable {
                 remedy: "use those of the mesh"
             )
         }
-        return try NIOSSLClientHandler(context: context, serverHostname: nil)
+        try channel.pipeline.syncOperations.addHandlers([
+            NIOSSLClientHandler(context: context, serverHostname: nil), EarlyFlush(),
+        ])
     }
 
-    /// Why a connection failed, for people; nil when that has nothing to do with TLS.
-    ///
-    /// - Parameter peer: what the other side showed, if it did.
-    package func explain(_ error: any Error, peer: NIOSSLCertificate?) -> String? {
-        TLSFailure.text(
+    /// The nodes that the other side's certificate names; none before its handshake is done. To be called on the event loop.
+    package static func peers(of channel: any Channel) -> [CertifiedNode] {
+        guard let certificate = try? channel.pipeline.syncOperations.nioSSL_peerCertificate(),
+            let bytes = try? certificate.toDERBytes()
+        else { return [] }
+        return CertifiedNode.named(inDER: bytes)
+    }
+
+    /// Why a connection failed, for people; nil when that has nothing to do with TLS. To be called on its event loop.
+    package func explain(_ error: any Error, on channel: any Channel) -> String? {
+        let shown = try? channel.pipeline.syncOperations.nioSSL_peerCertificate()
+        return TLSFailure.text(
             of: error,
-            shown: peer.flatMap { try? Certificate(derEncoded: try $0.toDERBytes()) },
+            shown: shown.flatMap { try? Certificate(derEncoded: try $0.toDERBytes()) },
             authorities: self.state.withLock { $0.set.authorities },
             now: Date()
         )

@@ -27,6 +27,11 @@ package enum TLSFailure {
         }
     }
 
+    /// Whether it was the other side that ended the connection, with an alert.
+    package static func isOfPeer(_ error: any Error) -> Bool {
+        "\(error)".contains("_ALERT_")
+    }
+
     /// What BoringSSL names in its errors, and what it means here.
     private static let meanings: [(name: String, text: String)] = [
         ("WRONG_VERSION_NUMBER", Self.noTLS),
@@ -44,7 +49,7 @@ package enum TLSFailure {
         ("EOF during handshake", "the other side closed the connection during the TLS handshake"),
     ]
 
-    private static let noTLS = "the other side does not speak TLS"
+    package static let noTLS = "the other side does not speak TLS"
 
     private static func text(
         of error: BoringSSLError,

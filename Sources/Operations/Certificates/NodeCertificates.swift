@@ -2,6 +2,7 @@
 
 import ClusterConfiguration
 import Foundation
+import Observability
 import TransportSecurity
 
 /// The certificates of one node, as `cluster.yaml` names their files.
@@ -58,6 +59,29 @@ package struct NodeCertificates: Sendable {
             throw ConfigurationError(file: "certificates of \(node.name)", problems: problems)
         }
         return NodeCertificates(entries: entries)
+    }
+
+    /// Tells when each use's certificate runs out, and how many handshakes failed.
+    func register(in registry: MetricsRegistry) {
+        guard !self.entries.isEmpty else { return }
+        let expires = registry.declare(
+            .gauge,
+            "trunkline_tls_certificate_expires_seconds",
+            help: "When the first certificate of the chain in use runs out, in seconds of Unix time.",
+            labels: ["use"]
+        )
+        let failed = registry.declare(
+            .counter,
+            "trunkline_tls_handshakes_failed_total",
+            help: "Connections that ended because TLS did not come about.",
+            labels: ["use"]
+        )
+        registry.collect { [entries] sink in
+            for entry in entries {
+                sink.record(expires, Int(entry.live.expires.timeIntervalSince1970), [entry.use.rawValue])
+                sink.record(failed, entry.live.handshakesFailed, [entry.use.rawValue])
+            }
+        }
     }
 
     private static func files(

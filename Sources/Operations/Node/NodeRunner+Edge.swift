@@ -62,8 +62,10 @@ extension NodeRunner {
                 unreadyReasons: { edge.unreadyReasons }
             )
         )
+        var http = HTTPSettings(settings, node: self.node)
+        http.certificates = parts.certificates.clients
         let front = HTTPFront(
-            settings: HTTPSettings(settings, node: self.node),
+            settings: http,
             api: interface,
             acceptor: edge,
             admission: edge.admission,

@@ -5,6 +5,8 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
+import TransportSecurity
 
 /// Asks nodes over HTTP: one request on a connection of its own.
 struct NodeHTTP: Sendable {
@@ -19,19 +21,21 @@ struct NodeHTTP: Sendable {
     /// For the whole of a request.
     let timeout: Duration
 
+    /// - Parameter tls: nil for a node that speaks none.
     /// - Throws: `OperationsError`, which says what came instead of an answer.
     func send(
         _ method: HTTPMethod,
         _ path: String,
         fields: [(String, String)] = [],
         body: String = "",
-        to address: NetworkAddress
+        to address: NetworkAddress,
+        over tls: NIOSSLContext? = nil
     ) async throws(OperationsError) -> Answer {
         let finished = OneShot<Result<Answer, OperationsError>>()
         let result = await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
-                    finished.set(.success(try await self.exchange(method, path, fields, body, address)))
+                    finished.set(.success(try await self.exchange(method, path, fields, body, address, tls)))
                 } catch {
                     finished.set(.failure(Self.failure(error)))
                 }
@@ -51,7 +55,8 @@ struct NodeHTTP: Sendable {
         _ path: String,
         _ fields: [(String, String)],
         _ body: String,
-        _ address: NetworkAddress
+        _ address: NetworkAddress,
+        _ tls: NIOSSLContext?
     ) async throws -> Answer {
         // A node that listens everywhere is asked on this machine.
         let host = address.isWildcard ? (address.host == "::" ? "::1" : "127.0.0.1") : address.host
@@ -60,6 +65,9 @@ struct NodeHTTP: Sendable {
             .connect(host: host, port: address.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if let tls {
+                        try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: nil))
+                    }
                     try pipeline.addHTTPClientHandlers()
                     try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: Self.bodyBytesMax))
                     return try NIOAsyncChannel<NIOHTTPClientResponseFull, HTTPClientRequestPart>(
@@ -98,6 +106,8 @@ struct NodeHTTP: Sendable {
                 ?? "no address of \(error.host) could be used"
         case let error as IOError:
             String(cString: strerror(error.errnoCode))
+        case is NIOSSLError, is BoringSSLError:
+            TLSFailure.text(of: error, now: Date()) ?? "\(error)"
         default:
             "\(error)"
         }
