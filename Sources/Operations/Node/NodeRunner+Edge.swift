@@ -20,6 +20,7 @@ extension NodeRunner {
             node: self.node,
             incarnation: parts.incarnation,
             meshSecret: self.secrets.mesh.exposedBytes,
+            meshCertificates: parts.certificates.mesh,
             directory: SessionRegistry(connection: parts.registry, cluster: settings.cluster),
             routers: settings.listedRouters,
             watch: NodeWatch(leases: parts.leases),
