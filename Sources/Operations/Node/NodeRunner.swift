@@ -124,10 +124,11 @@ package struct NodeRunner: Sendable {
             readyMetadata: self.readyMetadata,
             logger: parts.logger
         )
+        let reloader = CertificateReloader(self.certificates, logger: parts.logger)
         let signals = StopSignals { life.stop(.signal($0)) }
         defer { withExtendedLifetime(signals) {} }
         do throws(OperationsError) {
-            try await life.run(beside: companion)
+            try await life.run { try await reloader.run(beside: companion) }
             return .success(())
         } catch {
             return .failure(error)
