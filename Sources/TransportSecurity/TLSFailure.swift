@@ -49,6 +49,8 @@ package enum TLSFailure {
         ("EOF during handshake", "the other side closed the connection during the TLS handshake"),
     ]
 
+    /// Nothing more is known of it.
+    package static let notAccepted = "the other side's certificate is not accepted"
     package static let noTLS = "the other side does not speak TLS"
 
     private static func text(
@@ -65,7 +67,7 @@ package enum TLSFailure {
     }
 
     private static func doubt(about shown: Certificate?, _ authorities: [Certificate], _ now: Date) -> String {
-        guard let shown else { return "the other side's certificate is not accepted" }
+        guard let shown else { return Self.notAccepted }
         if let doubt = shown.doubtAboutTime(now: now) { return doubt }
         if let authority = authorities.first(where: { shown.isSigned(by: $0) }) {
             return authority.doubtAboutTime(now: now)

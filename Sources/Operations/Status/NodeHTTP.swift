@@ -99,6 +99,14 @@ struct NodeHTTP: Sendable {
         (error as? OperationsError) ?? OperationsError(Self.text(of: error), remedy: "see whether the node runs")
     }
 
+    /// See ``NodeTrust`` for what is believed.
+    private static func text(ofTLS text: String) -> String {
+        guard text == TLSFailure.notAccepted else { return text }
+        return
+            "its certificate has expired, or nobody that is believed here has signed it: set tls.mesh.authority, or put "
+            + "the authority at the end of the file that tls.clients.certificate names"
+    }
+
     private static func text(of error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError:
@@ -107,7 +115,7 @@ struct NodeHTTP: Sendable {
         case let error as IOError:
             String(cString: strerror(error.errnoCode))
         case is NIOSSLError, is BoringSSLError:
-            TLSFailure.text(of: error, now: Date()) ?? "\(error)"
+            Self.text(ofTLS: TLSFailure.text(of: error, now: Date()) ?? "\(error)")
         default:
             "\(error)"
         }
