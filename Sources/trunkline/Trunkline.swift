@@ -33,7 +33,7 @@ struct Trunkline: AsyncParsableCommand {
             RunCommand.self, MigrateCommand.self, DoctorCommand.self, StatusCommand.self, NodesCommand.self,
             TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self, SessionsCommand.self,
             DrainCommand.self, UndrainCommand.self, RebalanceCommand.self, RingCommand.self, ShardCommand.self,
-            MoveCommand.self, PlanCommand.self, ConfigCommand.self, VersionCommand.self,
+            MoveCommand.self, PlanCommand.self, CertsCommand.self, ConfigCommand.self, VersionCommand.self,
         ]
     )
 

@@ -41,6 +41,8 @@ package final class TestCluster: Sendable {
     package let redis: RedisServer
     package let nodes: [Node]
     package let folder: String
+    /// Whether nodes speak TLS, to clients and each other, with certificates that ``authorityPath`` has signed.
+    package let isSecured: Bool
     private let settings: String
     private let processes = Mutex<[String: GuardedProcess]>([:])
     private let joined = Mutex<[Node]>([])
@@ -50,29 +52,30 @@ package final class TestCluster: Sendable {
     /// - Parameters:
     ///   - settings: further lines of `cluster.yaml`.
     ///   - durability: of the Postgres servers.
+    ///   - isSecured: TLS everywhere.
     package init(
         routers: Int = 2,
         edges: Int = 2,
         shards: Int = 2,
         settings: String = "",
-        durability: PostgresServer.Durability = .withoutFsync
+        durability: PostgresServer.Durability = .withoutFsync,
+        isSecured: Bool = false
     ) async throws {
         self.shards = try (0..<shards).map { _ in try PostgresServer(durability: durability) }
         self.redis = try RedisServer()
-        self.settings = settings
+        self.isSecured = isSecured
+        self.settings = settings + (isSecured ? Self.certificateSettings : "")
         self.folder = try Self.makeFolder()
         self.nodes = try Self.makeNodes(routers: routers, edges: edges)
         for server in self.shards {
             try server.createDatabase(Self.database)
         }
         try self.writeConfiguration()
-        let migrate = try GuardedProcess(
-            [Self.program("trunkline"), "migrate"],
-            environment: self.environment,
-            output: self.folder + "/migrate.log"
-        )
-        try await eventually("the schema is migrated", within: .seconds(60)) { migrate.exitStatus != nil }
-        guard migrate.exitStatus == 0 else { throw Failure(description: "migrate failed:\n\(migrate.text)") }
+        if isSecured {
+            try await self.trunkline("certs", "authority", "--out", self.folder)
+            for node in self.nodes { try await self.makeCertificate(of: node.name) }
+        }
+        try await self.trunkline("migrate")
         for node in self.nodes {
             try self.start(node.name)
         }
@@ -189,8 +192,26 @@ package final class TestCluster: Sendable {
         return process.exitStatus ?? -1
     }
 
+    /// Runs the program to its end, and returns what it said. Throws when it fails.
+    @discardableResult
+    package func trunkline(_ arguments: String...) async throws -> String {
+        let command = try GuardedProcess(
+            [Self.program("trunkline")] + arguments,
+            environment: self.environment,
+            output: self.folder + "/command.log"
+        )
+        let words = arguments.joined(separator: " ")
+        try await eventually("trunkline \(words) ends", within: .seconds(60)) { command.exitStatus != nil }
+        guard command.exitStatus == 0 else {
+            throw Failure(description: "trunkline \(words) failed:\n\(command.text)")
+        }
+        return command.text
+    }
+
     package func isReady(_ name: String) throws -> Bool {
-        try self.get("/ready", of: name)?.hasPrefix("HTTP/1.1 200") ?? false
+        // These connections speak no TLS, and a router's HTTP neither.
+        if self.isSecured, try !self.node(name).isRouter { return try self.process(name).text.contains(" ready ") }
+        return try self.get("/ready", of: name)?.hasPrefix("HTTP/1.1 200") ?? false
     }
 
     package func waitUntilReady(_ name: String) async throws {
@@ -272,6 +293,36 @@ package final class TestCluster: Sendable {
     package static func program(_ name: String) -> String {
         let folder = CommandLine.arguments[0].split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return (folder + [Substring(name)]).joined(separator: "/")
+    }
+
+    private static let certificateSettings = """
+        tls:
+          clients:
+            certificate: "{node}.pem"
+            private_key: "{node}.key"
+          mesh:
+            certificate: "{node}.pem"
+            private_key: "{node}.key"
+            authority: authority.pem
+
+        """
+
+    package var authorityPath: String { self.folder + "/authority.pem" }
+
+    /// Makes one, in place of the one that is there.
+    package func makeCertificate(of node: String, days: Int = 30) async throws {
+        try await self.trunkline(
+            "certs",
+            "node",
+            node,
+            "--authority",
+            self.folder,
+            "--out",
+            self.folder,
+            "--days",
+            "\(days)",
+            "--force"
+        )
     }
 
     private func log(of name: String) -> String { "\(self.folder)/\(name).log" }

@@ -107,7 +107,9 @@ extension ClusterLook {
         }
         let http = NodeHTTP(group: self.group, timeout: self.timeout, bodyBytesMax: 8 << 20)
         do throws(OperationsError) {
-            let answer = try await http.send(.GET, "/metrics", to: address)
+            let isEdge = sample.role == NodeRole.edge.rawValue
+            let context = try await NodeTrust(self.settings).context(for: sample.name, isEdge: isEdge)
+            let answer = try await http.send(.GET, "/metrics", to: address, over: context)
             sample.takenAt = .now
             let page = MetricsText(answer.body)
             guard answer.status == 200, page.samples(of: "trunkline_node_identity").first?.labels["node"] == sample.name
@@ -115,7 +117,7 @@ extension ClusterLook {
                 sample.problem = "another program answers at its address"
                 return sample
             }
-            sample.figures = NodeSample.Figures(page, isEdge: sample.role == NodeRole.edge.rawValue)
+            sample.figures = NodeSample.Figures(page, isEdge: isEdge)
         } catch {
             sample.problem = error.message
         }

@@ -18,7 +18,7 @@ extension NodeRunner {
         var configuration = RouterNode.Configuration(
             name: self.node.name,
             incarnation: parts.incarnation,
-            mesh: self.meshSettings,
+            mesh: self.meshSettings(parts),
             meshHost: address.host,
             meshPort: address.port,
             routers: self.settings.listedRouters,
@@ -52,7 +52,7 @@ extension NodeRunner {
         return RouterService(router: router, shutdownTimeout: timeouts.shutdown)
     }
 
-    var meshSettings: MeshSettings {
+    private func meshSettings(_ parts: Parts) -> MeshSettings {
         let timeouts = self.settings.timeouts
         let limits = self.settings.limits
         var mesh = MeshSettings(cluster: self.settings.cluster, secret: self.secrets.mesh.exposedBytes)
@@ -67,6 +67,7 @@ extension NodeRunner {
         mesh.outboundQueueBytesMax = limits.meshQueueBytes
         mesh.creditItems = limits.meshCreditItems
         mesh.creditBytes = limits.meshCreditBytes
+        mesh.certificates = parts.certificates.mesh
         return mesh
     }
 

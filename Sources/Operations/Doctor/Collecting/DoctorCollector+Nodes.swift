@@ -7,6 +7,7 @@ import Mesh
 import Messaging
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 extension DoctorCollector {
     /// Visits the nodes of the file and those that have joined.
@@ -53,11 +54,18 @@ extension DoctorCollector {
     private func visit(_ node: DoctorFacts.Node, _ secrets: ResolvedSecrets) async -> DoctorFacts.Node {
         var node = node
         if let http = node.http {
-            async let metrics = self.readMetrics(at: http)
-            node.readiness = await ReadinessProbe(group: self.group, timeout: self.timeout).ask(http)
-            if let page = await metrics { Self.take(page, into: &node, now: self.now()) }
+            do throws(OperationsError) {
+                let context = try await NodeTrust(self.settings).context(for: node.name, isEdge: node.role == .edge)
+                async let metrics = self.readMetrics(at: http, over: context)
+                node.readiness = await ReadinessProbe(group: self.group, timeout: self.timeout).ask(http, over: context)
+                if let page = await metrics { Self.take(page, into: &node, now: self.now()) }
+            } catch {
+                node.readiness = .unreachable(error.message)
+            }
         }
-        if node.role == .router, node.isRunning, let mesh = node.mesh, !secrets.mesh.exposedBytes.isEmpty {
+        // Where links speak TLS only a node with a certificate of its own name is let in, which this is not.
+        let isPlain = self.settings.tls.mesh.certificate == nil
+        if isPlain, node.role == .router, node.isRunning, let mesh = node.mesh, !secrets.mesh.exposedBytes.isEmpty {
             node.handshake = await self.shakeHands(with: node.name, at: mesh, secrets.mesh)
         }
         let listed = self.settings.node(named: node.name)
@@ -78,9 +86,9 @@ extension DoctorCollector {
         return node
     }
 
-    private func readMetrics(at address: NetworkAddress) async -> NodeHTTP.Answer? {
+    private func readMetrics(at address: NetworkAddress, over tls: NIOSSLContext?) async -> NodeHTTP.Answer? {
         let http = NodeHTTP(group: self.group, timeout: self.timeout, bodyBytesMax: 8 << 20)
-        guard let answer = try? await http.send(.GET, "/metrics", to: address), answer.status == 200 else { return nil }
+        guard let answer = try? await http.send(.GET, "/metrics", to: address, over: tls), answer.status == 200 else { return nil }
         return answer
     }
 
