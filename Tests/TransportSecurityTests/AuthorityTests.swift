@@ -75,6 +75,22 @@ struct AuthorityTests {
         }
     }
 
+    @Test("What tells contents of a file apart, through a symbolic link too")
+    func stamps() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("trunkline-\(UUID())").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (file, link) = (folder + "/file", folder + "/link")
+        #expect(SmallFile.stamp(of: file) == nil)
+        try SmallFile.write([1, 2], to: file, mode: 0o600, replacing: false)
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+        let first = try #require(SmallFile.stamp(of: link))
+        #expect(first == SmallFile.stamp(of: file))
+        #expect(first.bytes == 2 && first.inode != 0 && first.modified != 0)
+        try SmallFile.write([3, 4], to: file, mode: 0o600, replacing: true)
+        #expect(SmallFile.stamp(of: link) != first)
+    }
+
     @Test("Files are never overwritten by mistake, and keys are for their owner only")
     func files() throws {
         let parent = FileManager.default.temporaryDirectory.appendingPathComponent("trunkline-\(UUID())").path

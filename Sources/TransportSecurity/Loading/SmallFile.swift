@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Glibc
 
 /// Small files, read and written whole. Blocking: never on an event loop or in Swift's pool while a node runs.
@@ -30,10 +31,26 @@ package enum SmallFile {
 
     /// Nil when there is no such file, or it cannot be looked at. Follows symbolic links: what they point to counts.
     package static func stamp(of path: String) -> Stamp? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
-        return Stamp(inode: UInt64(status.st_ino), bytes: Int(status.st_size), modified: modified)
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: String(cString: resolved)) else {
+            return nil
+        }
+        let modified = (attributes[.modificationDate] as? Date)?.timeIntervalSinceReferenceDate ?? 0
+        return Stamp(
+            inode: Self.number(attributes[.systemFileNumber]),
+            bytes: Int(clamping: Self.number(attributes[.size])),
+            modified: Int64(modified * 1_000_000_000)
+        )
+    }
+
+    private static func number(_ value: Any?) -> UInt64 {
+        switch value {
+        case let value as UInt64: value
+        case let value as Int: UInt64(clamping: value)
+        case let value as NSNumber: value.uint64Value
+        default: 0
+        }
     }
 
     package static func read(_ path: String) throws(Problem) -> [UInt8] {
