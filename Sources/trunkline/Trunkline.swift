@@ -20,6 +20,7 @@ struct Trunkline: AsyncParsableCommand {
               trunkline run edge-1             run one node until it is told to stop
               trunkline status                 what lives, what is ready
               trunkline drain edge-1           empty it, then it is safe to stop
+              trunkline roll --help            start every node again, one after the other
               trunkline plan --preset city     how large a cluster has to be
 
             Environment: every key of cluster.yaml can be set by a variable; `trunkline config reference` lists them.
@@ -28,8 +29,9 @@ struct Trunkline: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-RunCommand.self, MigrateCommand.self, StatusCommand.self, ShardsCommand.self, DrainCommand.self,
-            UndrainCommand.self, RebalanceCommand.self, RingCommand.self, ShardCommand.self, MoveCommand.self,
+            RunCommand.self, MigrateCommand.self, StatusCommand.self, ShardsCommand.self, DrainCommand.self,
+            UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self, ShardCommand.self,
+            MoveCommand.self,
             PlanCommand.self, ConfigCommand.self, VersionCommand.self,
         ]
     )
