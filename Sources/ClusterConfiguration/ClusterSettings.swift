@@ -144,6 +144,8 @@ extension ClusterSettings {
         package var sendsPerUser: Rate?
         package var sendsPerNode: Rate?
         package var commandsPerSession: Rate?
+        /// Sessions that an edge sends away when it stops.
+        package var leavingPerNode: Rate?
         /// Clients that no rate per address holds for.
         package var exemptAddresses: [NetworkPrefix] = []
         /// Whose `X-Forwarded-For` is believed.

@@ -32,6 +32,8 @@ package final class EdgeNode: WebSocketAcceptor {
     private let loops: [SessionLoop]
     private let loopNumbers: [ObjectIdentifier: Int]
     private let keeper: RegistryKeeper
+    /// At which sessions go when the edge stops.
+    private let leavingRate: Rate?
     private let logger: Logger
     private let keeping = Mutex<[Task<Void, Never>]>([])
 
@@ -195,6 +197,7 @@ package final class EdgeNode: WebSocketAcceptor {
             uniqueKeysWithValues: eventLoops.enumerated().map { (ObjectIdentifier($1), $0) }
         )
         self.keeper = keeper
+        self.leavingRate = settings.rates.leavingPerNode
         self.logger = logger
     }
 
@@ -251,7 +254,7 @@ package final class EdgeNode: WebSocketAcceptor {
     /// - Parameter limit: after this time what is left is cut off.
     package func shutdown(within limit: Duration) async {
         self.beginStop()
-        await self.closeSessions(until: .now + limit)
+        await self.closeSessions(within: limit)
         for loop in self.loops {
             loop.cutOff()
         }
@@ -272,25 +275,19 @@ package final class EdgeNode: WebSocketAcceptor {
         }
     }
 
-    /// Sessions that are told to go in one wave; a wave goes every ``waveInterval``.
-    private static let sessionsPerWave = 100
-    private static let waveInterval = Duration.milliseconds(50)
-    /// This long before the time is up, messages in flight are not waited for any more.
-    private static let forcedTime = Duration.seconds(2)
-
-    private func closeSessions(until deadline: ContinuousClock.Instant) async {
-        while self.services.openEnds > 0, ContinuousClock.now < deadline {
-            let waits = ContinuousClock.now + Self.forcedTime < deadline
-            var left = waits ? Self.sessionsPerWave : Int.max
+    private func closeSessions(within limit: Duration) async {
+        let end = NIODeadline.now() + TimeAmount(limit)
+        var pace = DismissalPace(self.leavingRate, now: .now(), end: end)
+        while self.services.openEnds > 0, NIODeadline.now() < end {
             for loop in self.loops {
+                let waits = !pace.isForced(now: .now())
                 let sessions = (try? await loop.openSessions(withoutSubmits: waits).get()) ?? []
-                for session in sessions.prefix(left) {
+                for session in sessions.prefix(pace.take(sessions.count, now: .now())) {
                     loop.post(.close(.shuttingDown), to: session)
                 }
-                left -= min(left, sessions.count)
             }
             do {
-                try await Task.sleep(for: Self.waveInterval)
+                try await Task.sleep(for: .nanoseconds(DismissalPace.interval.nanoseconds))
             } catch {
                 return
             }

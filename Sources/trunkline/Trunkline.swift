@@ -22,6 +22,7 @@ struct Trunkline: AsyncParsableCommand {
               trunkline status                 what lives, what is ready
               trunkline top                    what the nodes do, live
               trunkline drain edge-1           empty it, then it is safe to stop
+              trunkline roll --help            start every node again, one after the other
               trunkline plan --preset city     how large a cluster has to be
 
             Environment: every key of cluster.yaml can be set by a variable; `trunkline config reference` lists them.
@@ -32,8 +33,9 @@ struct Trunkline: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, MigrateCommand.self, DoctorCommand.self, StatusCommand.self, NodesCommand.self,
             TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self, SessionsCommand.self,
-            DrainCommand.self, UndrainCommand.self, RebalanceCommand.self, RingCommand.self, ShardCommand.self,
-            MoveCommand.self, PlanCommand.self, CertsCommand.self, ConfigCommand.self, VersionCommand.self,
+            DrainCommand.self, UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self,
+            ShardCommand.self, MoveCommand.self, PlanCommand.self, CertsCommand.self, ConfigCommand.self,
+            VersionCommand.self,
         ]
     )
 

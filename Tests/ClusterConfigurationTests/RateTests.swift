@@ -53,7 +53,7 @@ struct RateTests {
         let all = [
             rates.connectionsPerAddress, rates.connectionsPerNode, rates.authenticationsPerNode, rates.loginsPerAddress,
             rates.loginFailuresPerUsername, rates.refreshesPerAddress, rates.requestsPerAddress, rates.requestsPerUser,
-            rates.sendsPerUser, rates.sendsPerNode, rates.commandsPerSession,
+            rates.sendsPerUser, rates.sendsPerNode, rates.commandsPerSession, rates.leavingPerNode,
         ]
         #expect(all.allSatisfy { $0 != nil })
         for loopback in ["127.0.0.1", "127.8.8.8", "::1"] {

@@ -7,7 +7,7 @@ extension ClusterTests {
     @Suite("Emptying nodes", .serialized, .timeLimit(.minutes(5)))
     struct DrainTests {
         /// Waits until the load generator sends.
-        private static func sends(_ load: GuardedProcess) async throws {
+        static func sends(_ load: GuardedProcess) async throws {
             try await eventually("the load generator sends", within: .seconds(60)) {
                 if let status = load.exitStatus {
                     throw NeverHappened(description: "it ended with \(status): \(load.text)")
@@ -55,6 +55,27 @@ extension ClusterTests {
             #expect(report["counts"]?["acknowledged"]?.integer == report["counts"]?["offered"]?.integer)
             // Half of them were on that edge, and nobody else lost a connection.
             #expect(report["sessions"]?["disconnections"]?.integer == Int64(users / 2), "\(text)")
+        }
+
+        @Test("An edge that is stopped sends its sessions away no faster than it may")
+        func leavingRate() async throws {
+            let cluster = try await TestCluster(
+                routers: 1,
+                edges: 1,
+                shards: 1,
+                settings: "rates:\n  leaving_per_node: 5/s burst 1\n"
+            )
+            let user = try await cluster.register()
+            var sockets: [PlainWebSocket] = []
+            for _ in 0..<8 {
+                let device = try await TestUser.login(user.username, port: cluster.edge(1))
+                sockets.append(try await device.connect(port: cluster.edge(1)))
+            }
+            let begin = ContinuousClock.now
+            #expect(try await cluster.stop("edge-1") == 0)
+            // One at once, then one every fifth of a second.
+            #expect(ContinuousClock.now - begin > .milliseconds(1300))
+            for socket in sockets { #expect(try await socket.waitUntilClosed() == 4000) }
         }
 
         @Test("What would happen is said first, and nothing is done")

@@ -82,6 +82,17 @@ extension KeyTable {
             default: Rate(300, per: .second, burst: 3000),
             "Commands and ping frames of one WebSocket."
         ),
+        // 20,000 sessions are gone within half of the standard timeouts.shutdown; the other edges let them in at their own
+        // rate.
+        .rate(
+            "leaving_per_node",
+            \.rates.leavingPerNode,
+            default: Rate(2000, per: .second, burst: 100),
+            """
+            Sessions that an edge sends away when it is stopped without `trunkline drain`. Who is left two seconds before \
+            timeouts.shutdown goes at once.
+            """
+        ),
         // A proxy on the edge's own machine that trusted_proxies does not name makes all clients look like one.
         .networks(
             "exempt_addresses",

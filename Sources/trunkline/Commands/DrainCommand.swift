@@ -110,28 +110,10 @@ struct DrainCommand: AsyncParsableCommand {
                 let condition = try await client.condition(of: self.options.node)
                 return printLine(DrainProgress.plan(condition, order))
             }
-            var condition = try await client.give(order, to: self.options.node)
-            if self.noWait { return printLine(DrainProgress.line(condition)) }
-            let deadline = self.timeout.map { ContinuousClock.now + $0.duration }
-            while !condition.safeToRemove {
-                printLine(DrainProgress.line(condition))
-                if let deadline, ContinuousClock.now >= deadline {
-                    throw OperationsError(
-                        "\(self.options.node) is not empty after \(self.timeout?.defaultValueDescription ?? "")",
-                        remedy:
-                            "wait on with the same command, or take it back with `trunkline undrain \(self.options.node)`"
-                    )
-                }
-                // A line a second is what a person can follow.
-                try await Task.sleep(for: .seconds(1))
-                condition = try await client.condition(of: self.options.node)
-                guard condition.state == "draining" else {
-                    throw OperationsError(
-                        "\(self.options.node) is \(condition.state): somebody took it back, or it was started again",
-                        remedy: "see `trunkline status`"
-                    )
-                }
+            if self.noWait {
+                return printLine(DrainProgress.line(try await client.give(order, to: self.options.node)))
             }
+            try await client.drain(self.options.node, order, within: self.timeout) { printLine($0) }
             printLine("\(self.options.node) is empty: it is safe to remove")
         }
     }
@@ -155,6 +137,40 @@ struct UndrainCommand: AsyncParsableCommand {
         try await Ending.report {
             let condition = try await self.options.client().give(NodeOrder(.undrain), to: self.options.node)
             printLine(DrainProgress.line(condition))
+        }
+    }
+}
+
+extension AdminClient {
+    /// Gives the order and waits until nothing would be lost by the node's end.
+    ///
+    /// - Parameters:
+    ///   - time: nil for as long as it takes; the node goes on draining afterwards.
+    ///   - tell: is given a line a second, which is what a person can follow.
+    func drain(
+        _ node: String,
+        _ order: NodeOrder,
+        within time: WaitTime?,
+        tell: (String) -> Void
+    ) async throws {
+        let deadline = time.map { ContinuousClock.now + $0.duration }
+        var condition = try await self.give(order, to: node)
+        while !condition.safeToRemove {
+            tell(DrainProgress.line(condition))
+            if let time, let deadline, ContinuousClock.now >= deadline {
+                throw OperationsError(
+                    "\(node) is not empty after \(time.defaultValueDescription)",
+                    remedy: "wait on with the same command, or take it back with `trunkline undrain \(node)`"
+                )
+            }
+            try await Task.sleep(for: .seconds(1))
+            condition = try await self.condition(of: node)
+            guard condition.state == "draining" else {
+                throw OperationsError(
+                    "\(node) is \(condition.state): somebody took it back, or it was started again",
+                    remedy: "see `trunkline status`"
+                )
+            }
         }
     }
 }

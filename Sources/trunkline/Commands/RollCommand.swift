@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ClusterConfiguration
+import Logging
+import NIOPosix
+import Operations
+
+struct RollCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "roll",
+        abstract: "Start every node again, one after the other, without anybody noticing: a restart or an upgrade.",
+        discussion: """
+            Routers first, then edges, each by name. Each node is drained as by `trunkline drain`, then your command starts \
+            it again, and the next one's turn comes when it is back: another process than before, ready, as a router in \
+            its views, and no warning about it in `trunkline status`. Never are two nodes out at a time.
+
+            The command is run by /bin/sh for each node, with {node}, {role} and {host} filled in; its output is shown, and \
+            when it ends with anything but 0 the walk ends. For an upgrade it puts the new program there first, and \
+            `trunkline migrate` of the new program is run before all. While nodes of two versions run, keep \
+            limits.mesh_version_max at the older one's if you may want to go back.
+
+            The first failure ends the walk. It says which nodes are done and how to go on; nothing is undone.
+
+            Examples:
+              trunkline roll --dry-run --restart-with 'ssh {host} systemctl restart trunkline@{node}'
+              trunkline roll --restart-with 'ssh {host} systemctl restart trunkline@{node}'
+              trunkline roll --role edge --rate 500 --window 2s --restart-with 'ssh {host} systemctl restart trunkline@{node}'
+              trunkline roll --from edge-2 --restart-with 'kubectl delete pod {node}'
+
+            Exit codes: 0 all nodes are back; 1 refused, or a node failed; 64, 78 as everywhere.
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var leaving: LeavingOptions
+
+    @Option(
+        help: ArgumentHelp("Starts a node again: run by /bin/sh, with {node}, {role} and {host}.", valueName: "command")
+    )
+    var restartWith: String
+
+    @Option(help: ArgumentHelp("Only these nodes, with commas between them.", valueName: "nodes"))
+    var only: String?
+
+    @Option(help: ArgumentHelp("Only nodes of this role: router or edge.", valueName: "role"))
+    var role: ClusterSettings.Role?
+
+    @Option(help: ArgumentHelp("Begin with this node: those before it are done.", valueName: "node"))
+    var from: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait until a node is empty. (default: until it is)",
+            valueName: "time"
+        )
+    )
+    var timeout: WaitTime?
+
+    @Option(help: ArgumentHelp("How long to wait until a node is back after the command.", valueName: "time"))
+    var backWithin = WaitTime(duration: .seconds(120), text: "2m")
+
+    @Flag(help: "Go on where no other node of a role would serve meanwhile, or another node is out.")
+    var allowGap = false
+
+    @Flag(help: "Print the walk, and do nothing.")
+    var dryRun = false
+
+    func validate() throws {
+        do throws(OperationsError) {
+            _ = try RestartCommand(self.restartWith)
+        } catch {
+            throw ValidationError("--restart-with: \(error.message); \(error.remedy).")
+        }
+        for name in self.chosen + (self.from.map { [$0] } ?? []) where !ClusterSettings.isName(name) {
+            throw ValidationError("\"\(name)\" is not the name of a node; `trunkline status` lists them.")
+        }
+    }
+
+    func run() async throws {
+        try await Ending.report {
+            let settings = try self.shared.loadSettings()
+            let watch = RollWatch(
+                settings: settings,
+                secrets: try self.shared.resolveSecrets(of: settings),
+                group: MultiThreadedEventLoopGroup.singleton,
+                logger: Logger(label: "roll") { _ in SwiftLogNoOpLogHandler() }
+            )
+            let nodes = try await watch.nodes()
+            let plan = try RollPlan(nodes, self.wish)
+            if self.dryRun {
+                for line in try RollText.walk(plan, nodes, try RestartCommand(self.restartWith)) { printLine(line) }
+                return
+            }
+            // What is refused for lack of a secret is refused before anything is done.
+            _ = try await AdminClient.make(self.shared)
+            try await self.walk(plan, watch)
+        }
+    }
+
+    // MARK: - Private
+
+    private var chosen: [String] {
+        self.only?.split(separator: ",").map { $0.filter { !$0.isWhitespace } } ?? []
+    }
+
+    private var wish: RollPlan.Wish {
+        RollPlan.Wish(
+            only: self.chosen,
+            role: self.role,
+            from: self.from,
+            allowsGap: self.allowGap
+        )
+    }
+
+    private func walk(_ plan: RollPlan, _ watch: RollWatch) async throws {
+        let command = try RestartCommand(self.restartWith)
+        for (index, name) in plan.names.enumerated() {
+            do {
+                let step = try plan.step(name, among: try await watch.nodes())
+                printLine("[\(index + 1)/\(plan.names.count)] \(name), \(step.node.role) at \(step.node.host)")
+                try await self.carryOut(step, try command.text(for: step.node), watch)
+            } catch {
+                printLine(RollText.unfinished(plan, at: index))
+                throw error
+            }
+        }
+        printLine("All \(plan.names.count) nodes are back.")
+    }
+
+    private func carryOut(_ step: RollPlan.Step, _ command: String, _ watch: RollWatch) async throws {
+        let name = step.node.name
+        if step.isDrained {
+            let begin = ContinuousClock.now
+            let order = NodeOrder(
+                .drain,
+                rate: self.leaving.rate,
+                windowMilliseconds: self.leaving.windowMilliseconds
+            )
+            // Routers come and go on this walk: who can be asked is looked up for each node.
+            try await AdminClient.make(self.shared).drain(name, order, within: self.timeout) { Self.tell($0) }
+            Self.tell("\(name) is empty after \(RollText.seconds(since: begin))")
+        } else {
+            Self.tell("\(name) is not drained: no other \(step.node.role) serves")
+        }
+        let begin = ContinuousClock.now
+        Self.tell("run: \(command)")
+        let status = try await ShellCommand.run(command)
+        guard status == 0 else {
+            throw OperationsError(
+                "the command for \(name) ended with status \(status)",
+                remedy:
+                    "see what it wrote; \(name) \(step.isDrained ? "is drained" : "may be down") until it is started again"
+            )
+        }
+        let node = try await self.awaitReturn(of: step.node, watch, since: begin)
+        let version = node.version == step.node.version ? node.version : "\(step.node.version) -> \(node.version)"
+        Self.tell("\(name) is back after \(RollText.seconds(since: begin)), version \(version)")
+    }
+
+    private func awaitReturn(
+        of before: RollPlan.Node,
+        _ watch: RollWatch,
+        since begin: ContinuousClock.Instant
+    ) async throws -> RollPlan.Node {
+        var told = ""
+        while true {
+            switch await watch.look(for: before) {
+            case .back(let node): return node
+            case .waits(let reason):
+                guard ContinuousClock.now - begin < self.backWithin.duration else {
+                    throw OperationsError(
+                        "\(before.name) is not back after \(self.backWithin.defaultValueDescription): \(reason)",
+                        remedy: "see its log"
+                    )
+                }
+                if reason != told { Self.tell("\(before.name): \(reason)") }
+                told = reason
+            }
+            // To the next look: Redis and Postgres tell nobody who is not part of the cluster.
+            try await Task.sleep(for: .milliseconds(250))
+        }
+    }
+
+    private static func tell(_ text: String) {
+        printLine("  \(text)")
+    }
+}
+
+extension ClusterSettings.Role: ExpressibleByArgument {}
+
+/// What a person is told of a walk over the nodes.
+enum RollText {
+    static func walk(
+        _ plan: RollPlan,
+        _ nodes: [RollPlan.Node],
+        _ command: RestartCommand
+    ) throws(OperationsError) -> [String] {
+        var lines = ["Nothing was done. One node after the other,"]
+        for (index, name) in plan.names.enumerated() {
+            guard let node = nodes.first(where: { $0.name == name }) else { continue }
+            lines.append("  \(index + 1). \(name), \(node.role), version \(node.version)")
+            let isDrained = try plan.step(name, among: nodes).isDrained
+            lines.append(
+                "     would be \(isDrained ? "drained, then" : "left as it is, then"): \(try command.text(for: node))"
+            )
+        }
+        return lines
+    }
+
+    /// Which nodes are done, and how to go on with the others.
+    static func unfinished(_ plan: RollPlan, at index: Int) -> String {
+        let done = plan.names.prefix(index)
+        return """
+            Stopped at \(plan.names[index]). Done: \(done.isEmpty ? "none" : done.joined(separator: ", ")). \
+            Not done: \(plan.names[index...].joined(separator: ", ")).
+            To go on, say the same with --from \(plan.names[index]).
+            """
+    }
+
+    static func seconds(since begin: ContinuousClock.Instant) -> String {
+        let tenths = begin.duration(to: .now) / .milliseconds(100)
+        return "\((tenths.rounded()) / 10) s"
+    }
+}
