@@ -88,7 +88,12 @@ struct CrossChecks {
     }
 
     private mutating func checkShards() {
-        if self.settings.shards.isEmpty, !self.settings.routers.isEmpty, self.isUsable("shards") {
+        // A router that the command line alone describes asks the others, by way of Redis.
+        let hasListedRouter = self.settings.nodes.enumerated().contains { index, node in
+            guard case .option = self.places["nodes[\(index)].role"] else { return node.role == .router }
+            return false
+        }
+        if self.settings.shards.isEmpty, hasListedRouter, self.isUsable("shards") {
             self.report(
                 "shards",
                 "there is none, and a router needs them",

@@ -10,7 +10,7 @@ import Wire
 
 extension NodeRunner {
     /// A router as `cluster.yaml` says.
-    func makeRouter(_ parts: Parts) throws -> RouterService {
+    func makeRouter(_ parts: Parts) async throws -> RouterService {
         guard let address = self.node.mesh else {
             throw OperationsError("\(self.node.name) has no mesh address", remedy: "add one in cluster.yaml")
         }
@@ -22,7 +22,7 @@ extension NodeRunner {
             meshHost: address.host,
             meshPort: address.port,
             routers: self.settings.listedRouters,
-            shards: self.settings.shards.map { self.secrets.descriptor(of: $0) },
+            shards: try await self.findShards(parts),
             session: { self.session($0, parts) },
             writersPerShard: self.settings.limits.shardWriters,
             readersPerShard: self.settings.limits.shardReaders,
@@ -40,6 +40,16 @@ extension NodeRunner {
             requestTimeout: timeouts.request,
             typingMembersMax: self.settings.limits.presenceMembers
         )
+        let addresses = ShardAddresses(connection: parts.registry, cluster: self.settings.cluster)
+        let logger = parts.logger
+        configuration.publicConnections = self.publicConnections
+        configuration.publish = { entries in
+            do {
+                try await addresses.publish(entries)
+            } catch {
+                logger.debug("where the shards are could not be told", metadata: ["reason": "\(error)"])
+            }
+        }
         configuration.changedConversationsMax = self.settings.limits.changedConversations
         let router = RouterNode(
             configuration,
@@ -69,6 +79,24 @@ extension NodeRunner {
         mesh.creditBytes = limits.meshCreditBytes
         mesh.certificates = parts.certificates.mesh
         return mesh
+    }
+
+    /// The shards of the file; without any, those that other routers have told by way of Redis.
+    private func findShards(_ parts: Parts) async throws -> [ShardDescriptor] {
+        guard self.settings.shards.isEmpty else { return self.settings.shards.map { self.secrets.descriptor(of: $0) } }
+        let entries = try await ShardAddresses(connection: parts.registry, cluster: self.settings.cluster).read()
+        guard !entries.isEmpty else {
+            throw OperationsError(
+                "no shard is known: the file lists none, and no router has told any",
+                remedy: "list them under `shards`, or start a router first whose file does"
+            )
+        }
+        return entries.map { ShardDescriptor(name: $0.name, connectionString: $0.connection) }
+    }
+
+    private var publicConnections: [String: String] {
+        let shards = self.settings.shards.filter { !$0.connection.holdsPassword }
+        return Dictionary(shards.map { ($0.name, $0.connection.exposedText) }) { first, _ in first }
     }
 
     private func session(_ shard: ShardDescriptor, _ parts: Parts) -> ShardSession.Configuration {

@@ -104,7 +104,7 @@ package struct NodeRunner: Sendable {
         do {
             switch self.node.role {
             case .router:
-                let router = try self.makeRouter(parts)
+                let router = try await self.makeRouter(parts)
                 let health = self.makeHealthServer(of: router, parts)
                 (service, companion) = (router, { try await health.run() })
             case .edge:

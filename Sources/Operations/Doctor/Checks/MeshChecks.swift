@@ -68,7 +68,8 @@ extension DoctorCheck {
         case .wrongCluster: "correct `cluster`, or the addresses: two clusters share one Redis only under two names"
         case .wrongPeer: "correct the addresses: another node answers there"
         case .unsupportedVersion: "bring the older program to a version next to the newer one"
-        case .wrongCertificate, .tlsMismatch: "give all nodes certificates of one authority: `trunkline certs`, `tls.mesh`"
+        case .wrongCertificate, .tlsMismatch:
+            "give all nodes certificates of one authority: `trunkline certs`, `tls.mesh`"
         case .malformed, .wrongRole, .staleIncarnation, .timedOut, .shuttingDown, .other: "see the node's log"
         }
     }

@@ -88,7 +88,9 @@ extension DoctorCollector {
 
     private func readMetrics(at address: NetworkAddress, over tls: NIOSSLContext?) async -> NodeHTTP.Answer? {
         let http = NodeHTTP(group: self.group, timeout: self.timeout, bodyBytesMax: 8 << 20)
-        guard let answer = try? await http.send(.GET, "/metrics", to: address, over: tls), answer.status == 200 else { return nil }
+        guard let answer = try? await http.send(.GET, "/metrics", to: address, over: tls), answer.status == 200 else {
+            return nil
+        }
         return answer
     }
 
