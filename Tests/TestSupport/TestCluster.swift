@@ -44,14 +44,24 @@ package final class TestCluster: Sendable {
     private let settings: String
     private let processes = Mutex<[String: GuardedProcess]>([:])
     private let joined = Mutex<[Node]>([])
+    private let variables: Mutex<[String: [String: String]]>
 
     /// Starts everything and waits until every node is ready.
     ///
-    /// - Parameter settings: further lines of `cluster.yaml`.
-    package init(routers: Int = 2, edges: Int = 2, shards: Int = 2, settings: String = "") async throws {
+    /// - Parameters:
+    ///   - settings: further lines of `cluster.yaml`.
+    ///   - variables: of single nodes, by their names; see ``change(_:to:)``.
+    package init(
+        routers: Int = 2,
+        edges: Int = 2,
+        shards: Int = 2,
+        settings: String = "",
+        variables: [String: [String: String]] = [:]
+    ) async throws {
         self.shards = try (0..<shards).map { _ in try PostgresServer() }
         self.redis = try RedisServer()
         self.settings = settings
+        self.variables = Mutex(variables)
         self.folder = try Self.makeFolder()
         self.nodes = try Self.makeNodes(routers: routers, edges: edges)
         for server in self.shards {
@@ -129,10 +139,16 @@ package final class TestCluster: Sendable {
         return node
     }
 
+    /// What the environment of a node has beside that of all, from its next start on.
+    package func change(_ name: String, to variables: [String: String]) {
+        self.variables.withLock { $0[name] = variables }
+    }
+
     private func run(_ name: String, _ options: [String]) throws {
+        let own = self.variables.withLock { $0[name] ?? [:] }
         let process = try GuardedProcess(
             [Self.program("trunkline"), "run", name] + options,
-            environment: self.environment,
+            environment: self.environment.merging(own) { $1 },
             output: self.log(of: name)
         )
         self.processes.withLock { $0[name] = process }
