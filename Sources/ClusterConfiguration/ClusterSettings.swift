@@ -129,6 +129,8 @@ extension ClusterSettings {
         package var meshCompressionThresholdBytes: Int?
         /// As LZ4 numbers its levels; below 0 is faster.
         package var meshCompressionLevel = 0
+        /// The highest version of the mesh's protocol that a node speaks.
+        package var meshVersionMax = 0
     }
 
     /// What one edge admits; nil is no limit.

@@ -325,6 +325,7 @@ extension MeshSettings {
             level: settings.limits.meshCompressionLevel
         )
         self.outboundQueueBytesMax = settings.limits.meshQueueBytes
+        self.versionMax = UInt16(clamping: settings.limits.meshVersionMax)
         self.creditItems = settings.limits.meshCreditItems
         self.creditBytes = settings.limits.meshCreditBytes
     }

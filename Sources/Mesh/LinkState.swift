@@ -5,6 +5,8 @@ import Messaging
 /// How one link is doing, for status output.
 package struct LinkState: Sendable, Hashable {
     package var peer: PeerIdentity
+    /// Of the protocol, as both sides agreed.
+    package var version: UInt16
     /// Wall clock.
     package var upSince: UnixMilliseconds
     /// The last heartbeat's way there and back; nil until the first was answered.

@@ -11,6 +11,7 @@ enum MeshLogKey: String {
     case peer
     case reason
     case suppressed
+    case version
 }
 
 extension Logger.Metadata {

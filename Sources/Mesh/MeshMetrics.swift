@@ -107,6 +107,7 @@ package enum MeshMetrics {
             return OfLink(metric: metric, value: value)
         }
         return [
+            gauge("version", "The version of the protocol that both sides agreed on.") { Int($0.version) },
             gauge("queued_frames", "Frames that wait for credit or the socket.") { $0.queuedFrames },
             gauge("queued_bytes", "Bytes that wait for credit or the socket.") { $0.queuedBytes },
             gauge("pending_requests", "Requests without an answer.") { $0.pendingRequests },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Messaging
 import NIOCore
 import Synchronization
 import TransportSecurity
@@ -23,6 +24,7 @@ extension MeshNode {
             identity: self.identity,
             cluster: self.settings.cluster,
             secret: self.settings.secret,
+            versions: MeshVersion.oldest...self.settings.versionMax,
             creditItems: self.settings.creditItems,
             creditBytes: self.settings.creditBytes
         )

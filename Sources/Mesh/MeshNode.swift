@@ -72,6 +72,11 @@ extension MeshNode {
         self.link(to: name)?.peer
     }
 
+    /// The version of the protocol that was agreed with that node, if there is a link to it.
+    package func version(of name: String) -> UInt16? {
+        self.link(to: name)?.version
+    }
+
     /// How each link is doing, by the name of the peer.
     package func linkStates() -> [LinkState] {
         let links = self.state.withLock { Array($0.published.values) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Messaging
 import NIOCore
 import TransportSecurity
 import Wire
@@ -12,6 +13,8 @@ package struct MeshSettings: Sendable {
     package var cluster: String
     /// The secret that all nodes of the cluster share. Never sent; only proofs made with it are.
     package var secret: [UInt8]
+    /// The highest version of the protocol that this node speaks, within those of ``MeshVersion``.
+    package var versionMax = MeshVersion.newest
 
     /// How often each side of a link sends a heartbeat on the control lane.
     package var heartbeatInterval: TimeAmount = .milliseconds(250)

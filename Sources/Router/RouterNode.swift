@@ -352,6 +352,9 @@ package final class RouterNode: Sendable {
     /// Has a node do what an operator wants: this router itself, or one that it has a link to.
     package func operate(_ order: OperateNode, on node: String) async -> Result<NodeReport, Failure> {
         if node == self.configuration.name { return self.drain.operate(order) }
+        if let older = RouterOperator.refusal(of: order, to: node, speaking: self.mesh.version(of: node)) {
+            return .failure(older)
+        }
         let answer = await withCheckedContinuation { continuation in
             self.mesh.request(
                 kind: RequestKind.operateNode.rawValue,

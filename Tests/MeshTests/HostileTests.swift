@@ -85,7 +85,10 @@ extension SocketTests {
                 try await eventually("refused and closed") { connection.isClosed }
                 let refusal = try #require(connection.refusal)
                 #expect(refusal.code == .unsupportedVersion)
-                #expect(refusal.message.contains("7 to 9") && refusal.message.contains("1 to 1"))
+                #expect(
+                    refusal.message.contains("7 to 9")
+                        && refusal.message.contains("\(MeshVersion.oldest) to \(MeshVersion.newest)")
+                )
             }
         }
 

@@ -21,6 +21,7 @@ struct StatusTests {
             meshAddress: nil,
             httpAddress: "127.0.0.1:9",
             version: "0.1.0",
+            meshVersion: 2,
             since: Self.now - 187_000
         )
     }
@@ -141,9 +142,9 @@ struct StatusTests {
                 """
                 Cluster testing, Redis reachable
 
-                NODE      ROLE    STATE  ADDRESS      VERSION  UPTIME  READY
-                router-1  router  ready  127.0.0.1:9  0.1.0    3m 7s   yes
-                edge-1    edge    ready  127.0.0.1:9  0.1.0    3m 7s   yes
+                NODE      ROLE    STATE  ADDRESS      VERSION  MESH  UPTIME  READY
+                router-1  router  ready  127.0.0.1:9  0.1.0    2     3m 7s   yes
+                edge-1    edge    ready  127.0.0.1:9  0.1.0    2     3m 7s   yes
 
                 SHARD    REACHABLE  WEIGHT  SLOTS  MOVING  OLD COPIES  EPOCH  MAP  ROUTERS
                 shard-1  yes        1       2048   0       0           4      1    router-1 (2048 slots)
@@ -154,6 +155,20 @@ struct StatusTests {
         let json = try status.json()
         #expect(json.contains(#""uptime_seconds" : 187"#))
         #expect(json.contains(#""map_version" : 1"#))
+        #expect(json.contains(#""mesh_version" : 2"#))
+    }
+
+    @Test("nodes that speak different versions of the mesh are told of, and none of them is named")
+    func mixedVersions() throws {
+        var older = self.lease("edge-1", .edge)
+        older.meshVersion = 1
+        let seen = try self.observation(leases: [self.lease("router-1", .router), older])
+        let status = ClusterStatus(of: try self.settings(), seen: seen)
+        #expect(status.nodes.map(\.meshVersion) == [2, 1])
+        #expect(status.warnings.count == 1)
+        let warning = try #require(status.warnings.first)
+        #expect(warning.contains("the versions 1 and 2") && warning.contains("limits.mesh_version_max"))
+        #expect(!warning.contains("edge-1"))
     }
 
     @Test(

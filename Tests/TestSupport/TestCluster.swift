@@ -46,6 +46,7 @@ package final class TestCluster: Sendable {
     private let settings: String
     private let processes = Mutex<[String: GuardedProcess]>([:])
     private let joined = Mutex<[Node]>([])
+    private let variables: Mutex<[String: [String: String]]>
 
     /// Starts everything and waits until every node is ready.
     ///
@@ -53,18 +54,21 @@ package final class TestCluster: Sendable {
     ///   - settings: further lines of `cluster.yaml`.
     ///   - durability: of the Postgres servers.
     ///   - isSecured: TLS everywhere.
+    ///   - variables: of single nodes, by their names; see ``change(_:to:)``.
     package init(
         routers: Int = 2,
         edges: Int = 2,
         shards: Int = 2,
         settings: String = "",
         durability: PostgresServer.Durability = .withoutFsync,
-        isSecured: Bool = false
+        isSecured: Bool = false,
+        variables: [String: [String: String]] = [:]
     ) async throws {
         self.shards = try (0..<shards).map { _ in try PostgresServer(durability: durability) }
         self.redis = try RedisServer()
         self.isSecured = isSecured
         self.settings = settings + (isSecured ? Self.certificateSettings : "")
+        self.variables = Mutex(variables)
         self.folder = try Self.makeFolder()
         self.nodes = try Self.makeNodes(routers: routers, edges: edges)
         for server in self.shards {
@@ -156,6 +160,11 @@ package final class TestCluster: Sendable {
         return node
     }
 
+    /// What the environment of a node has beside that of all, from its next start on.
+    package func change(_ name: String, to variables: [String: String]) {
+        self.variables.withLock { $0[name] = variables }
+    }
+
     private func run(
         _ name: String,
         _ options: [String],
@@ -163,9 +172,10 @@ package final class TestCluster: Sendable {
         filesMax: Int? = nil
     ) throws {
         let limit = filesMax.map { ["/usr/bin/prlimit", "--nofile=\($0)", "--"] } ?? []
+        let own = self.variables.withLock { $0[name] ?? [:] }
         let process = try GuardedProcess(
             limit + [Self.program("trunkline"), "run", name] + options,
-            environment: self.environment.merging(environment) { $1 },
+            environment: self.environment.merging(own) { $1 }.merging(environment) { $1 },
             output: self.log(of: name)
         )
         self.processes.withLock { $0[name] = process }

@@ -244,6 +244,16 @@ enum KeyTable {
             -64...9,
             "LZ4's level: 1 is its fast algorithm, from -1 down faster and larger, 3 to 9 smaller and slower to send."
         ),
+        .integer(
+            "mesh_version_max",
+            \.limits.meshVersionMax,
+            default: Int(MeshVersion.newest),
+            Int(MeshVersion.oldest)...Int(MeshVersion.newest),
+            """
+            The highest version of the mesh's protocol that a node speaks. Hold it at the older program's during an upgrade \
+            that may be taken back.
+            """
+        ),
     ]
 
     static let timeouts: [SettingKey<ClusterSettings>] = [

@@ -31,6 +31,8 @@ package struct NodeLease: Hashable, Sendable {
     package var httpAddress: String?
     /// The version of the program.
     package var version: String
+    /// The highest version of the mesh's protocol that it speaks; nil of a program that did not tell yet.
+    package var meshVersion: UInt16?
     /// When this life of the node began.
     package var since: UnixMilliseconds
 
@@ -42,6 +44,7 @@ package struct NodeLease: Hashable, Sendable {
         meshAddress: String?,
         httpAddress: String?,
         version: String,
+        meshVersion: UInt16? = nil,
         since: UnixMilliseconds
     ) {
         self.name = name
@@ -51,6 +54,7 @@ package struct NodeLease: Hashable, Sendable {
         self.meshAddress = meshAddress
         self.httpAddress = httpAddress
         self.version = version
+        self.meshVersion = meshVersion
         self.since = since
     }
 }
@@ -69,7 +73,13 @@ extension NodeLease {
         var mesh: String?
         var http: String?
         var version: String
+        var meshVersion: UInt16?
         var since: UnixMilliseconds
+
+        enum CodingKeys: String, CodingKey {
+            case name, role, state, mesh, http, version, since
+            case meshVersion = "mesh_version"
+        }
     }
 
     /// Nil when the lease is larger than ``DirectoryLimits/leaseBytesMax``, or its name is empty or too long.
@@ -81,6 +91,7 @@ extension NodeLease {
             mesh: self.meshAddress,
             http: self.httpAddress,
             version: self.version,
+            meshVersion: self.meshVersion,
             since: self.since
         )
         let encoder = JSONEncoder()
@@ -106,6 +117,7 @@ extension NodeLease {
             meshAddress: fields.mesh,
             httpAddress: fields.http,
             version: fields.version,
+            meshVersion: fields.meshVersion,
             since: fields.since
         )
     }

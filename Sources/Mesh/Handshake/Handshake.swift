@@ -38,7 +38,7 @@ struct LaneSession: Hashable, Sendable {
 /// Each side that finds something wrong sends `refused`, which names both sides of the mismatch, and closes. A side is
 /// established when it has the other's welcome, so neither uses a connection that the other has refused.
 struct Handshake: Sendable {
-    static let versions: ClosedRange<UInt16> = 1...1
+    static let versions: ClosedRange<UInt16> = MeshVersion.oldest...MeshVersion.newest
     /// None yet.
     static let features: UInt64 = 0
 

@@ -38,6 +38,8 @@ final class Link: Sendable {
     }
 
     let peer: PeerIdentity
+    /// Of the protocol, as both sides agreed.
+    let version: UInt16
     let eventLoop: any EventLoop
     private let control: Lane
     let bulk: Lane
@@ -63,6 +65,7 @@ final class Link: Sendable {
         reports: Reports
     ) {
         self.peer = session.peer
+        self.version = session.version
         self.eventLoop = bulk.eventLoop
         self.control = control
         self.bulk = bulk
@@ -121,7 +124,7 @@ extension Link {
             $0.linkUps += 1
             $0.linksUp += 1
         }
-        self.logger.info("Link up", metadata: .mesh([.peer: "\(self.peer)"]))
+        self.logger.info("Link up", metadata: .mesh([.peer: "\(self.peer)", .version: "\(self.version)"]))
         self.delegate.meshLinkUp(self.peer)
         self.control.perform { $0.attach(to: self, as: .control) }
         self.bulk.perform { $0.attach(to: self, as: .bulk) }
@@ -221,6 +224,7 @@ extension Link {
             guard case .up(let since) = state.phase else { return nil }
             return LinkState(
                 peer: self.peer,
+                version: self.version,
                 upSince: since,
                 roundTripMicroseconds: roundTrip < 0 ? nil : roundTrip,
                 queuedFrames: state.outbox.queuedFrames,

@@ -75,6 +75,7 @@ extension NodeRunner {
             level: limits.meshCompressionLevel
         )
         mesh.outboundQueueBytesMax = limits.meshQueueBytes
+        mesh.versionMax = UInt16(clamping: limits.meshVersionMax)
         mesh.creditItems = limits.meshCreditItems
         mesh.creditBytes = limits.meshCreditBytes
         mesh.certificates = parts.certificates.mesh

@@ -164,6 +164,7 @@ package struct NodeRunner: Sendable {
                 meshAddress: self.node.meshToDial?.description,
                 httpAddress: self.node.httpToAsk.description,
                 version: ProgramVersion.current,
+                meshVersion: UInt16(clamping: self.settings.limits.meshVersionMax),
                 since: WallClock.now()
             ),
             timeToLive: self.settings.timeouts.nodeLease,

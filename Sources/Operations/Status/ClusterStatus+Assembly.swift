@@ -101,6 +101,7 @@ extension ClusterStatus {
                 state: lease?.state.rawValue ?? (leases == nil ? "unknown" : "no lease"),
                 address: lease?.httpAddress ?? node.address,
                 version: lease?.version,
+                meshVersion: lease?.meshVersion,
                 uptimeSeconds: lease.map { seen.now > $0.since ? Int((seen.now - $0.since) / 1000) : 0 },
                 ready: ready,
                 reasons: reasons
@@ -252,6 +253,16 @@ extension ClusterStatus {
         let programs = Set(self.nodes.compactMap(\.version))
         if programs.count > 1 {
             warnings.append("the nodes run different versions: \(programs.sorted().joined(separator: ", "))")
+        }
+        // No node is named here: this is no fault of one of them, and holds until the last one is upgraded.
+        let spoken = Set(self.nodes.compactMap(\.meshVersion)).sorted()
+        if spoken.count > 1 {
+            warnings.append(
+                """
+                the nodes speak the mesh up to the versions \(spoken.map { "\($0)" }.joined(separator: " and ")), and two nodes the \
+                lower one of theirs: upgrade the others, or see limits.mesh_version_max
+                """
+            )
         }
         return warnings
     }

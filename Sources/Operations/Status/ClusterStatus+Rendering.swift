@@ -5,7 +5,7 @@ import Foundation
 extension ClusterStatus {
     /// For people: nodes, shards, warnings.
     package func text() -> String {
-        var nodes = TextTable("NODE", "ROLE", "STATE", "ADDRESS", "VERSION", "UPTIME", "READY")
+        var nodes = TextTable("NODE", "ROLE", "STATE", "ADDRESS", "VERSION", "MESH", "UPTIME", "READY")
         for node in self.nodes {
             nodes.add(
                 node.name,
@@ -13,6 +13,7 @@ extension ClusterStatus {
                 node.state,
                 node.address,
                 node.version ?? "-",
+                node.meshVersion.map { "\($0)" } ?? "-",
                 node.uptimeSeconds.map { UTCTime.span(seconds: $0) } ?? "-",
                 Self.readiness(of: node)
             )

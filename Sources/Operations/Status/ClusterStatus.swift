@@ -11,6 +11,8 @@ package struct ClusterStatus: Codable, Sendable, Equatable {
         /// Where clients connect, or where health and metrics are.
         package var address: String
         package var version: String?
+        /// The highest version of the mesh's protocol that it speaks. Two nodes speak the lower one of theirs.
+        package var meshVersion: UInt16?
         package var uptimeSeconds: Int?
         /// What `/ready` answers; nil when it cannot be asked.
         package var ready: Bool?

@@ -83,6 +83,21 @@ final class RouterOperator: Sendable {
 }
 
 extension RouterOperator {
+    /// What a node that speaks an older version would not understand is not asked of it. Another router may have agreed on a
+    /// newer one with it, so that is said to be unavailable here.
+    ///
+    /// - Parameter version: agreed with the node; nil without a link to it.
+    static func refusal(of order: OperateNode, to node: String, speaking version: UInt16?) -> Failure? {
+        guard order.verb == .shed, let version, version < MeshVersion.shedding else { return nil }
+        return Failure(
+            .unavailable,
+            """
+            \(node) runs an older version, or is held at it by limits.mesh_version_max: it speaks version \(version) of the \
+            mesh with this router, and sessions are shed since version \(MeshVersion.shedding).
+            """
+        )
+    }
+
     /// What another node answered.
     static func report(
         of node: String,
