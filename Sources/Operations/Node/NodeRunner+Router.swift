@@ -2,6 +2,7 @@
 
 import ClusterConfiguration
 import Directory
+import Logging
 import Mesh
 import NIOCore
 import Router
