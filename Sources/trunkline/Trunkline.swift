@@ -31,8 +31,7 @@ struct Trunkline: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, MigrateCommand.self, StatusCommand.self, ShardsCommand.self, DrainCommand.self,
             UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self, ShardCommand.self,
-            MoveCommand.self,
-            PlanCommand.self, ConfigCommand.self, VersionCommand.self,
+            MoveCommand.self, LogCommand.self, PlanCommand.self, ConfigCommand.self, VersionCommand.self,
         ]
     )
 

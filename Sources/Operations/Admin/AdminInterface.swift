@@ -6,6 +6,7 @@ import HummingbirdCore
 import Logging
 import Messaging
 import NIOCore
+import Storage
 import Wire
 
 /// What operators ask a router over HTTP, of itself or of any other node that it has a link to.
@@ -16,7 +17,8 @@ import Wire
 /// | `GET /admin/nodes/NAME` | read | a ``NodeCondition`` |
 /// | `POST /admin/nodes/NAME/VERB` | operate | carries out a ``NodeOrder``; a ``NodeCondition`` |
 ///
-/// Errors are problems (RFC 9457) with `title`, `status` and `detail`. Every change is in the log, with its outcome.
+/// Errors are problems (RFC 9457) with `title`, `status` and `detail`. Every change is in the router's log, with its outcome,
+/// and those that were carried out are in that of a shard.
 struct AdminInterface: Sendable {
     /// Bytes of a request's body.
     private static let bodyBytesMax = 16 << 10
@@ -26,6 +28,8 @@ struct AdminInterface: Sendable {
 
     let tokens: AdminTokens
     let operate: Operate
+    /// Keeps an order that was carried out; must not wait.
+    let record: @Sendable (OperatorLogEntry) -> Void
     let logger: Logger
 
     func addRoutes(to router: Router<BasicRequestContext>) {
@@ -89,6 +93,7 @@ struct AdminInterface: Sendable {
         }
         let result = await self.operate(order.message, node)
         self.log(order, node, result)
+        if case .success = result { self.record(order.logEntry(of: node, at: WallClock.now())) }
         return try Self.answer(result, of: node)
     }
 
