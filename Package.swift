@@ -19,6 +19,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 extension Target.Dependency {
+    static let asn1 = product(name: "SwiftASN1", package: "swift-asn1")
     static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
     static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
@@ -37,9 +38,12 @@ extension Target.Dependency {
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let nioTestUtils = product(name: "NIOTestUtils", package: "swift-nio")
+    static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let nioWebSocket = product(name: "NIOWebSocket", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let x509 = product(name: "X509", package: "swift-certificates")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
@@ -47,12 +51,15 @@ let package = Package(
     name: "trunkline",
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         // Without its support for swift-configuration: cluster.yaml is read by ClusterConfiguration.
         .package(
@@ -81,10 +88,17 @@ let package = Package(
         // One module per wire.
         module("Wire", ["CLZ4", "Fields", "Messaging", "Placement", .nioCore]),
         module("Threads"),
+        module("TransportSecurity", [.asn1, .crypto, .nioCore, .nioSSL, .x509]),
         module("Redis", ["CHiredis", "Threads", .logging]),
         module("Postgres", ["CLibPQ"]),
 
-        module("Mesh", ["Messaging", "Observability", "Wire", .crypto, .deque, .heap, .logging, .nioCore, .nioPosix]),
+        module(
+            "Mesh",
+            [
+                "Messaging", "Observability", "TransportSecurity", "Wire", .crypto, .deque, .heap, .logging, .nioCore,
+                .nioPosix, .nioTLS,
+            ]
+        ),
         module("Directory", ["Messaging", "Placement", "Redis", .logging]),
         module("Storage", ["Messaging", "Placement", "Postgres", "Threads", .logging]),
 
@@ -99,9 +113,9 @@ let package = Package(
             name: "Edge",
             dependencies: [
                 "ClientProtocol", "ClusterConfiguration", "Directory", "Fields", "Mesh", "Messaging", "Observability",
-                "Placement",
-                "Wire", .crypto, .cryptoExtras, .httpTypes, .hummingbird, .hummingbirdCore, .jwt, .logging, .nioCore,
-                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket, .serviceLifecycle,
+                "Placement", "TransportSecurity", "Wire", .crypto, .cryptoExtras, .httpTypes, .hummingbird,
+                .hummingbirdCore, .jwt, .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix,
+                .nioSSL, .nioTLS, .nioWebSocket, .serviceLifecycle,
             ],
             resources: [
                 .embedInCode("Contract/openapi.yaml"), .embedInCode("Contract/asyncapi.yaml"),
@@ -113,20 +127,23 @@ let package = Package(
             "Operations",
             [
                 "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability", "Placement", "Redis",
-                "Router", "Storage", "Threads", "Wire", .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioHTTP1,
-                .nioPosix,
+                "Router", "Storage", "Threads", "TransportSecurity", "Wire", .hummingbird, .hummingbirdCore, .logging,
+                .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
             ]
         ),
         .executableTarget(
             name: "trunkline",
-            dependencies: ["ClusterConfiguration", "Messaging", "Operations", .argumentParser, .logging, .nioPosix],
+            dependencies: [
+                "ClusterConfiguration", "Messaging", "Operations", "TransportSecurity", .argumentParser, .logging,
+                .nioPosix,
+            ],
             swiftSettings: settings
         ),
 
         module(
             "TrunklineClient",
             [
-                "ClientProtocol", "Messaging", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioWebSocket,
+                "ClientProtocol", "Messaging", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .nioWebSocket,
             ]
         ),
         .executableTarget(name: "trunkline-floor", path: "bench/Floor"),
@@ -156,7 +173,7 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        module("TestSupport", path: "Tests/TestSupport", ["Messaging", .yams]),
+        module("TestSupport", path: "Tests/TestSupport", ["Messaging", "TransportSecurity", .nioSSL, .yams]),
         module("FaultModel", path: "Tests/FaultModel", ["Messaging"]),
         .executableTarget(
             name: "trunkline-faults",
@@ -193,8 +210,8 @@ let package = Package(
         tests(
             "MeshTests",
             [
-                "Mesh", "Messaging", "Observability", "Placement", "TestSupport", "Wire", .crypto, .logging, .nioCore,
-                .nioPosix,
+                "Mesh", "Messaging", "Observability", "Placement", "TestSupport", "TransportSecurity", "Wire", .crypto,
+                .logging, .nioCore, .nioPosix,
             ]
         ),
         tests("DirectoryTests", ["Directory", "Messaging", "Redis", "TestSupport", .logging]),
@@ -202,6 +219,7 @@ let package = Package(
             "StorageTests",
             ["Messaging", "Placement", "Postgres", "Storage", "TestSupport", "Threads", .logging]
         ),
+        tests("TransportSecurityTests", ["TestSupport", "TransportSecurity", .asn1, .nioSSL, .x509]),
         tests("SimulationTests", ["Simulation", "TestSupport"]),
         tests(
             "RouterTests",
@@ -215,16 +233,17 @@ let package = Package(
             "EdgeTests",
             [
                 "ClientProtocol", "ClusterConfiguration", "Directory", "Edge", "Mesh", "Messaging", "Observability",
-                "Placement", "TestSupport", "Wire", .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioEmbedded,
+                "Placement", "TestSupport", "TransportSecurity", "Wire", .crypto, .httpTypes, .hummingbird, .logging,
+                .nioCore, .nioEmbedded,
                 .nioHTTP1,
-                .nioPosix, .nioWebSocket,
+                .nioPosix, .nioSSL, .nioWebSocket,
             ]
         ),
         tests(
             "OperationsTests",
             [
-                "ClusterConfiguration", "Directory", "Messaging", "Operations", "Placement", "Redis", "Storage",
-                "TestSupport", "Wire", .logging, .nioCore, .nioPosix,
+                "ClusterConfiguration", "Directory", "Mesh", "Messaging", "Observability", "Operations", "Placement",
+                "Redis", "Storage", "TestSupport", "TransportSecurity", "Wire", .logging, .nioCore, .nioPosix, .nioSSL,
             ]
         ),
         tests(

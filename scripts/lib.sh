@@ -122,9 +122,11 @@ if [[ " $* " == *" postgresql "* ]]; then
     printf '\ncreate_main_cluster = false\n' >>"$clusters"
 fi
 install "$@"
-if [[ " $* " == *" redis-server "* ]] && [[ -d /run/systemd/system ]]; then
-    systemctl disable redis-server.service >/dev/null 2>&1 || true
-fi
+for service in redis-server pgbouncer; do
+    if [[ " $* " == *" $service "* ]] && [[ -d /run/systemd/system ]]; then
+        systemctl disable "$service.service" >/dev/null 2>&1 || true
+    fi
+done
 ROOT
 }
 

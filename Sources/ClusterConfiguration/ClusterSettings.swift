@@ -16,6 +16,7 @@ package struct ClusterSettings: Sendable {
     package var timeouts = Timeouts()
     package var tokens = Tokens()
     package var passwords = Passwords()
+    package var tls = TLS()
     package var log = Log()
 
     /// Every value with where it came from, in the order of the table.

@@ -19,7 +19,7 @@ package struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible
     /// What would be right.
     package var remedy: String
 
-    init(_ path: String, at place: Place? = nil, _ message: String, remedy: String) {
+    package init(_ path: String, at place: Place? = nil, _ message: String, remedy: String) {
         self.path = path
         self.place = place
         self.message = message

@@ -36,6 +36,17 @@ extension ClusterSettings {
         environment: [String: String],
         for role: Role? = nil
     ) throws(ConfigurationError) -> ResolvedSecrets {
+        let (secrets, problems) = self.readSecrets(environment: environment, for: role)
+        guard problems.isEmpty else { throw ConfigurationError(file: "secrets", problems: problems) }
+        return secrets
+    }
+
+    /// The same for whoever goes on with what there is: a secret that cannot be had is missing, those of the mesh and of
+    /// the tokens are empty then.
+    package func readSecrets(
+        environment: [String: String],
+        for role: Role? = nil
+    ) -> (secrets: ResolvedSecrets, problems: [ConfigurationProblem]) {
         var reader = SecretReader(folder: self.folder, environment: environment)
         let mesh = reader.read(self.secrets.mesh, at: "secrets.mesh_secret", bytesMin: Self.secretBytesMin)
         let token = reader.read(self.secrets.token, at: "secrets.token_secret", bytesMin: Self.secretBytesMin)
@@ -55,12 +66,28 @@ extension ClusterSettings {
             guard let source = shard.password else { continue }
             shards[shard.name] = reader.read(source, at: "shards[\(index)].password", isText: true)
         }
-        guard reader.problems.isEmpty, let mesh, let token else {
-            throw ConfigurationError(file: "secrets", problems: reader.problems)
-        }
-        var secrets = ResolvedSecrets(mesh: mesh, token: token, redisPassword: redis, shardPasswords: shards)
+        var secrets = ResolvedSecrets(
+            mesh: mesh ?? Secret(bytes: []),
+            token: token ?? Secret(bytes: []),
+            redisPassword: redis,
+            shardPasswords: shards
+        )
         (secrets.adminRead, secrets.adminOperate) = (admin[0], admin[1])
-        return secrets
+        return (secrets, reader.problems)
+    }
+
+    /// The files that hold secrets, each with the path of the key that names it.
+    package var secretFiles: [(key: String, path: String)] {
+        let sources: [(String, SecretSource?)] =
+            [
+                ("secrets.mesh_secret", self.secrets.mesh), ("secrets.token_secret", self.secrets.token),
+                ("secrets.admin_read", self.secrets.adminRead), ("secrets.admin_operate", self.secrets.adminOperate),
+                ("redis.password", self.redis.password),
+            ] + self.shards.enumerated().map { ("shards[\($0.offset)].password", $0.element.password) }
+        return sources.compactMap { key, source in
+            guard case .file(let file) = source else { return nil }
+            return (key, SecretReader.path(of: file, in: self.folder))
+        }
     }
 }
 
@@ -87,6 +114,10 @@ private struct SecretReader {
         return Secret(bytes: bytes)
     }
 
+    static func path(of file: String, in folder: String) -> String {
+        file.hasPrefix("/") ? file : "\(folder)/\(file)"
+    }
+
     private mutating func bytes(of source: SecretSource, at path: String) -> [UInt8]? {
         switch source {
         case .environment(let name):
@@ -96,9 +127,11 @@ private struct SecretReader {
             }
             return Array(value.utf8)
         case .file(let file):
-            let full = file.hasPrefix("/") ? file : "\(self.folder)/\(file)"
             do {
-                var bytes = try FileReading.read(full, bytesMax: ClusterSettings.secretBytesMax)
+                var bytes = try FileReading.read(
+                    Self.path(of: file, in: self.folder),
+                    bytesMax: ClusterSettings.secretBytesMax
+                )
                 if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
                 if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
                 return bytes

@@ -11,6 +11,7 @@ import Messaging
 /// | `trunkline:CLUSTER:refill:EDGE` | string | names the refill of that edge's entries that is under way |
 /// | `trunkline:CLUSTER:node:NAME` | string | `INCARNATION` and a JSON object: the lease of a node |
 /// | `trunkline:CLUSTER:nodes` | set | names of nodes that may have a lease |
+/// | `trunkline:CLUSTER:shards` | string | `NAME CONNECTION` lines: where the Postgres shards are |
 /// | `trunkline:CLUSTER:nodes-changed` | string | another one with every change of a lease, a renewal left out |
 struct DirectoryKeys: Sendable {
     private let prefix: String
@@ -20,6 +21,8 @@ struct DirectoryKeys: Sendable {
     }
 
     var nodes: String { "\(self.prefix)nodes" }
+
+    var shards: String { "\(self.prefix)shards" }
 
     var nodesChanged: String { "\(self.prefix)nodes-changed" }
 

@@ -11,6 +11,7 @@ internal import NIOPosix
 internal import NIOWebSocket
 package import Observability
 import Synchronization
+package import TransportSecurity
 internal import Wire
 
 /// One edge: its links to the routers, its sessions, and what both need. May be used from any thread.
@@ -38,6 +39,7 @@ package final class EdgeNode: WebSocketAcceptor {
 
     /// - Parameters:
     ///   - meshSecret: of the cluster.
+    ///   - meshCertificates: nil for a mesh without TLS.
     ///   - directory: the registry of sessions.
     ///   - listedRouters: those that are known beforehand.
     ///   - watch: tells of others.
@@ -47,6 +49,7 @@ package final class EdgeNode: WebSocketAcceptor {
         node: ClusterSettings.Node,
         incarnation: Incarnation,
         meshSecret: [UInt8],
+        meshCertificates: LiveCertificates?,
         directory: any SessionDirectory,
         routers listedRouters: [RouterBook.Entry],
         watch: NodeWatch?,
@@ -57,9 +60,11 @@ package final class EdgeNode: WebSocketAcceptor {
     ) {
         let metrics = EdgeMetrics(registry)
         let inbox = MeshInbox(logger: logger)
+        var meshSettings = MeshSettings(settings, secret: meshSecret)
+        meshSettings.certificates = meshCertificates
         let mesh = MeshNode(
             identity: PeerIdentity(name: node.name, incarnation: incarnation, role: .edge),
-            settings: MeshSettings(settings, secret: meshSecret),
+            settings: meshSettings,
             group: group,
             delegate: inbox,
             logger: logger

@@ -3,6 +3,7 @@
 import Messaging
 import NIOCore
 import Synchronization
+import TransportSecurity
 import Wire
 
 // MARK: - Making links
@@ -19,7 +20,7 @@ extension MeshNode {
     }
 
     private func handshake(_ side: Handshake.Side) -> Handshake {
-        let configuration = Handshake.Configuration(
+        var configuration = Handshake.Configuration(
             identity: self.identity,
             cluster: self.settings.cluster,
             secret: self.settings.secret,
@@ -27,6 +28,7 @@ extension MeshNode {
             creditItems: self.settings.creditItems,
             creditBytes: self.settings.creditBytes
         )
+        configuration.requiresCertificate = self.settings.certificates != nil
         // The system's generator is the cryptographic one.
         let nonce = (0..<HelloFrame.nonceBytes).map { _ in UInt8.random(in: 0...UInt8.max) }
         return Handshake(configuration: configuration, side: side, nonce: nonce)
@@ -46,6 +48,12 @@ extension MeshNode {
             settled: { _ in self.unlinked.subtract(1, ordering: .relaxed) },
             refused: { self.refused($0, byPeer: $1) }
         )
+        do {
+            try self.settings.certificates?.secureAccepted(channel)
+        } catch {
+            self.unlinked.subtract(1, ordering: .relaxed)
+            throw error
+        }
         try channel.pipeline.syncOperations.addHandler(
             LaneHandler(handshake: self.handshake(.acceptor), settings: self.settings, reports: reports)
         )

@@ -2,6 +2,7 @@
 
 import Messaging
 import NIOCore
+import TransportSecurity
 import Wire
 
 /// What an operator may tune about the mesh, and what a node needs to prove that it belongs to the cluster.
@@ -46,6 +47,9 @@ package struct MeshSettings: Sendable {
     package var creditItems = 4096
     /// Bytes of requests and notifications that a peer may have under way to this node; one frame may go over it.
     package var creditBytes = 8 * 1024 * 1024
+
+    /// Has all connections speak TLS, and both sides show a certificate that names their node. Nil for none of it.
+    package var certificates: LiveCertificates?
 
     /// Accepted connections that do not belong to a link yet. At the bound new ones are closed at once.
     package var unauthenticatedConnectionsMax = 64

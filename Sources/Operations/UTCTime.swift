@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Glibc
 import Messaging
 
 /// Points in time and spans as people read them.
 enum UTCTime {
+    /// The same, of a date.
+    static func text(of date: Date) -> String {
+        self.text(of: UnixMilliseconds(date.timeIntervalSince1970 * 1000))
+    }
+
     /// `2026-01-31 10:20:30Z`.
     static func text(of milliseconds: UnixMilliseconds) -> String {
         var seconds = time_t(milliseconds / 1000)

@@ -30,7 +30,7 @@ package struct Ring: Sendable, Equatable {
     }
 
     /// Where the slots are on the circle, in the order of their numbers.
-    private static let slotPositions = (0..<Slot.count).map { XXHash64.hash(Array("slot \($0)".utf8)) }
+    static let slotPositions = (0..<Slot.count).map { XXHash64.hash(Array("slot \($0)".utf8)) }
 
     /// The router that owns a slot, or nil when there is no router at all.
     package func owner(of slot: Slot) -> String? {
@@ -43,12 +43,12 @@ package struct Ring: Sendable, Equatable {
         return SlotSet { Int(self.owners[Int($0.number)]) == index }
     }
 
-    private struct Point {
+    struct Point {
         var position: UInt64
         var router: UInt16
     }
 
-    private static func points(of routers: [String]) -> [Point] {
+    static func points(of routers: [String]) -> [Point] {
         var points: [Point] = []
         points.reserveCapacity(routers.count * Self.pointsPerRouter)
         for (index, router) in routers.enumerated() {
@@ -61,7 +61,7 @@ package struct Ring: Sendable, Equatable {
         return points.sorted { ($0.position, $0.router) < ($1.position, $1.router) }
     }
 
-    private static func firstIndex(in points: [Point], notBefore position: UInt64) -> Int {
+    static func firstIndex(in points: [Point], notBefore position: UInt64) -> Int {
         var low = 0
         var high = points.count
         while low < high {

@@ -27,6 +27,10 @@ package final class RouterNode: Sendable {
         package var routers: [RouterBook.Entry]
         /// The shards that are known beforehand; the catalog tells of more.
         package var shards: [ShardDescriptor]
+        /// Where they are as other nodes may know it: without passwords. Those that hold one are not in it.
+        package var publicConnections: [String: String] = [:]
+        /// Tells nodes that are started later where the shards are; called as often as leases are read.
+        package var publish: @Sendable ([ShardAddresses.Entry]) async -> Void = { _ in }
         /// How a shard is spoken to.
         package var session: @Sendable (ShardDescriptor) -> ShardSession.Configuration
         package var writersPerShard: Int
@@ -100,11 +104,12 @@ package final class RouterNode: Sendable {
     private let teller: ProgressTeller
     let presence: PresenceKeeper
     let typing: TypingCarrier
-    private let dispatchers: [AudienceDispatcher]
+    let dispatchers: [AudienceDispatcher]
     private let roster: ShardRoster
     private let factory: ShardFactory
     /// Whether shards that come are to be joined at once.
     private let hasJoined = Mutex(false)
+    private let addresses = Mutex<[ShardAddresses.Entry]>([])
     private let drain: RouterOperator
     private let book: Mutex<RouterBook>
     private let tasks = Mutex<[Task<Void, Never>]>([])
@@ -250,6 +255,13 @@ package final class RouterNode: Sendable {
             known[shard.name]
                 ?? (shard.connection.isEmpty
                     ? nil : ShardDescriptor(name: shard.name, connectionString: shard.connection))
+        }
+        self.addresses.withLock {
+            $0 = catalog.shards.compactMap { shard in
+                let connection =
+                    shard.connection.isEmpty ? self.configuration.publicConnections[shard.name] : shard.connection
+                return connection.map { ShardAddresses.Entry(name: shard.name, connection: $0) }
+            }
         }
         for shard in self.roster.missing(of: described) {
             let entry = self.factory.make(shard, roster: self.roster)
@@ -433,6 +445,8 @@ package final class RouterNode: Sendable {
         do {
             let listing = try await self.leases.leases()
             self.leasesRead(listing.leases)
+            let addresses = self.addresses.withLock { $0 }
+            if !addresses.isEmpty { await self.configuration.publish(addresses) }
             let renewedAgo = listing.leases.filter { $0.role == .router }.map { lease in
                 (
                     RouterLife(name: lease.name, incarnation: lease.incarnation.description),

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where an edge answers: `http://HOST:PORT`.
+/// Where an edge answers: `http://HOST:PORT`, or `https://` where it speaks TLS.
 package struct EdgeAddress: Hashable, Sendable {
     package var host: String
     package var port: Int
+    /// Whether it is spoken to over TLS.
+    package var isSecure: Bool
 
-    package init(host: String, port: Int) {
+    private static let schemes = [("http://", false), ("ws://", false), ("https://", true), ("wss://", true)]
+
+    package init(host: String, port: Int, isSecure: Bool = false) {
         self.host = host
         self.port = port
+        self.isSecure = isSecure
     }
 
-    /// Reads `http://HOST:PORT`, with or without a `/` at the end; IPv6 addresses stand in brackets. Without a port it
-    /// is 80. Returns nil for anything else, `https` included: this client speaks no TLS.
+    /// Reads `http://HOST:PORT`, with or without a `/` at the end; IPv6 addresses stand in brackets. `https` is TLS, and
+    /// `ws` and `wss` mean the same as they. Without a port it is 80, with TLS 443. Returns nil for anything else.
     package init?(_ text: String) {
-        let scheme = "http://"
-        guard text.lowercased().hasPrefix(scheme) else { return nil }
+        let lowered = text.lowercased()
+        guard let (scheme, isSecure) = Self.schemes.first(where: { lowered.hasPrefix($0.0) }) else { return nil }
         var rest = text.dropFirst(scheme.count)
         if rest.hasSuffix("/") { rest.removeLast() }
         guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !rest.contains("/"), !rest.contains("@"),
@@ -33,7 +38,7 @@ package struct EdgeAddress: Hashable, Sendable {
             portText = rest[rest.index(after: colon)...]
             guard portText?.contains(":") != true else { return nil }
         }
-        var port = 80
+        var port = isSecure ? 443 : 80
         if let portText {
             guard portText.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
                 let number = UInt16(portText), number > 0
@@ -41,7 +46,7 @@ package struct EdgeAddress: Hashable, Sendable {
             port = Int(number)
         }
         guard !host.isEmpty else { return nil }
-        self.init(host: String(host), port: port)
+        self.init(host: String(host), port: port, isSecure: isSecure)
     }
 
     /// The value of the `Host` field.
@@ -49,7 +54,12 @@ package struct EdgeAddress: Hashable, Sendable {
         self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
     }
 
-    package var url: String { "http://\(self.authority)" }
+    package var url: String { "\(self.isSecure ? "https" : "http")://\(self.authority)" }
+
+    /// The same by another host and port, such as an edge tells of its neighbours: what one speaks, all speak.
+    func neighbour(_ authority: String) -> EdgeAddress? {
+        EdgeAddress("\(self.isSecure ? "https" : "http")://\(authority)")
+    }
 }
 
 extension EdgeAddress: CustomStringConvertible {

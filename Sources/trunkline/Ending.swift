@@ -31,5 +31,10 @@ enum Ending {
 
 /// One line on standard output, at once, also into a pipe.
 func printLine(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    printText(text + "\n")
+}
+
+/// The same as it is.
+func printText(_ text: String) {
+    FileHandle.standardOutput.write(Data(text.utf8))
 }

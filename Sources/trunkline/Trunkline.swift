@@ -16,9 +16,11 @@ struct Trunkline: AsyncParsableCommand {
 
             Examples:
               trunkline config check           is everything right, are the secrets there?
+              trunkline doctor                 what is wrong, and how to mend it
               trunkline migrate                bring all shards to this program's schema
               trunkline run edge-1             run one node until it is told to stop
               trunkline status                 what lives, what is ready
+              trunkline top                    what the nodes do, live
               trunkline drain edge-1           empty it, then it is safe to stop
               trunkline roll --help            start every node again, one after the other
               trunkline plan --preset city     how large a cluster has to be
@@ -29,9 +31,11 @@ struct Trunkline: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            RunCommand.self, MigrateCommand.self, StatusCommand.self, ShardsCommand.self, DrainCommand.self,
-            UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self, ShardCommand.self,
-            MoveCommand.self, LogCommand.self, PlanCommand.self, ConfigCommand.self, VersionCommand.self,
+            RunCommand.self, MigrateCommand.self, DoctorCommand.self, StatusCommand.self, NodesCommand.self,
+            TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self, SessionsCommand.self,
+            DrainCommand.self, UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self,
+            ShardCommand.self, MoveCommand.self, LogCommand.self, PlanCommand.self, CertsCommand.self,
+            ConfigCommand.self, VersionCommand.self,
         ]
     )
 

@@ -17,9 +17,12 @@ extension ClusterTests {
             let adas = try await ada.connect(port: cluster.edge(1))
             let load = try await Load(cluster, conversations: 6)
             try await load.run {
-                try cluster.join("router-2", isRouter: true)
-                // An edge needs to know no more than where Redis is.
+                // A node needs to know no more than where Redis is.
                 let file = "cluster: \(TestCluster.cluster)\nredis:\n  url: \(cluster.redis.url)\n"
+                try await eventually("the first router has told where the shards are") {
+                    try cluster.redis.command("EXISTS trunkline:\(TestCluster.cluster):shards") == ":1"
+                }
+                try cluster.join("router-2", isRouter: true, file: file)
                 let edge = try cluster.join("edge-2", file: file)
                 try await cluster.waitUntilReady("router-2")
                 try await cluster.waitUntilReady("edge-2")

@@ -7,6 +7,7 @@ import Logging
 import Messaging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Observability
 import Synchronization
 import TestSupport
@@ -244,12 +245,17 @@ final class RawSocket: Sendable {
     private let channel: any Channel
     private let shared: Shared
 
-    init(port: Int) async throws {
+    /// - Parameter tls: What to speak TLS with; nil for none.
+    init(port: Int, tls: NIOSSLContext? = nil) async throws {
         let shared = Shared()
         self.shared = shared
         self.channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: nil)
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
                     try channel.pipeline.syncOperations.addHandler(Collector(shared))
                 }
             }

@@ -3,6 +3,7 @@
 import Messaging
 import NIOCore
 import Testing
+import TransportSecurity
 import Wire
 
 @testable import Mesh
@@ -108,6 +109,32 @@ struct HandshakeTests {
             return
         }
         #expect(Self.run(Self.dialler(b, to: "router-a"), Self.acceptor(a)) == .refusedByAcceptor(.wrongRole))
+    }
+
+    @Test("Where certificates are required, each has to name its node")
+    func certificates() {
+        func outcome(dialler: CertifiedNode?, acceptor: CertifiedNode?) -> Outcome {
+            var (edge, router) = (Self.configuration("edge-1", .edge), Self.configuration("router-b", .router))
+            edge.requiresCertificate = true
+            router.requiresCertificate = true
+            var dialling = Self.dialler(edge)
+            var accepting = Self.acceptor(router)
+            // Each side is told of the other's.
+            accepting.peerIsCertified(as: dialler.map { [$0] } ?? [])
+            dialling.peerIsCertified(as: acceptor.map { [$0] } ?? [])
+            return Self.run(dialling, accepting)
+        }
+        let edge = CertifiedNode(cluster: "test", node: "edge-1")
+        let router = CertifiedNode(cluster: "test", node: "router-b")
+        let elsewhere = CertifiedNode(cluster: "else", node: "router-b")
+        guard case .established = outcome(dialler: edge, acceptor: router) else {
+            Issue.record("both name their nodes")
+            return
+        }
+        #expect(outcome(dialler: nil, acceptor: router) == .refusedByAcceptor(.wrongCertificate))
+        #expect(outcome(dialler: router, acceptor: router) == .refusedByAcceptor(.wrongCertificate))
+        #expect(outcome(dialler: edge, acceptor: nil) == .refusedByDialler(.wrongCertificate))
+        #expect(outcome(dialler: edge, acceptor: elsewhere) == .refusedByDialler(.wrongCertificate))
     }
 
     private static let edge = configuration("edge-1", .edge)

@@ -187,9 +187,10 @@ struct FenceTests {
     @Test("views follow each other by compare-and-swap")
     func views() throws {
         let session = try TestShard().session()
-        #expect(try session.readView() == View(shard: "one", epoch: 1, routers: ["router-a"]))
+        let slots = ShardMap(dealing: ["one", "two"])?.slots(of: "one")
+        #expect(try session.readView() == View(shard: "one", epoch: 1, routers: ["router-a"], slots: slots))
         let next = try session.proposeView(replacing: 1, routers: ["router-b", "router-a"], by: "router-b")
-        #expect(next == View(shard: "one", epoch: 2, routers: ["router-a", "router-b"]))
+        #expect(next == View(shard: "one", epoch: 2, routers: ["router-a", "router-b"], slots: slots))
         #expect(try session.proposeView(replacing: 1, routers: ["router-c"], by: "router-c") == nil)
         #expect(try session.proposeView(replacing: 9, routers: ["router-c"], by: "router-c") == nil)
         #expect(try session.readView() == next)

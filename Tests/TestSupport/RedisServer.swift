@@ -22,6 +22,7 @@ package final class RedisServer: Sendable {
 
     package let port: UInt16
     private let password: String?
+    private let options: [String]
     private let folder: String
     private let life = Mutex<Life?>(nil)
 
@@ -30,9 +31,12 @@ package final class RedisServer: Sendable {
 
     /// Starts a server and waits until it answers.
     ///
-    /// - Parameter port: where to listen; nil for any that is free.
-    package init(password: String? = nil, port: UInt16? = nil) throws {
+    /// - Parameters:
+    ///   - port: where to listen; nil for any that is free.
+    ///   - options: further ones of `redis-server`; they hold for every start.
+    package init(password: String? = nil, port: UInt16? = nil, options: [String] = []) throws {
         self.password = password
+        self.options = options
         self.port = try port ?? Self.freePort()
         self.folder = try Self.makeFolder()
         try self.start()
@@ -57,7 +61,7 @@ package final class RedisServer: Sendable {
             [
                 "/bin/sh", "-c", Self.watchdogScript, "watchdog", self.folder, Self.binary, "--port", "\(self.port)",
                 "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder, "--databases", "16",
-            ] + (self.password.map { ["--requirepass", $0] } ?? []),
+            ] + (self.password.map { ["--requirepass", $0] } ?? []) + self.options,
             standardInput: ends.theirs
         )
         close(ends.theirs)

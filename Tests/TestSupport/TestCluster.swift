@@ -41,6 +41,8 @@ package final class TestCluster: Sendable {
     package let redis: RedisServer
     package let nodes: [Node]
     package let folder: String
+    /// Whether nodes speak TLS, to clients and each other, with certificates that ``authorityPath`` has signed.
+    package let isSecured: Bool
     private let settings: String
     private let processes = Mutex<[String: GuardedProcess]>([:])
     private let joined = Mutex<[Node]>([])
@@ -50,17 +52,22 @@ package final class TestCluster: Sendable {
     ///
     /// - Parameters:
     ///   - settings: further lines of `cluster.yaml`.
+    ///   - durability: of the Postgres servers.
+    ///   - isSecured: TLS everywhere.
     ///   - variables: of single nodes, by their names; see ``change(_:to:)``.
     package init(
         routers: Int = 2,
         edges: Int = 2,
         shards: Int = 2,
         settings: String = "",
+        durability: PostgresServer.Durability = .withoutFsync,
+        isSecured: Bool = false,
         variables: [String: [String: String]] = [:]
     ) async throws {
-        self.shards = try (0..<shards).map { _ in try PostgresServer() }
+        self.shards = try (0..<shards).map { _ in try PostgresServer(durability: durability) }
         self.redis = try RedisServer()
-        self.settings = settings
+        self.isSecured = isSecured
+        self.settings = settings + (isSecured ? Self.certificateSettings : "")
         self.variables = Mutex(variables)
         self.folder = try Self.makeFolder()
         self.nodes = try Self.makeNodes(routers: routers, edges: edges)
@@ -68,13 +75,11 @@ package final class TestCluster: Sendable {
             try server.createDatabase(Self.database)
         }
         try self.writeConfiguration()
-        let migrate = try GuardedProcess(
-            [Self.program("trunkline"), "migrate"],
-            environment: self.environment,
-            output: self.folder + "/migrate.log"
-        )
-        try await eventually("the schema is migrated", within: .seconds(60)) { migrate.exitStatus != nil }
-        guard migrate.exitStatus == 0 else { throw Failure(description: "migrate failed:\n\(migrate.text)") }
+        if isSecured {
+            try await self.trunkline("certs", "authority", "--out", self.folder)
+            for node in self.nodes { try await self.makeCertificate(of: node.name) }
+        }
+        try await self.trunkline("migrate")
         for node in self.nodes {
             try self.start(node.name)
         }
@@ -122,20 +127,36 @@ package final class TestCluster: Sendable {
 
     /// Starts a node that `cluster.yaml` does not list.
     ///
-    /// - Parameter file: the lines of the `cluster.yaml` that it reads; nil for that of the cluster.
+    /// - Parameters:
+    ///   - file: the lines of the `cluster.yaml` that it reads; nil for that of the cluster.
+    ///   - host: where it listens.
+    ///   - port: the one of `http`; nil for any that is free.
+    ///   - advertise: the host that it tells others; nil for the one where it listens.
+    ///   - environment: what it has of it that the others have not, or otherwise.
+    ///   - filesMax: its hard limit of open files; nil for that of the tests.
     @discardableResult
-    package func join(_ name: String, isRouter: Bool = false, file: String? = nil) throws -> Node {
+    package func join(
+        _ name: String,
+        isRouter: Bool = false,
+        file: String? = nil,
+        host: String = "127.0.0.1",
+        port: UInt16? = nil,
+        advertise: String? = nil,
+        environment: [String: String] = [:],
+        filesMax: Int? = nil
+    ) throws -> Node {
         let ports = try TCPConnection.freePorts(2)
-        let node = Node(name: name, meshPort: isRouter ? ports[0] : nil, httpPort: ports[1])
+        let node = Node(name: name, meshPort: isRouter ? ports[0] : nil, httpPort: port ?? ports[1])
         self.joined.withLock { $0.append(node) }
-        var options = ["--role", isRouter ? "router" : "edge", "--http", "127.0.0.1:\(node.httpPort)"]
+        var options = ["--role", isRouter ? "router" : "edge", "--http", "\(host):\(node.httpPort)"]
+        if let advertise { options += ["--advertise", advertise] }
         if let port = node.meshPort { options += ["--mesh", "127.0.0.1:\(port)"] }
         if let file {
             let path = "\(self.folder)/\(name).yaml"
             try Self.write(file, to: path)
             options += ["--config", path]
         }
-        try self.run(name, options)
+        try self.run(name, options, environment: environment, filesMax: filesMax)
         return node
     }
 
@@ -144,11 +165,17 @@ package final class TestCluster: Sendable {
         self.variables.withLock { $0[name] = variables }
     }
 
-    private func run(_ name: String, _ options: [String]) throws {
+    private func run(
+        _ name: String,
+        _ options: [String],
+        environment: [String: String] = [:],
+        filesMax: Int? = nil
+    ) throws {
+        let limit = filesMax.map { ["/usr/bin/prlimit", "--nofile=\($0)", "--"] } ?? []
         let own = self.variables.withLock { $0[name] ?? [:] }
         let process = try GuardedProcess(
-            [Self.program("trunkline"), "run", name] + options,
-            environment: self.environment.merging(own) { $1 },
+            limit + [Self.program("trunkline"), "run", name] + options,
+            environment: self.environment.merging(own) { $1 }.merging(environment) { $1 },
             output: self.log(of: name)
         )
         self.processes.withLock { $0[name] = process }
@@ -175,8 +202,26 @@ package final class TestCluster: Sendable {
         return process.exitStatus ?? -1
     }
 
+    /// Runs the program to its end, and returns what it said. Throws when it fails.
+    @discardableResult
+    package func trunkline(_ arguments: String...) async throws -> String {
+        let command = try GuardedProcess(
+            [Self.program("trunkline")] + arguments,
+            environment: self.environment,
+            output: self.folder + "/command.log"
+        )
+        let words = arguments.joined(separator: " ")
+        try await eventually("trunkline \(words) ends", within: .seconds(60)) { command.exitStatus != nil }
+        guard command.exitStatus == 0 else {
+            throw Failure(description: "trunkline \(words) failed:\n\(command.text)")
+        }
+        return command.text
+    }
+
     package func isReady(_ name: String) throws -> Bool {
-        try self.get("/ready", of: name)?.hasPrefix("HTTP/1.1 200") ?? false
+        // These connections speak no TLS, and a router's HTTP neither.
+        if self.isSecured, try !self.node(name).isRouter { return try self.process(name).text.contains(" ready ") }
+        return try self.get("/ready", of: name)?.hasPrefix("HTTP/1.1 200") ?? false
     }
 
     package func waitUntilReady(_ name: String) async throws {
@@ -258,6 +303,36 @@ package final class TestCluster: Sendable {
     package static func program(_ name: String) -> String {
         let folder = CommandLine.arguments[0].split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return (folder + [Substring(name)]).joined(separator: "/")
+    }
+
+    private static let certificateSettings = """
+        tls:
+          clients:
+            certificate: "{node}.pem"
+            private_key: "{node}.key"
+          mesh:
+            certificate: "{node}.pem"
+            private_key: "{node}.key"
+            authority: authority.pem
+
+        """
+
+    package var authorityPath: String { self.folder + "/authority.pem" }
+
+    /// Makes one, in place of the one that is there.
+    package func makeCertificate(of node: String, days: Int = 30) async throws {
+        try await self.trunkline(
+            "certs",
+            "node",
+            node,
+            "--authority",
+            self.folder,
+            "--out",
+            self.folder,
+            "--days",
+            "\(days)",
+            "--force"
+        )
     }
 
     private func log(of name: String) -> String { "\(self.folder)/\(name).log" }

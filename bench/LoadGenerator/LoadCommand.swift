@@ -45,6 +45,7 @@ struct LoadCommand: ParsableCommand {
               --scenario idle --users 10000 --processes 2 --duration 30s
               --scenario churn --groups 10 --group-size 30 --guests 3 --churn-rate 20
               --scenario sync --group-size 50 --away 10 --rate 500 --duration 20s
+              --ca certificates/authority.pem    and --edge https://… before it
               --scenario mixed --ramp --rate 200 --knee-p99 50ms --duration 5s --json ramp.json
             """,
         version: "trunkline-load \(ProgramVersion.current)"
@@ -62,12 +63,28 @@ struct LoadCommand: ParsableCommand {
         help: ArgumentHelp("An edge, once for each; users are spread over them.", valueName: "url"),
         transform: { text in
             guard let edge = EdgeAddress(text) else {
-                throw ValidationError("An edge is given as http://HOST:PORT, not as \(text).")
+                throw ValidationError("An edge is given as http://HOST:PORT or https://HOST:PORT, not as \(text).")
             }
             return edge
         }
     )
     var edges: [EdgeAddress] = []
+
+    @Option(
+        name: .customLong("ca"),
+        help: ArgumentHelp(
+            "The authority that signed the certificates of the edges, where they are https://: PEM. (default: those of the system)",
+            valueName: "file"
+        ),
+        transform: { path in
+            do throws(TrunklineError) {
+                return try EdgeTrust(authorityFile: path)
+            } catch {
+                throw ValidationError("--ca: \(error.message)")
+            }
+        }
+    )
+    var trust = EdgeTrust.system
 
     @Option(
         help: ArgumentHelp("What the run is like, see above. (default: direct)", valueName: "name"),
@@ -186,7 +203,7 @@ struct LoadCommand: ParsableCommand {
         ),
         transform: { text in
             guard let node = EdgeAddress(text) else {
-                throw ValidationError("A node is given as http://HOST:PORT, not as \(text).")
+                throw ValidationError("A node is given as http://HOST:PORT or https://HOST:PORT, not as \(text).")
             }
             return node
         }

@@ -34,6 +34,7 @@ struct LoadRun {
                 ) : try ProcessCrew(self.command, runID: runID, progress: self.progress)
             let nodes = NodeWatch(
                 self.command.edges + self.command.watchedNodes,
+                trust: self.command.trust,
                 isStorm: self.command.scenario == .storm,
                 eventLoops: group,
                 ownSample: { crew.sample(at: $0) }

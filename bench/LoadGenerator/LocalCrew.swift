@@ -38,6 +38,7 @@ actor LocalCrew: Crew {
         self.group = eventLoops
         var settings = TrunklineHTTP.Settings()
         settings.connectionsPerEdgeMax = max(8, command.setupConcurrency)
+        settings.trust = command.trust
         self.http = TrunklineHTTP(edges: command.edges, eventLoops: eventLoops, settings: settings)
         self.progress = progress
         self.plan = MessagePlan(topology: topology, seed: command.seed)
@@ -79,6 +80,7 @@ actor LocalCrew: Crew {
         // A run measures messages; receipts would be a second load beside the one of the plan.
         sessionSettings.acknowledgesDelivery = false
         sessionSettings.socket.subprotocol = self.command.subprotocol
+        sessionSettings.socket.trust = self.command.trust
         sessionSettings.sendTimeLimit = .nanoseconds(self.command.sendTimeLimit.nanoseconds)
         return LoadLoop.Shared(
             topology: self.topology,

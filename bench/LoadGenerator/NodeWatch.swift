@@ -35,12 +35,14 @@ final class NodeWatch: Sendable {
     ///   - ownSample: Tells of the load generator itself.
     init(
         _ nodes: [EdgeAddress],
+        trust: EdgeTrust,
         isStorm: Bool,
         eventLoops: any EventLoopGroup,
         ownSample: @escaping @Sendable (Int64) -> NodeSamples.Sample?
     ) {
         self.ownSample = ownSample
         var settings = TrunklineHTTP.Settings()
+        settings.trust = trust
         settings.connectTimeout = .seconds(1)
         settings.requestTimeout = .seconds(2)
         settings.repeatRule = RepeatRule(attemptsMax: 1)

@@ -19,6 +19,23 @@ struct Section: Sendable {
         self.keys.first { $0.name == name }
     }
 
+    /// What may stand at one level of the section, each once.
+    ///
+    /// - Parameter group: what the names of keys begin with at this level, with its dot.
+    func words(under group: String) -> [String] {
+        var words: [String] = []
+        for key in self.keys where key.name.hasPrefix(group) {
+            let word = String(key.name.dropFirst(group.count).prefix { $0 != "." })
+            if !words.contains(word) { words.append(word) }
+        }
+        return words
+    }
+
+    /// Whether it is no key itself, but keys stand below it.
+    func isGroup(_ name: String) -> Bool {
+        self.keys.contains { $0.name.hasPrefix("\(name).") }
+    }
+
     /// The path of a key: `cluster`, `limits.batch_bytes`, `nodes[2].http`.
     func path(of key: String, entry: Int? = nil) -> String {
         switch self.form {
@@ -72,6 +89,13 @@ extension KeyTable {
             form: .mapping,
             summary: "The cost of checking a password (scrypt, RFC 7914).",
             keys: Self.passwords.map(\.description)
+        ),
+        Section(
+            name: "tls",
+            form: .mapping,
+            summary:
+                "Encryption, off where nothing is said; `trunkline certs` makes certificates. Changed files are read without a restart.",
+            keys: Self.tls.map(\.description)
         ),
         Section(name: "log", form: .mapping, summary: "", keys: Self.log.map(\.description)),
     ]

@@ -12,7 +12,7 @@ enum Presence: Sendable {
 
 /// One key of `cluster.yaml`: everything that is known about it, written once.
 struct KeyDescription: Sendable {
-    /// Its name within its section.
+    /// Its name within its section; `clients.certificate` where the section has one more level.
     var name: String
     var kind: ValueKind
     var presence: Presence
@@ -128,6 +128,14 @@ extension SettingKey {
             root,
             value in
             if case .text(let host) = value { root[keyPath: target] = host }
+        }
+    }
+
+    static func optionalPath(_ name: String, _ target: Target<String?>, _ summary: String) -> Self {
+        Self(description: KeyDescription(name: name, kind: .path, presence: .optional, summary: summary)) {
+            root,
+            value in
+            if case .text(let path) = value { root[keyPath: target] = path }
         }
     }
 

@@ -15,6 +15,8 @@ enum ValueKind: Sendable {
     case address
     /// A name or an address, without a port, that can be dialled.
     case host
+    /// Of a file; may hold the placeholder of a node's name.
+    case path
     case redisURL
     case connection
     /// `50/s burst 200`, or `off`.
@@ -35,6 +37,7 @@ enum ValueKind: Sendable {
         case .sizeOrOff(let bounds): "\(Self.size(bounds).listing), or \(Self.offWord)"
         case .address: "HOST:PORT"
         case .host: "HOST"
+        case .path: "path of a file; \(ClusterSettings.TLS.nodePlaceholder) in it stands for the node's name"
         case .redisURL: "redis://[USER@]HOST[:PORT][/DATABASE]"
         case .connection: "connection string of libpq (keywords or URI)"
         case .rate: "rate (COUNT/s, /m or /h burst COUNT), or off"
@@ -110,6 +113,8 @@ extension ValueKind {
                 )
             }
             return .text(text)
+        case .path:
+            return .text(try Self.path(text))
         case .redisURL:
             return .redisURL(try RedisURL(text))
         case .connection:
@@ -142,6 +147,21 @@ extension ValueKind {
             throw ValueError(
                 "\(quoted(text)) is not a name",
                 remedy: "use 1 to 63 lower-case letters, digits and -"
+            )
+        }
+        return text
+    }
+
+    private static func path(_ text: String) throws(ValueError) -> String {
+        guard !text.isEmpty, !text.utf8.contains(0) else {
+            throw ValueError("\(quoted(text)) is not a path", remedy: "name a file")
+        }
+        let placeholder = ClusterSettings.TLS.nodePlaceholder
+        let others = text.split(separator: placeholder, omittingEmptySubsequences: false)
+        guard !others.contains(where: { $0.contains("{") || $0.contains("}") }) else {
+            throw ValueError(
+                "\(quoted(text)) has a placeholder that is not known",
+                remedy: "the only one is \(placeholder), for the node's name"
             )
         }
         return text

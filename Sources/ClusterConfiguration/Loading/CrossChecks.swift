@@ -25,6 +25,7 @@ struct CrossChecks {
         self.checkShards()
         self.checkTimes()
         self.checkSizes()
+        self.checkCertificates()
     }
 
     private mutating func checkNames(_ names: [String], of section: String) {
@@ -87,7 +88,12 @@ struct CrossChecks {
     }
 
     private mutating func checkShards() {
-        if self.settings.shards.isEmpty, !self.settings.routers.isEmpty, self.isUsable("shards") {
+        // A router that the command line alone describes asks the others, by way of Redis.
+        let hasListedRouter = self.settings.nodes.enumerated().contains { index, node in
+            guard case .option = self.places["nodes[\(index)].role"] else { return node.role == .router }
+            return false
+        }
+        if self.settings.shards.isEmpty, hasListedRouter, self.isUsable("shards") {
             self.report(
                 "shards",
                 "there is none, and a router needs them",
@@ -194,6 +200,31 @@ struct CrossChecks {
             path,
             "\(text) is more than \(other) (\(boundText))",
             remedy: "make it smaller, or the other larger"
+        )
+    }
+
+    /// A certificate without its key is of no use, and half a section is a mistake and not a wish.
+    private mutating func checkCertificates() {
+        let (clients, mesh) = (self.settings.tls.clients, self.settings.tls.mesh)
+        self.checkWhole("tls.clients", ["certificate": clients.certificate, "private_key": clients.privateKey])
+        self.checkWhole(
+            "tls.mesh",
+            ["certificate": mesh.certificate, "private_key": mesh.privateKey, "authority": mesh.authority]
+        )
+    }
+
+    private mutating func checkWhole(_ group: String, _ values: [String: String?]) {
+        let given = values.filter { $0.value != nil }.keys.sorted()
+        let missing = values.filter { $0.value == nil && self.isUsable("\(group).\($0.key)") }.keys.sorted()
+        guard let first = given.first, !missing.isEmpty else { return }
+        self.problems.append(
+            ConfigurationProblem(
+                group,
+                at: self.places["\(group).\(first)"],
+                "\(missing.joined(separator: " and ")) \(missing.count == 1 ? "is" : "are") missing beside "
+                    + given.joined(separator: " and "),
+                remedy: "set all of \(values.keys.sorted().joined(separator: ", ")), or none"
+            )
         )
     }
 

@@ -99,7 +99,7 @@ struct EnvironmentOverlay {
     /// The variable of a path: `TRUNKLINE_NODES__EDGE_1__HTTP`.
     static func variable(_ path: String...) -> String {
         Self.prefix
-            + path.map { component in
+            + path.flatMap { $0.split(separator: ".") }.map { component in
                 component.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? String($0) : "_" }.joined()
             }.joined(separator: "__")
     }

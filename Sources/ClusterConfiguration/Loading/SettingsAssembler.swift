@@ -25,6 +25,7 @@ struct SettingsAssembler {
             case "timeouts": self.fill(section, KeyTable.timeouts)
             case "tokens": self.fill(section, KeyTable.tokens)
             case "passwords": self.fill(section, KeyTable.passwords)
+            case "tls": self.fill(section, KeyTable.tls)
             case "log": self.fill(section, KeyTable.log)
             default: preconditionFailure("section \(section.name) has no keys")
             }

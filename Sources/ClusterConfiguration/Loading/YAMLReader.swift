@@ -114,15 +114,47 @@ struct YAMLReader {
         line: Int?
     ) -> RawMapping {
         var mapping = RawMapping(line: line)
-        for (keyNode, value) in pairs {
-            guard let name = self.key(keyNode, under: path) else { continue }
-            guard let key = section.key(name) else {
-                self.reportUnknown(name, under: (section, path), at: keyNode)
-                continue
-            }
-            self.read(key, at: "\(path).\(name)", from: value, into: &mapping)
-        }
+        self.read(pairs, of: section, at: path, group: "", into: &mapping)
         return mapping
+    }
+
+    /// - Parameter group: what the names of keys begin with at this level, with its dot.
+    private mutating func read(
+        _ pairs: Node.Mapping,
+        of section: Section,
+        at path: String,
+        group: String,
+        into mapping: inout RawMapping
+    ) {
+        for (keyNode, value) in pairs {
+            guard let word = self.key(keyNode, under: path) else { continue }
+            let name = group + word
+            if let key = section.key(name) {
+                self.read(key, at: "\(path).\(word)", from: value, into: &mapping)
+            } else if group.isEmpty, section.isGroup(name) {
+                self.readGroup(name, of: section, at: "\(path).\(word)", from: value, into: &mapping)
+            } else {
+                self.reportUnknown(word, under: (section, path), group: group, at: keyNode)
+            }
+        }
+    }
+
+    private mutating func readGroup(
+        _ name: String,
+        of section: Section,
+        at path: String,
+        from node: Node,
+        into mapping: inout RawMapping
+    ) {
+        // One whose every line is commented out is an empty one.
+        if self.isPlain(node, at: path), node.isNull { return }
+        if node.anchor == nil, let pairs = node.mapping {
+            return self.read(pairs, of: section, at: path, group: "\(name).", into: &mapping)
+        }
+        mapping.refused.formUnion(section.keys.map(\.name).filter { $0.hasPrefix("\(name).") })
+        if node.anchor == nil {
+            self.report(path, node, "it is not a mapping", remedy: "write its keys below it, indented")
+        }
     }
 
     // MARK: - Values
@@ -206,9 +238,13 @@ struct YAMLReader {
         )
     }
 
-    private mutating func reportUnknown(_ name: String, under parent: (section: Section, path: String)?, at node: Node)
-    {
-        let known = parent?.section.keys.map(\.name) ?? KeyTable.sections.map(\.name)
+    private mutating func reportUnknown(
+        _ name: String,
+        under parent: (section: Section, path: String)?,
+        group: String = "",
+        at node: Node
+    ) {
+        let known = parent?.section.words(under: group) ?? KeyTable.sections.map(\.name)
         let elsewhere = KeyTable.sections.first { section in
             section.form == .mapping && section.name != parent?.section.name && section.key(name) != nil
         }

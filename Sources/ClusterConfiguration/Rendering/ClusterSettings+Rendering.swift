@@ -10,13 +10,19 @@ extension ClusterSettings {
             if !lines.isEmpty { lines.append("") }
             if section.form != .scalar { lines.append("\(section.name):") }
             var lastEntry: Substring?
+            var lastGroup: Substring?
             for value in values {
                 let text = value.text(maskSecrets: maskSecrets)
                 let name = value.path.split(separator: ".").last ?? ""
                 let start: String
                 switch section.form {
                 case .scalar: start = ""
-                case .mapping: start = "  "
+                case .mapping:
+                    let words = value.path.split(separator: ".")
+                    let group = words.count > 2 ? words[1] : nil
+                    if let group, group != lastGroup { lines.append("  \(group):") }
+                    lastGroup = group
+                    start = group == nil ? "  " : "    "
                 case .list:
                     let entry = value.path.prefix { $0 != "." }
                     start = entry == lastEntry ? "    " : "  - "

@@ -7,6 +7,7 @@ internal import NIOCore
 internal import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+internal import TransportSecurity
 
 /// What a connection became with its first request.
 enum HTTPOutcome: Sendable {
@@ -35,9 +36,17 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
         channel.eventLoop.makeCompletedFuture {
             try channel.syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
             try channel.holdNoReceiveBuffers()
+            if let certificates = self.settings.certificates { try self.addTLS(certificates, to: channel) }
             let outcome = try self.addHandlers(to: channel) { try self.becomeHTTP($0) }
             return HTTPConnection(channel: channel, outcome: outcome)
         }
+    }
+
+    private func addTLS(_ certificates: LiveCertificates, to channel: any Channel) throws {
+        try certificates.secureAccepted(channel)
+        try channel.pipeline.syncOperations.addHandler(
+            TLSGuard(certificates, timeout: TimeAmount(self.settings.readTimeout))
+        )
     }
 
     /// Adds the handlers that wait for the first request and what it makes of the connection.
@@ -108,7 +117,7 @@ struct EdgeChildChannel: ServerChildChannel, HTTPChannelHandler {
         let pipeline = channel.pipeline.syncOperations
         let firstRequest = try pipeline.handler(type: FirstRequestHandler.self)
         pipeline.removeHandler(firstRequest, promise: nil)
-        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: self.settings.certificates != nil))
         let limits = HTTPConnectionState.Limits(
             bodyBytesMax: self.settings.bodyBytesMax,
             readTimeout: TimeAmount(self.settings.readTimeout),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ClusterConfiguration
+package import TransportSecurity
 
 /// Bounds of an edge's HTTP side.
 package struct HTTPSettings: Sendable {
@@ -26,6 +27,9 @@ package struct HTTPSettings: Sendable {
     package var idleTimeout: Duration
     /// How long a refused sender may go on before the connection is cut, so that it can read the answer.
     package var lingerTimeout = Duration.seconds(1)
+
+    /// Nil serves without TLS.
+    package var certificates: LiveCertificates?
 
     /// Connections beyond the sessions, so that requests are still answered on an edge that is full.
     private static let connectionsBesideSessions = 2048

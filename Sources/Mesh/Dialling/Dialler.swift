@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
+import TransportSecurity
 
 /// Keeps a link to one peer: dials, waits, dials again.
 ///
@@ -92,7 +93,7 @@ final class Dialler: Sendable {
     // MARK: - Attempts
 
     private func dial(_ lane: LaneKind, linkID: UInt64) {
-        let shell = self.shell
+        let (shell, peer) = (self.shell, self.peer)
         let side = Handshake.Side.dialler(
             peerName: self.peer.name,
             peerRole: self.peer.role,
@@ -111,8 +112,14 @@ final class Dialler: Sendable {
             .meshOptions()
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try shell.settings.certificates?.secureDialled(channel)
                     try channel.pipeline.syncOperations.addHandler(
-                        LaneHandler(handshake: shell.handshake(side), settings: shell.settings, reports: reports)
+                        LaneHandler(
+                            handshake: shell.handshake(side),
+                            settings: shell.settings,
+                            reports: reports,
+                            dialled: peer
+                        )
                     )
                 }
             }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Messaging
+import TransportSecurity
 import Wire
 
 /// Which of a link's two connections. The raw value travels in the handshake.
@@ -48,6 +49,8 @@ struct Handshake: Sendable {
         var secret: [UInt8]
         var versions = Handshake.versions
         var features = Handshake.features
+        /// Whether the peer has to be one that its certificate names.
+        var requiresCertificate = false
         /// What is granted to the peer.
         var creditItems: Int
         var creditBytes: Int
@@ -80,6 +83,7 @@ struct Handshake: Sendable {
     private let side: Side
     private let nonce: [UInt8]
     private var state = State.start
+    private var certified: [CertifiedNode] = []
 
     /// - Parameter nonce: ``HelloFrame/nonceBytes`` bytes that were never used before.
     init(configuration: Configuration, side: Side, nonce: [UInt8]) {
@@ -99,6 +103,11 @@ struct Handshake: Sendable {
             self.state = .awaitingHello(own: nil)
             return []
         }
+    }
+
+    /// Whom the peer's certificate names; to be told before the first frame. TLS has seen that it may.
+    mutating func peerIsCertified(as nodes: [CertifiedNode]) {
+        self.certified = nodes
     }
 
     mutating func received(_ frame: Frame) -> Action {
@@ -152,7 +161,8 @@ extension Handshake {
     }
 
     private mutating func hello(from peer: HelloFrame, own: HelloFrame?) throws(Refusal) -> Action {
-        let session = try HelloCheck(configuration: self.configuration, side: self.side).session(with: peer)
+        let session = try HelloCheck(configuration: self.configuration, side: self.side, certified: self.certified)
+            .session(with: peer)
         switch self.side {
         case .dialler(_, _, let lane, let linkID):
             let own = own ?? self.hello(lane: lane.rawValue, linkID: linkID)

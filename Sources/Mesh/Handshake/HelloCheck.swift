@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Messaging
+import TransportSecurity
 import Wire
 
 /// Decides whether a peer's hello is one that this node wants to go on with.
 struct HelloCheck {
     var configuration: Handshake.Configuration
     var side: Handshake.Side
+    /// Whom the peer's certificate names; looked at only where one is required.
+    var certified: [CertifiedNode] = []
 
     private var own: PeerIdentity { self.configuration.identity }
 
@@ -19,6 +22,7 @@ struct HelloCheck {
                     + "'\(self.configuration.cluster)'"
             )
         }
+        if self.configuration.requiresCertificate { try self.checkCertificate(hello) }
         let version = try self.commonVersion(with: hello)
         guard let role = NodeRole(rawValue: hello.role) else {
             throw Refusal(
@@ -46,6 +50,17 @@ struct HelloCheck {
             features: hello.features & self.configuration.features,
             creditItems: 0,
             creditBytes: 0
+        )
+    }
+
+    private func checkCertificate(_ hello: HelloFrame) throws(Refusal) {
+        let claimed = CertifiedNode(cluster: hello.cluster, node: hello.nodeName)
+        guard !self.certified.contains(claimed) else { return }
+        let shown = self.certified.map(\.uri).joined(separator: ", ")
+        throw Refusal(
+            .wrongCertificate,
+            "\(hello.nodeName) shows \(self.own.name) a certificate that names "
+                + (shown.isEmpty ? "no node" : shown) + " instead of \(claimed)"
         )
     }
 

@@ -18,6 +18,10 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case staleIncarnation = 7
         case timedOut = 8
         case shuttingDown = 9
+        /// Its certificate is not accepted, or names another node than the peer says that it is.
+        case wrongCertificate = 10
+        /// One side speaks TLS and the other does not.
+        case tlsMismatch = 11
         /// A code of a later version of the protocol.
         case other = 255
     }

@@ -2,6 +2,8 @@
 
 import Logging
 import NIOCore
+import NIOTLS
+import TransportSecurity
 import Wire
 
 /// One connection, from its first byte to its last: handshake, then one lane of a link.
@@ -33,8 +35,12 @@ final class LaneHandler: ChannelInboundHandler {
     /// Blocks before the handshake is done: small, and never compressed.
     private static let handshakeLimits = BlockDecoder.Limits(rawBytesMax: 4096, acceptsCompressed: false)
 
-    private let settings: MeshSettings
-    private let reports: Reports
+    let settings: MeshSettings
+    let reports: Reports
+    /// Nil when the connection was accepted.
+    let dialled: MeshPeer?
+    /// Until TLS is agreed nothing that is written leaves.
+    private var awaitsTLS: Bool
     private var phase: Phase
     private var isSettled = false
     private var context: ChannelHandlerContext?
@@ -48,10 +54,12 @@ final class LaneHandler: ChannelInboundHandler {
     /// Requests or notifications were handed over since the last end of a read.
     private var handedOver = false
 
-    init(handshake: Handshake, settings: MeshSettings, reports: Reports) {
+    init(handshake: Handshake, settings: MeshSettings, reports: Reports, dialled: MeshPeer? = nil) {
         self.phase = .handshaking(handshake)
         self.settings = settings
         self.reports = reports
+        self.dialled = dialled
+        self.awaitsTLS = settings.certificates != nil
     }
 
     // MARK: - Channel events
@@ -77,7 +85,20 @@ final class LaneHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.close(reason: "connection failed: \(error)")
+        let explanation = self.settings.certificates?.explain(error, on: context.channel)
+        if let explanation, case .handshaking = self.phase {
+            self.securingFailed(context, explanation, byPeer: TLSFailure.isOfPeer(error))
+        }
+        self.close(reason: explanation ?? "connection failed: \(error)")
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent, case .handshaking(var handshake) = self.phase {
+            self.awaitsTLS = false
+            handshake.peerIsCertified(as: LiveCertificates.peers(of: context.channel))
+            self.phase = .handshaking(handshake)
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -87,7 +108,11 @@ final class LaneHandler: ChannelInboundHandler {
             let milliseconds = silence.nanoseconds / 1_000_000
             return link.down(reason: "the peer answered nothing that was sent in the last \(milliseconds) ms")
         }
-        self.decoder.append(self.unwrapInboundIn(data))
+        let bytes = self.unwrapInboundIn(data)
+        if case .handshaking = self.phase, let refusal = self.refusal(ofTLS: bytes, context) {
+            return self.refuse(refusal)
+        }
+        self.decoder.append(bytes)
         self.parse()
     }
 
@@ -228,6 +253,7 @@ extension LaneHandler {
         }
         self.reports.refused(refusal, false)
         guard let context = self.context else { return }
+        guard !self.awaitsTLS else { return self.close(reason: refusal.description) }
         self.encoder.append(.refused(RefusedFrame(code: refusal.code.rawValue, message: refusal.message)))
         let written = context.writeAndFlush(self.wrapOutboundOut(self.encoder.finish().buffer))
         self.ended(reason: refusal.description)

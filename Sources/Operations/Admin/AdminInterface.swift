@@ -15,6 +15,7 @@ import Wire
 /// |---|---|---|
 /// | `GET /admin` | read | what there is |
 /// | `GET /admin/nodes/NAME` | read | a ``NodeCondition`` |
+/// | `GET /admin/conversations/ID` | read | an ``AudienceCondition``, as far as this router has it in memory |
 /// | `POST /admin/nodes/NAME/VERB` | operate | carries out a ``NodeOrder``; a ``NodeCondition`` |
 ///
 /// Errors are problems (RFC 9457) with `title`, `status` and `detail`. Every change is in the router's log, with its outcome,
@@ -26,10 +27,14 @@ struct AdminInterface: Sendable {
     /// Has a node do something; the node may be the router itself.
     typealias Operate = @Sendable (OperateNode, _ node: String) async -> Result<NodeReport, Failure>
 
+    /// Whom this router sends what happens in a conversation.
+    typealias AskAudience = @Sendable (ConversationID) async -> AudienceCondition
+
     let tokens: AdminTokens
     let operate: Operate
     /// Keeps an order that was carried out; must not wait.
     let record: @Sendable (OperatorLogEntry) -> Void
+    let audience: AskAudience
     let logger: Logger
 
     func addRoutes(to router: Router<BasicRequestContext>) {
@@ -40,6 +45,13 @@ struct AdminInterface: Sendable {
             let name = context.parameters.get("name") ?? ""
             return try await self.guarded(request, .read) {
                 try Self.answer(await self.operate(OperateNode(.report), name), of: name)
+            }
+        }
+        router.get("admin/conversations/:id") { request, context in
+            let id = ConversationID(context.parameters.get("id") ?? "")
+            return try await self.guarded(request, .read) {
+                guard let id else { return Self.problem(.badRequest, "The id of a conversation is a UUID.") }
+                return Self.answer(.ok, try await self.audience(id).json())
             }
         }
         router.post("admin/nodes/:name/:verb") { request, context in
@@ -120,7 +132,9 @@ struct AdminInterface: Sendable {
             #"{"method":"POST","path":"/admin/nodes/NAME/\#(verb)","summary":"\#(verb.summary)"}"#
         }
         let report = #"{"method":"GET","path":"/admin/nodes/NAME","summary":"How a node is."}"#
-        return #"{"routes":[\#(([report] + orders).joined(separator: ","))]}"#
+        let audience =
+            #"{"method":"GET","path":"/admin/conversations/ID","summary":"Which edges hear of a conversation."}"#
+        return #"{"routes":[\#(([report, audience] + orders).joined(separator: ","))]}"#
     }()
 
     private static func answer(

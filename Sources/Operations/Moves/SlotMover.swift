@@ -24,7 +24,7 @@ final class SlotMover {
     struct Options: Sendable {
         /// Slots that are copied and handed over together. All of them pause at once, so few are felt less, and many are
         /// faster.
-        var slotsAtATime = 64
+        var slotsAtATime = 32
         /// A hand-over that takes longer is taken back and tried again.
         var pauseMax: Duration = .milliseconds(200)
     }

@@ -20,6 +20,7 @@ extension NodeRunner {
             node: self.node,
             incarnation: parts.incarnation,
             meshSecret: self.secrets.mesh.exposedBytes,
+            meshCertificates: parts.certificates.mesh,
             directory: SessionRegistry(connection: parts.registry, cluster: settings.cluster),
             routers: settings.listedRouters,
             watch: NodeWatch(leases: parts.leases),
@@ -62,8 +63,10 @@ extension NodeRunner {
                 unreadyReasons: { edge.unreadyReasons }
             )
         )
+        var http = HTTPSettings(settings, node: self.node)
+        http.certificates = parts.certificates.clients
         let front = HTTPFront(
-            settings: HTTPSettings(settings, node: self.node),
+            settings: http,
             api: interface,
             acceptor: edge,
             admission: edge.admission,

@@ -2,6 +2,7 @@
 
 import ClusterConfiguration
 import Directory
+import Logging
 import Mesh
 import NIOCore
 import Router
@@ -10,7 +11,7 @@ import Wire
 
 extension NodeRunner {
     /// A router as `cluster.yaml` says.
-    func makeRouter(_ parts: Parts) throws -> RouterService {
+    func makeRouter(_ parts: Parts) async throws -> RouterService {
         guard let address = self.node.mesh else {
             throw OperationsError("\(self.node.name) has no mesh address", remedy: "add one in cluster.yaml")
         }
@@ -18,11 +19,11 @@ extension NodeRunner {
         var configuration = RouterNode.Configuration(
             name: self.node.name,
             incarnation: parts.incarnation,
-            mesh: self.meshSettings,
+            mesh: self.meshSettings(parts),
             meshHost: address.host,
             meshPort: address.port,
             routers: self.settings.listedRouters,
-            shards: self.settings.shards.map { self.secrets.descriptor(of: $0) },
+            shards: try await self.findShards(parts),
             session: { self.session($0, parts) },
             writersPerShard: self.settings.limits.shardWriters,
             readersPerShard: self.settings.limits.shardReaders,
@@ -40,6 +41,16 @@ extension NodeRunner {
             requestTimeout: timeouts.request,
             typingMembersMax: self.settings.limits.presenceMembers
         )
+        let addresses = ShardAddresses(connection: parts.registry, cluster: self.settings.cluster)
+        let logger = parts.logger
+        configuration.publicConnections = self.publicConnections
+        configuration.publish = { entries in
+            do {
+                try await addresses.publish(entries)
+            } catch {
+                logger.debug("where the shards are could not be told", metadata: ["reason": "\(error)"])
+            }
+        }
         configuration.changedConversationsMax = self.settings.limits.changedConversations
         let router = RouterNode(
             configuration,
@@ -52,7 +63,7 @@ extension NodeRunner {
         return RouterService(router: router, shutdownTimeout: timeouts.shutdown)
     }
 
-    var meshSettings: MeshSettings {
+    private func meshSettings(_ parts: Parts) -> MeshSettings {
         let timeouts = self.settings.timeouts
         let limits = self.settings.limits
         var mesh = MeshSettings(cluster: self.settings.cluster, secret: self.secrets.mesh.exposedBytes)
@@ -68,7 +79,26 @@ extension NodeRunner {
         mesh.versionMax = UInt16(clamping: limits.meshVersionMax)
         mesh.creditItems = limits.meshCreditItems
         mesh.creditBytes = limits.meshCreditBytes
+        mesh.certificates = parts.certificates.mesh
         return mesh
+    }
+
+    /// The shards of the file; without any, those that other routers have told by way of Redis.
+    private func findShards(_ parts: Parts) async throws -> [ShardDescriptor] {
+        guard self.settings.shards.isEmpty else { return self.settings.shards.map { self.secrets.descriptor(of: $0) } }
+        let entries = try await ShardAddresses(connection: parts.registry, cluster: self.settings.cluster).read()
+        guard !entries.isEmpty else {
+            throw OperationsError(
+                "no shard is known: the file lists none, and no router has told any",
+                remedy: "list them under `shards`, or start a router first whose file does"
+            )
+        }
+        return entries.map { ShardDescriptor(name: $0.name, connectionString: $0.connection) }
+    }
+
+    private var publicConnections: [String: String] {
+        let shards = self.settings.shards.filter { !$0.connection.holdsPassword }
+        return Dictionary(shards.map { ($0.name, $0.connection.exposedText) }) { first, _ in first }
     }
 
     private func session(_ shard: ShardDescriptor, _ parts: Parts) -> ShardSession.Configuration {

@@ -16,11 +16,18 @@ package struct NodeRunner: Sendable {
     let settings: ClusterSettings
     let node: ClusterSettings.Node
     let secrets: ResolvedSecrets
+    private let certificates: NodeCertificates
 
-    package init(settings: ClusterSettings, node: ClusterSettings.Node, secrets: ResolvedSecrets) {
+    package init(
+        settings: ClusterSettings,
+        node: ClusterSettings.Node,
+        secrets: ResolvedSecrets,
+        certificates: NodeCertificates
+    ) {
         self.settings = settings
         self.node = node
         self.secrets = secrets
+        self.certificates = certificates
     }
 
     /// What the node is made of, whatever its role.
@@ -32,6 +39,7 @@ package struct NodeRunner: Sendable {
         /// Leases have a connection of their own, so that they never wait behind the registry's traffic.
         var leases: NodeLeases
         var registry: RedisConnection
+        var certificates: NodeCertificates
         var logger: Logger
     }
 
@@ -71,6 +79,7 @@ package struct NodeRunner: Sendable {
             metrics: MetricsRegistry(),
             leases: NodeLeases(connection: leaseConnection, cluster: self.settings.cluster),
             registry: registryConnection,
+            certificates: self.certificates,
             logger: logger
         )
         parts.metrics.collectProcessMetrics()
@@ -80,6 +89,7 @@ package struct NodeRunner: Sendable {
             labels: ["node": self.node.name, "role": self.node.role.rawValue, "version": ProgramVersion.current]
         ).set(1)
         parts.metrics.collectLogMetrics()
+        self.certificates.register(in: parts.metrics)
         let result = await self.live(parts)
         await registryConnection.shutdown()
         await leaseConnection.shutdown()
@@ -94,7 +104,7 @@ package struct NodeRunner: Sendable {
         do {
             switch self.node.role {
             case .router:
-                let router = try self.makeRouter(parts)
+                let router = try await self.makeRouter(parts)
                 let health = self.makeHealthServer(of: router, parts)
                 (service, companion) = (router, { try await health.run() })
             case .edge:
@@ -114,10 +124,11 @@ package struct NodeRunner: Sendable {
             readyMetadata: self.readyMetadata,
             logger: parts.logger
         )
+        let reloader = CertificateReloader(self.certificates, logger: parts.logger)
         let signals = StopSignals { life.stop(.signal($0)) }
         defer { withExtendedLifetime(signals) {} }
         do throws(OperationsError) {
-            try await life.run(beside: companion)
+            try await life.run { try await reloader.run(beside: companion) }
             return .success(())
         } catch {
             return .failure(error)
@@ -130,6 +141,7 @@ package struct NodeRunner: Sendable {
             tokens: AdminTokens(read: self.secrets.adminRead, operate: self.secrets.adminOperate),
             operate: { order, node in await router.operate(order, on: node) },
             record: { router.record($0) },
+            audience: { AudienceCondition($0, await router.audience(of: $0)) },
             logger: parts.logger
         )
         return HealthServer(
@@ -174,9 +186,10 @@ package struct NodeRunner: Sendable {
     }
 
     private var readyMetadata: Logger.Metadata {
-        var metadata: Logger.Metadata = ["http": "http://\(self.node.http)"]
+        let secured = self.certificates.clients == nil ? "" : "s"
+        var metadata: Logger.Metadata = ["http": "http\(secured)://\(self.node.http)"]
         metadata["mesh"] = self.node.mesh.map { "\($0)" }
-        metadata["websocket"] = self.node.role == .edge ? "ws://\(self.node.http)/ws" : nil
+        metadata["websocket"] = self.node.role == .edge ? "ws\(secured)://\(self.node.http)/ws" : nil
         return metadata
     }
 }

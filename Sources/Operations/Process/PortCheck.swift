@@ -28,7 +28,8 @@ enum PortCheck {
         return "TRUNKLINE_NODES__\(name)__\(key.uppercased())"
     }
 
-    private static func reasonNotToListen(on address: NetworkAddress) -> String? {
+    /// Nil when it can be listened on. Resolves a name, with a call that blocks.
+    static func reasonNotToListen(on address: NetworkAddress) -> String? {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_PASSIVE

@@ -4,6 +4,7 @@ import ClusterConfiguration
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 /// Asks a node's `/ready` over HTTP.
 struct ReadinessProbe: Sendable {
@@ -14,9 +15,12 @@ struct ReadinessProbe: Sendable {
         self.http = NodeHTTP(group: group, timeout: timeout)
     }
 
-    func ask(_ address: NetworkAddress) async -> ClusterObservation.Seen<ClusterObservation.Probe> {
+    /// - Parameter tls: nil for a node that speaks none.
+    func ask(_ address: NetworkAddress, over tls: NIOSSLContext? = nil) async
+        -> ClusterObservation.Seen<ClusterObservation.Probe>
+    {
         do throws(OperationsError) {
-            return try Self.probe(try await self.http.send(.GET, "/ready", to: address))
+            return try Self.probe(try await self.http.send(.GET, "/ready", to: address, over: tls))
         } catch {
             return .unreachable(error.message)
         }

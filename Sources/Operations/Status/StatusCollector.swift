@@ -68,7 +68,7 @@ package struct StatusCollector: Sendable {
         (error as? DirectoryError)?.message ?? "\(error)"
     }
 
-    private func readShards() async -> [String: ClusterObservation.Seen<ClusterObservation.ShardState>] {
+    func readShards() async -> [String: ClusterObservation.Seen<ClusterObservation.ShardState>] {
         let listed = await self.readShards(self.settings.shards.map { self.secrets.descriptor(of: $0) })
         let others = ClusterObservation.newestCatalog(in: listed)?.shards.filter { shard in
             listed[shard.name] == nil && !shard.connection.isEmpty
@@ -122,23 +122,44 @@ package struct StatusCollector: Sendable {
     }
 
     /// What a node says of itself wins over the file.
-    private func addresses(_ leases: ClusterObservation.Seen<NodeLeases.Listing>) -> [String: NetworkAddress] {
-        var addresses = Dictionary(self.settings.nodes.map { ($0.name, $0.httpToAsk) }) { first, _ in first }
+    private func addresses(
+        _ leases: ClusterObservation.Seen<NodeLeases.Listing>
+    ) -> [String: (address: NetworkAddress, isEdge: Bool)] {
+        var addresses = Dictionary(
+            self.settings.nodes.map { ($0.name, (address: $0.httpToAsk, isEdge: $0.role == .edge)) }
+        ) {
+            first,
+            _ in first
+        }
         guard case .value(let listing) = leases else { return addresses }
         for lease in listing.leases {
-            addresses[lease.name] = lease.httpAddress.flatMap { NetworkAddress($0) } ?? addresses[lease.name]
+            guard let address = lease.httpAddress.flatMap({ NetworkAddress($0) }) else { continue }
+            addresses[lease.name] = (address, lease.role == .edge)
         }
         return addresses
+    }
+
+    private func probe(_ name: String, _ address: NetworkAddress, isEdge: Bool) async
+        -> ClusterObservation.Seen<
+            ClusterObservation.Probe
+        >
+    {
+        let probe = ReadinessProbe(group: self.group, timeout: self.timeout)
+        do throws(OperationsError) {
+            let context = try await NodeTrust(self.settings).context(for: name, isEdge: isEdge)
+            return await probe.ask(address, over: context)
+        } catch {
+            return .unreachable(error.message)
+        }
     }
 
     private func probeNodes(
         _ leases: ClusterObservation.Seen<NodeLeases.Listing>
     ) async -> [String: ClusterObservation.Seen<ClusterObservation.Probe>] {
         typealias Entry = (String, ClusterObservation.Seen<ClusterObservation.Probe>)
-        let probe = ReadinessProbe(group: self.group, timeout: self.timeout)
         return await withTaskGroup(of: Entry.self) { group in
-            for (name, address) in self.addresses(leases) {
-                group.addTask { (name, await probe.ask(address)) }
+            for (name, node) in self.addresses(leases) {
+                group.addTask { (name, await self.probe(name, node.address, isEdge: node.isEdge)) }
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }

@@ -26,6 +26,9 @@ package struct TrunklineHTTP: Sendable {
         /// Connections to one edge; more requests wait.
         package var connectionsPerEdgeMax = 8
 
+        /// Of edges that are spoken to over TLS.
+        package var trust = EdgeTrust.system
+
         package init() {}
     }
 
@@ -56,6 +59,7 @@ package struct TrunklineHTTP: Sendable {
         // The rule of this type decides about that, and takes another edge.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
+        configuration.tlsConfiguration = settings.trust.configuration
         return configuration
     }
 
@@ -201,6 +205,10 @@ extension TrunklineError {
 
     /// What went wrong on the way to an answer.
     init(requestFailure error: any Error) {
+        if let failure = TrunklineError(handshakeFailure: error) {
+            self = failure
+            return
+        }
         switch error {
         case let error as TrunklineError:
             self = error
@@ -210,7 +218,8 @@ extension TrunklineError {
             self.init(.notConnected, "No connection was made in time.")
         case let error as IOError where error.errnoCode == ECONNREFUSED:
             self.init(.notConnected, "No connection was made: \(error)")
-        case let error as HTTPClientError where error == .connectTimeout || error == .getConnectionFromPoolTimeout:
+        case let error as HTTPClientError
+        where error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout:
             self.init(.notConnected, "No connection was made in time.")
         case let error as HTTPClientError
         where error == .deadlineExceeded || error == .readTimeout || error == .writeTimeout:

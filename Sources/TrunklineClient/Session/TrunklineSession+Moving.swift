@@ -13,7 +13,7 @@ extension TrunklineSession {
         self.eventLoop.assumeIsolated().scheduleTask(in: moment) {
             // It may have ended, or be on another connection by now.
             guard case .open(let current) = self.phase, current === socket else { return }
-            self.move(from: socket, to: request.edge.flatMap { EdgeAddress("http://\($0)") })
+            self.move(from: socket, to: request.edge.flatMap { socket.edge.neighbour($0) })
         }
     }
 

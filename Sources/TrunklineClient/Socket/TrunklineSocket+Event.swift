@@ -23,6 +23,8 @@ extension TrunklineSocket {
         package var turnWaitMax = TimeAmount.minutes(10)
         /// Turns that are waited for on one connection: an edge that keeps its promises needs one.
         package var turnsMax = 3
+        /// Of edges that are spoken to over TLS.
+        package var trust = EdgeTrust.system
 
         package init() {}
     }

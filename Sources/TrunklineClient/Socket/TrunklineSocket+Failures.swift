@@ -16,6 +16,9 @@ extension TrunklineSocket {
 
     /// There was no answer, or none that NIO's handler takes for one.
     func upgradeFailed(_ error: any Error) {
+        if let failure = TrunklineError(handshakeFailure: error) {
+            return self.fail(failure.code, failure.message)
+        }
         switch error {
         case is ChannelError, is IOError, HTTPParserError.invalidEOFState:
             self.fail(.connectionLost, "The connection ended before the edge agreed to a WebSocket: \(error)")

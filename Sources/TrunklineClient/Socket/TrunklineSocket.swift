@@ -97,7 +97,7 @@ package final class TrunklineSocket {
             self.fail(.timedOut, "The edge did not open the session in time.")
         }
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-        let edge = self.edge
+        let (edge, trust) = (self.edge, self.settings.trust)
         let upgrade = WebSocketUpgrade(
             frameBytesMax: self.settings.messageBytesMax,
             offers: self.settings.subprotocol.offers
@@ -114,6 +114,7 @@ package final class TrunklineSocket {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     bound.value.connected(channel)
+                    try trust.secure(channel, to: edge)
                     let upgraded = try upgrade.configure(channel, edge: edge)
                     upgraded.whenFailure { error in
                         bound.value.upgradeFailed(error)
@@ -140,7 +141,8 @@ package final class TrunklineSocket {
 
     private func addSeenFrames(_ channel: any Channel) throws {
         guard let seenFrames = self.seenFrames else { return }
-        try channel.pipeline.syncOperations.addHandler(seenFrames, position: .first)
+        let position = try self.edge.positionOfPlainBytes(in: channel)
+        try channel.pipeline.syncOperations.addHandler(seenFrames, position: position)
     }
 
     private func agreed(_ subprotocol: ClientSubprotocol) {

@@ -10,7 +10,7 @@ struct MovePaceOptions: ParsableArguments {
         name: .customLong("slots-at-a-time"),
         help: ArgumentHelp("Slots that are copied and handed over together, 1 to 512.", valueName: "count")
     )
-    var slotsAtATime = 64
+    var slotsAtATime = 32
 
     @Option(
         help: ArgumentHelp(

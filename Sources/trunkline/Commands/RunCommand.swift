@@ -76,7 +76,8 @@ struct RunCommand: AsyncParsableCommand {
                 )
             }
             let secrets = try self.shared.resolveSecrets(of: settings, for: node.role)
-            try await NodeRunner(settings: settings, node: node, secrets: secrets).run()
+            let certificates = try NodeCertificates.load(settings, node: node)
+            try await NodeRunner(settings: settings, node: node, secrets: secrets, certificates: certificates).run()
         }
     }
 }

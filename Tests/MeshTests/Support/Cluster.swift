@@ -49,14 +49,16 @@ final class Cluster: Sendable {
         _ delegate: any MeshDelegate,
         incarnation: Incarnation = .generate(),
         settings: MeshSettings = Cluster.settings(),
-        group: MultiThreadedEventLoopGroup = Cluster.group
+        group: MultiThreadedEventLoopGroup = Cluster.group,
+        log: LogLines? = nil
     ) -> MeshNode {
+        let handler: any LogHandler = if let log { log } else { SwiftLogNoOpLogHandler() }
         let node = MeshNode(
             identity: PeerIdentity(name: name, incarnation: incarnation, role: role),
             settings: settings,
             group: group,
             delegate: delegate,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test", factory: { _ in handler })
         )
         self.nodes.withLock { $0.append(node) }
         return node

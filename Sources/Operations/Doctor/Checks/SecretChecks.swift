@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+
+extension DoctorCheck {
+    static let ofSecrets: [DoctorCheck] = [
+        DoctorCheck(
+            "secrets.present",
+            "Every secret can be read and is long enough",
+            meaning: "A node does not start without its secrets, and a short one can be guessed."
+        ) { facts, judgement in
+            for problem in facts.secretProblems {
+                judgement.fails(problem.path, problem.message, mend: problem.remedy)
+            }
+        },
+        DoctorCheck(
+            "secrets.private",
+            "No file with a secret can be read by every user of this machine",
+            meaning:
+                "Whoever knows the mesh's secret can join the cluster; whoever knows that of tokens can be anybody."
+        ) { facts, judgement in
+            for file in facts.machine.exposedFiles {
+                judgement.fails(
+                    file.key,
+                    "\(file.path) can be read by every user of this machine",
+                    mend: "chmod o-rwx \(file.path), and change the secret if somebody may have read it"
+                )
+            }
+        },
+        DoctorCheck(
+            "secrets.distinct",
+            "No two purposes share a secret",
+            meaning: "A secret that is used twice is lost twice."
+        ) { facts, judgement in
+            for keys in facts.machine.repeatedSecrets {
+                judgement.warns(
+                    keys.joined(separator: ", "),
+                    "they have the same value",
+                    mend: "make one for each, for example with `openssl rand -hex 32`"
+                )
+            }
+        },
+    ]
+}

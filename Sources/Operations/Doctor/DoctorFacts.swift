@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ClusterConfiguration
+import Directory
+import Mesh
+import Messaging
+import Storage
+
+/// All that `trunkline doctor` found out, for its checks to judge. A value; whoever reads it asks nobody else.
+package struct DoctorFacts: Sendable {
+    package typealias Seen = ClusterObservation.Seen
+
+    package struct SecretFile: Sendable, Hashable {
+        /// The path of the key that names it.
+        package var key: String
+        package var path: String
+
+        package init(key: String, path: String) {
+            self.key = key
+            self.path = path
+        }
+    }
+
+    /// A shard of the file, or one that the shards' catalog tells of.
+    package struct Shard: Sendable {
+        package var name: String
+        /// Where its connection is described, without a password.
+        package var key: String
+        package var survey: Seen<ShardSurvey>
+
+        package init(name: String, key: String, survey: Seen<ShardSurvey>) {
+            self.name = name
+            self.key = key
+            self.survey = survey
+        }
+    }
+
+    /// The machine that the doctor runs on.
+    package struct Machine: Sendable {
+        /// Files and sockets that a process may have open once it has raised its soft limit to the hard one.
+        package var filesMax: Int?
+        /// Files with secrets in them that every user of the machine can read.
+        package var exposedFiles: [SecretFile] = []
+        /// Keys whose secrets have the same value.
+        package var repeatedSecrets: [[String]] = []
+
+        package init() {}
+    }
+
+    package struct RedisServer: Sendable, Equatable {
+        package var version = ""
+        package var isReplica = false
+        package var evictionPolicy = ""
+        /// Bytes; 0 is no limit.
+        package var memoryMax = 0
+        package var memoryUsed = 0
+        package var clients = 0
+        package var clientsMax: Int?
+        /// Whether the last attempt to write its data to disk failed.
+        package var saveFailed = false
+        package var clockAheadMilliseconds: Int64 = 0
+
+        package init() {}
+    }
+
+    /// A node of the file, or one that has joined.
+    package struct Node: Sendable {
+        package var name: String
+        package var role: Directory.NodeRole
+        package var isListed: Bool
+        package var lease: NodeLease?
+        /// Where it is asked.
+        package var http: NetworkAddress?
+        /// Where a router is dialled.
+        package var mesh: NetworkAddress?
+        package var readiness: Seen<ClusterObservation.Probe>?
+        /// The name of the node that answers at ``http``; nil when none does, or another program.
+        package var answersAs: String?
+        package var version: String?
+        package var filesMax: Int?
+        /// Handshakes that it refused since it was started, by reason.
+        package var refusals: [String: Int] = [:]
+        /// Exact to a second.
+        package var clockAheadMilliseconds: Int64?
+        /// Of a router that runs: whether it would take us as a node of its cluster.
+        package var handshake: MeshProbe.Outcome?
+        /// Whether its addresses are of this machine.
+        package var isHere = false
+        /// By the key, as in `mesh`: why it could not listen there if it were started now.
+        package var portsTaken: [String: String] = [:]
+
+        package init(name: String, role: Directory.NodeRole, isListed: Bool) {
+            self.name = name
+            self.role = role
+            self.isListed = isListed
+        }
+
+        package var isRunning: Bool { self.lease != nil || self.answersAs == self.name }
+        package var isReady: Bool {
+            if case .value(let probe) = self.readiness { probe.ready } else { false }
+        }
+    }
+
+    package var settings: ClusterSettings
+    package var secretProblems: [ConfigurationProblem] = []
+    package var machine = Machine()
+    /// Those of the file in its order, then those of the catalog.
+    package var shards: [Shard] = []
+    package var redis: Seen<RedisServer> = .unreachable("it was not asked")
+    package var leases: Seen<NodeLeases.Listing> = .unreachable("Redis was not asked")
+    /// Those of the file in its order, then those that have joined.
+    package var nodes: [Node] = []
+    /// Of this program.
+    package var version = ProgramVersion.current
+
+    package init(settings: ClusterSettings) {
+        self.settings = settings
+    }
+
+    // MARK: - What several checks ask
+
+    /// The routers that there are, running or not.
+    package var routerCount: Int { self.nodes.count { $0.role == .router } }
+
+    /// Descriptors that an edge needs: one for each session, and for links, Redis, requests under way and files.
+    package var filesOfAnEdge: Int { self.settings.limits.sessionsPerEdge + 512 }
+}
