@@ -368,6 +368,11 @@ package final class RouterNode: Sendable {
         return RouterOperator.report(of: node, answer)
     }
 
+    /// Puts an order that was carried out into the log of a shard, if one can be reached. Does not wait.
+    package func record(_ order: OperatorLogEntry) {
+        OrderRecorder(shards: self.roster, logger: self.logger).record(order)
+    }
+
     package var routingTable: RoutingTable { self.routing.snapshot }
 
     /// Hands the slots over, finishes what was accepted, and closes the links. Ends within about the time limit.

@@ -34,8 +34,8 @@ struct Trunkline: AsyncParsableCommand {
             RunCommand.self, MigrateCommand.self, DoctorCommand.self, StatusCommand.self, NodesCommand.self,
             TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self, SessionsCommand.self,
             DrainCommand.self, UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self,
-            ShardCommand.self, MoveCommand.self, PlanCommand.self, CertsCommand.self, ConfigCommand.self,
-            VersionCommand.self,
+            ShardCommand.self, MoveCommand.self, LogCommand.self, PlanCommand.self, CertsCommand.self,
+            ConfigCommand.self, VersionCommand.self,
         ]
     )
 

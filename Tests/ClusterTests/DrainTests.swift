@@ -93,6 +93,44 @@ extension ClusterTests {
             #expect(unknown.status == 1 && unknown.text.contains("no link to a node edge-77"), "\(unknown.text)")
         }
 
+        @Test("Orders that were carried out are in the log of a shard, also when one is away, with who gave them")
+        func log() async throws {
+            let cluster = try await TestCluster(edges: 1)
+            let (none, empty) = try await CommandLineTests.run(["log"], cluster)
+            #expect(none == 0 && empty.contains("No order is in the log."), "\(empty)")
+            let person = ["USER": "anna"]
+            #expect(try await CommandLineTests.run(["drain", "router-1", "--rate", "7"], cluster, person).status == 0)
+            let (alone, why) = try await CommandLineTests.run(["drain", "router-2"], cluster, person)
+            #expect(alone == 1, "\(why)")
+            try await eventually("the drain is in the log") {
+                try await CommandLineTests.run(["log"], cluster).text.contains("router-1, 7 in a second")
+            }
+            try cluster.shards[0].stop(.immediate)
+            // A program of somebody's own may give no name, and gives the one that it likes.
+            let path = "/admin/nodes/router-1/undrain"
+            let token = TestCluster.operateSecret
+            let back = try cluster.request("POST", path, of: "router-2", token: token, body: #"{"operator":"cron"}"#)
+            #expect(back?.hasPrefix("HTTP/1.1 200") == true, "\(back ?? "")")
+            try await eventually("the undrain is in the log of the other shard", within: .seconds(30)) {
+                try await CommandLineTests.run(["log"], cluster).text.contains("cron")
+            }
+            let (partly, rest) = try await CommandLineTests.run(["log", "--json"], cluster)
+            #expect(partly == 0 && rest.contains("warning: shard shard-1"), "\(rest)")
+            try cluster.shards[0].start()
+            let (status, text) = try await CommandLineTests.run(["log", "--json"], cluster)
+            let entries = try JSONValue(json: text).array ?? []
+            #expect(status == 0, "\(text)")
+            #expect(
+                entries.map { $0["action"]?.string } == ["drain", "undrain"],
+                "what was refused is not there: \(text)"
+            )
+            #expect(entries.first?["operator"]?.string?.hasPrefix("anna@") == true, "\(text)")
+            #expect(entries.map { $0["shards"]?.array?.count } == [1, 1], "\(text)")
+            let (short, last) = try await CommandLineTests.run(["log", "--last", "1"], cluster)
+            #expect(short == 0 && last.contains("undrain") && !last.contains("anna@"), "\(last)")
+            #expect(try await CommandLineTests.run(["log", "--last", "0"], cluster).status == 64)
+        }
+
         @Test("The admin interface: who may do what, and what is refused")
         func admin() async throws {
             let cluster = try await SharedCluster.shared.cluster()

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClusterConfiguration
-import Operations
+import Storage
 import Testing
 import Wire
+
+@testable import Operations
 
 @Suite("Who may give orders, and what an order is")
 struct AdminTests {
@@ -33,11 +35,48 @@ struct AdminTests {
     func roundTrip() throws {
         for order in [
             NodeOrder(.drain, rate: 7, windowMilliseconds: 0),
-            NodeOrder(.undrain),
+            NodeOrder(.undrain, operatorName: "anna@ops-1"),
             NodeOrder(.shed, count: 12, targets: ["10.0.0.1:80", "[fd00::1]:81"]),
         ] {
             #expect(try NodeOrder(order.verb, json: Array(order.json.utf8)) == order)
         }
+    }
+
+    @Test("The log has who gave an order, about which node, and on which terms")
+    func logEntry() {
+        let drain = NodeOrder(.drain, rate: 7, windowMilliseconds: 500, operatorName: "anna@ops-1")
+        #expect(
+            drain.logEntry(of: "edge-1", at: 5)
+                == OperatorLogEntry(
+                    at: 5,
+                    operatorName: "anna@ops-1",
+                    action: "drain",
+                    detail: "edge-1, 7 in a second, each within 500 ms"
+                )
+        )
+        let undrain = NodeOrder(.undrain).logEntry(of: "router-1", at: 6)
+        #expect(undrain.detail == "router-1" && undrain.operatorName == "somebody who gave no name")
+        #expect(NodeOrder(.shed, count: 9).logEntry(of: "edge-2", at: 7).detail.hasPrefix("edge-2, 9 sessions, 100 in"))
+    }
+
+    @Test("The logs of all shards are one, oldest first, and an order that stands in several is there once")
+    func merging() throws {
+        func entry(_ at: UInt64, _ action: String) -> OperatorLogEntry {
+            OperatorLogEntry(at: at, operatorName: "anna@ops-1", action: action, detail: "d")
+        }
+        let logs = [
+            "shard-1": [entry(1_800_000_000_000, "drain"), entry(1_800_000_000_007, "shard add")],
+            "shard-2": [entry(1_800_000_000_007, "shard add"), entry(1_800_000_000_003, "undrain")],
+            "shard-3": [],
+        ]
+        let log = OrderLog(logs, last: 10)
+        #expect(log.entries.map(\.action) == ["drain", "undrain", "shard add"])
+        #expect(log.entries.map(\.shards) == [["shard-1"], ["shard-2"], ["shard-1", "shard-2"]])
+        #expect(log.entries.last?.at == "2027-01-15T08:00:00.007Z")
+        #expect(OrderLog(logs, last: 2).entries.map(\.action) == ["undrain", "shard add"])
+        #expect(log.text().contains("anna@ops-1  shard add  d       shard-1, shard-2"))
+        #expect(try log.json().contains(#""operator" : "anna@ops-1""#))
+        #expect(OrderLog([:], last: 5).text() == "No order is in the log.")
     }
 
     @Test("An empty body is the standard, and wrong ones say what would be right")
@@ -47,7 +86,8 @@ struct AdminTests {
         for body in [
             "{", "[]", #"{"rate":0}"#, #"{"rate":1.5}"#, #"{"rate":1000001}"#, #"{"window_ms":-1}"#,
             #"{"window_ms":3600001}"#, #"{"count":4294967296}"#, #"{"targets":["nowhere"]}"#,
-            #"{"targets":"10.0.0.1:80"}"#,
+            #"{"targets":"10.0.0.1:80"}"#, #"{"operator":""}"#, #"{"operator":"a\nb"}"#, #"{"operator":7}"#,
+            #"{"operator":"\#(String(repeating: "ä", count: 101))"}"#,
         ] {
             let error = #expect(throws: OperationsError.self) { try NodeOrder(.drain, json: Array(body.utf8)) }
             #expect(error?.remedy.isEmpty == false, "\(body)")

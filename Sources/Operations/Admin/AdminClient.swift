@@ -67,7 +67,9 @@ package struct AdminClient: Sendable {
 
     @discardableResult
     package func give(_ order: NodeOrder, to node: String) async throws(OperationsError) -> NodeCondition {
-        try await self.ask(.POST, "/admin/nodes/\(node)/\(order.verb)", order.json, about: node)
+        var order = order
+        order.operatorName = order.operatorName ?? OperatorCluster.personAtMachine
+        return try await self.ask(.POST, "/admin/nodes/\(node)/\(order.verb)", order.json, about: node)
     }
 
     // MARK: - Private

@@ -6,6 +6,7 @@ import HummingbirdCore
 import Logging
 import Messaging
 import NIOCore
+import Storage
 import Wire
 
 /// What operators ask a router over HTTP, of itself or of any other node that it has a link to.
@@ -17,7 +18,8 @@ import Wire
 /// | `GET /admin/conversations/ID` | read | an ``AudienceCondition``, as far as this router has it in memory |
 /// | `POST /admin/nodes/NAME/VERB` | operate | carries out a ``NodeOrder``; a ``NodeCondition`` |
 ///
-/// Errors are problems (RFC 9457) with `title`, `status` and `detail`. Every change is in the log, with its outcome.
+/// Errors are problems (RFC 9457) with `title`, `status` and `detail`. Every change is in the router's log, with its outcome,
+/// and those that were carried out are in that of a shard.
 struct AdminInterface: Sendable {
     /// Bytes of a request's body.
     private static let bodyBytesMax = 16 << 10
@@ -30,6 +32,8 @@ struct AdminInterface: Sendable {
 
     let tokens: AdminTokens
     let operate: Operate
+    /// Keeps an order that was carried out; must not wait.
+    let record: @Sendable (OperatorLogEntry) -> Void
     let audience: AskAudience
     let logger: Logger
 
@@ -101,6 +105,7 @@ struct AdminInterface: Sendable {
         }
         let result = await self.operate(order.message, node)
         self.log(order, node, result)
+        if case .success = result { self.record(order.logEntry(of: node, at: WallClock.now())) }
         return try Self.answer(result, of: node)
     }
 

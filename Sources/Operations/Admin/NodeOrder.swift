@@ -2,6 +2,8 @@
 
 import ClusterConfiguration
 import Foundation
+import Messaging
+import Storage
 import Wire
 
 /// What an operator wants of a node, as the command line and the admin interface take it.
@@ -42,14 +44,21 @@ package struct NodeOrder: Sendable, Equatable {
     package var count: UInt32
     /// `HOST:PORT` of the edges to go to; empty for all others that are ready.
     package var targets: [String]
+    /// Who gives it, as they call themselves, for the log. The secret is the same for all, so nothing proves it.
+    package var operatorName: String?
+
+    /// UTF-8 bytes.
+    package static let operatorNameMax = 200
 
     package init(
         _ verb: Verb,
         rate: UInt32 = standardRate,
         windowMilliseconds: UInt32 = 1000,
         count: UInt32 = 0,
-        targets: [String] = []
+        targets: [String] = [],
+        operatorName: String? = nil
     ) {
+        self.operatorName = operatorName
         self.verb = verb
         self.rate = rate
         self.windowMilliseconds = windowMilliseconds
@@ -68,6 +77,23 @@ package struct NodeOrder: Sendable, Equatable {
         )
     }
 
+    /// What the log of a shard keeps of it.
+    func logEntry(of node: String, at now: UnixMilliseconds) -> OperatorLogEntry {
+        let pace = "\(self.rate) in a second, each within \(self.windowMilliseconds) ms"
+        let detail =
+            switch self.verb {
+            case .drain: "\(node), \(pace)"
+            case .undrain: node
+            case .shed: "\(node), \(self.count) sessions, \(pace)"
+            }
+        return OperatorLogEntry(
+            at: now,
+            operatorName: self.operatorName ?? "somebody who gave no name",
+            action: self.verb.rawValue,
+            detail: detail
+        )
+    }
+
     // MARK: - As JSON
 
     private struct Fields: Codable {
@@ -75,10 +101,12 @@ package struct NodeOrder: Sendable, Equatable {
         var windowMilliseconds: Int?
         var count: Int?
         var targets: [String]?
+        var operatorName: String?
 
         enum CodingKeys: String, CodingKey {
             case rate, count, targets
             case windowMilliseconds = "window_ms"
+            case operatorName = "operator"
         }
     }
 
@@ -88,7 +116,8 @@ package struct NodeOrder: Sendable, Equatable {
             rate: Int(self.rate),
             windowMilliseconds: Int(self.windowMilliseconds),
             count: self.verb == .shed ? Int(self.count) : nil,
-            targets: self.targets.isEmpty ? nil : self.targets
+            targets: self.targets.isEmpty ? nil : self.targets,
+            operatorName: self.operatorName
         )
         return (try? JSONEncoder().encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
@@ -104,7 +133,7 @@ package struct NodeOrder: Sendable, Equatable {
                 throw OperationsError(
                     "the body is not what is understood here",
                     remedy:
-                        "send an object with the whole numbers rate, window_ms and count and the texts targets, or nothing"
+                        "send an object with the whole numbers rate, window_ms and count and the texts targets and operator, or nothing"
                 )
             }
             fields = read
@@ -119,8 +148,15 @@ package struct NodeOrder: Sendable, Equatable {
                 otherwise: 1000
             ),
             count: try Self.number(fields.count, "count", 0...UInt32.max, otherwise: 0),
-            targets: fields.targets ?? []
+            targets: fields.targets ?? [],
+            operatorName: fields.operatorName
         )
+        guard fields.operatorName.map(Self.isOperatorName) ?? true else {
+            throw OperationsError(
+                "operator is wrong",
+                remedy: "name who gives the order in 1 to \(Self.operatorNameMax) bytes without control characters"
+            )
+        }
         guard self.targets.count <= OperateNode.targetsMax,
             self.targets.allSatisfy({ NetworkAddress($0) != nil })
         else {
@@ -129,6 +165,11 @@ package struct NodeOrder: Sendable, Equatable {
         guard verb != .shed || fields.count != nil else {
             throw OperationsError("count is missing", remedy: "say how many sessions are to go; 0 ends it")
         }
+    }
+
+    private static func isOperatorName(_ text: String) -> Bool {
+        (1...Self.operatorNameMax).contains(text.utf8.count)
+            && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
 
     private static func number(

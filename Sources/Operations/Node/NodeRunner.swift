@@ -140,6 +140,7 @@ package struct NodeRunner: Sendable {
         let admin = AdminInterface(
             tokens: AdminTokens(read: self.secrets.adminRead, operate: self.secrets.adminOperate),
             operate: { order, node in await router.operate(order, on: node) },
+            record: { router.record($0) },
             audience: { AudienceCondition($0, await router.audience(of: $0)) },
             logger: parts.logger
         )

@@ -147,7 +147,9 @@ final class OperatorCluster {
 
     /// Puts an order into the log of every shard.
     func log(_ action: String, _ detail: String) throws(StorageError) {
-        for session in self.sessions.values { try session.log(action, detail, at: WallClock.now()) }
+        // One moment for all: those who read the logs see by that that it is one order.
+        let now = WallClock.now()
+        for session in self.sessions.values { try session.log(action, detail, at: now) }
     }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Messaging
 import Placement
 import Postgres
 
@@ -108,16 +107,6 @@ package final class OperatorSession {
             guard var row = result.first else { return nil }
             return try row.text()
         }
-    }
-
-    // MARK: - The log
-
-    /// What was ordered, for those who come later.
-    package func log(_ action: String, _ detail: String, at now: UnixMilliseconds) throws(StorageError) {
-        try self.query(
-            "INSERT INTO operator_log (at, operator, action, detail) VALUES ($1, $2, $3, $4)",
-            [.number(now), .text(self.operatorName), .text(action), .text(detail)]
-        ) { _ in }
     }
 
     // MARK: - What the calls are made of

@@ -90,7 +90,8 @@ package final class ShardReaders: Sendable {
         return try result.get()
     }
 
-    /// Runs `body` on one of the threads. It must only read and must not keep the session.
+    /// Runs `body` on one of the threads. It must not keep the session, and must only read, or write what belongs to no
+    /// slot.
     ///
     /// - Parameter completion: called exactly once: on the thread that read, or at once when the read is refused.
     package func read<Value: Sendable>(

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Messaging
+import Storage
+
+/// What operators have ordered, from the logs of all shards. Pure.
+package struct OrderLog: Sendable, Equatable {
+    package struct Entry: Codable, Sendable, Equatable {
+        /// UTC, RFC 3339 with milliseconds.
+        package var at: String
+        /// As they call themselves.
+        package var `operator`: String
+        package var action: String
+        package var detail: String
+        /// In whose logs it stands.
+        package var shards: [String]
+    }
+
+    /// Oldest first.
+    package let entries: [Entry]
+
+    /// - Parameters:
+    ///   - logs: by the shard's name. The same entry in several of them is one.
+    ///   - count: how many of the newest are kept.
+    package init(_ logs: [String: [OperatorLogEntry]], last count: Int) {
+        var shards: [OperatorLogEntry: Set<String>] = [:]
+        for (shard, entries) in logs {
+            for entry in entries { shards[entry, default: []].insert(shard) }
+        }
+        let order = shards.keys.sorted {
+            ($0.at, $0.operatorName, $0.action, $0.detail) < ($1.at, $1.operatorName, $1.action, $1.detail)
+        }
+        self.entries = order.suffix(count).map { entry in
+            Entry(
+                at: Self.time(entry.at),
+                operator: entry.operatorName,
+                action: entry.action,
+                detail: entry.detail,
+                shards: shards[entry, default: []].sorted()
+            )
+        }
+    }
+
+    private static func time(_ milliseconds: UnixMilliseconds) -> String {
+        // Put together by hand: a `Date` counts in binary fractions and would lose some of the milliseconds.
+        let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let text = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
+        return "\(text.dropLast()).\(String(1000 + rest).dropFirst())Z"
+    }
+
+    /// For people.
+    package func text() -> String {
+        guard !self.entries.isEmpty else { return "No order is in the log." }
+        var table = TextTable("TIME", "OPERATOR", "ACTION", "DETAIL", "LOGGED IN")
+        for entry in self.entries {
+            table.add(entry.at, entry.operator, entry.action, entry.detail, entry.shards.joined(separator: ", "))
+        }
+        return table.text()
+    }
+
+    /// For programs: an array.
+    package func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self.entries), as: UTF8.self)
+    }
+}
+
+extension ShardOrders {
+    /// Reads the logs of all shards that can be reached.
+    ///
+    /// - Parameter count: how many of the newest orders are wanted.
+    /// - Returns: the orders, and why shards could not be asked.
+    package func readLog(last count: Int) async throws(OperationsError) -> (log: OrderLog, unreachable: [String]) {
+        try await self.onCluster { (cluster) throws(OperationsError) -> (log: OrderLog, unreachable: [String]) in
+            try cluster.look()
+            var logs: [String: [OperatorLogEntry]] = [:]
+            var failures = cluster.unreachable.sorted { $0.key < $1.key }.map(\.value)
+            for (shard, session) in cluster.sessions {
+                do throws(StorageError) {
+                    logs[shard] = try session.readLog(last: count)
+                } catch {
+                    failures.append(error.message)
+                }
+            }
+            return (OrderLog(logs, last: count), failures)
+        }
+    }
+}
