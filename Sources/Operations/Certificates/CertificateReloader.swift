@@ -48,6 +48,7 @@ struct CertificateReloader: Sendable {
                     )
                 }
             }
+            // Files have no way to tell that they were replaced.
             try? await Task.sleep(for: self.interval)
         }
     }
