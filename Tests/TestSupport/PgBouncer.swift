@@ -47,6 +47,7 @@ package final class PgBouncer: Sendable {
             guard ContinuousClock.now < deadline, self.process.exitStatus == nil else {
                 throw PostgresServer.Failure("the pooler did not start: \(self.process.text)")
             }
+            // To the next attempt: the pooler does not say when it listens.
             usleep(10_000)
         }
     }

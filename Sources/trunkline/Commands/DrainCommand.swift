@@ -163,6 +163,7 @@ extension AdminClient {
                     remedy: "wait on with the same command, or take it back with `trunkline undrain \(node)`"
                 )
             }
+            // To the next question: a node answers how far it is, and tells nobody by itself.
             try await Task.sleep(for: .seconds(1))
             condition = try await self.condition(of: node)
             guard condition.state == "draining" else {
