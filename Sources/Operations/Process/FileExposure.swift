@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Foundation
 
 /// Whether every user of the machine can read a file.
 enum FileExposure {
@@ -9,18 +9,18 @@ enum FileExposure {
         guard let resolved = realpath(path, nil) else { return false }
         defer { free(resolved) }
         let full = String(cString: resolved)
-        guard let mode = Self.mode(of: full), mode & S_IROTH != 0 else { return false }
+        guard let mode = Self.mode(of: full), mode & 0o004 != 0 else { return false }
         var folder = full[...]
         while let slash = folder.lastIndex(of: "/") {
             folder = folder[..<slash]
             guard let mode = Self.mode(of: folder.isEmpty ? "/" : String(folder)) else { return true }
-            if mode & S_IXOTH == 0 { return false }
+            if mode & 0o001 == 0 { return false }
         }
         return true
     }
 
-    private static func mode(of path: String) -> mode_t? {
-        var status = stat()
-        return stat(path, &status) == 0 ? status.st_mode : nil
+    private static func mode(of path: String) -> Int? {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return (attributes?[.posixPermissions] as? NSNumber)?.intValue
     }
 }
