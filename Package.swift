@@ -226,6 +226,13 @@ let package = Package(
             ["Directory", "Messaging", "Placement", "Router", "Storage", "TestSupport", "Wire", .nioCore, .nioPosix]
         ),
         tests(
+            "RelayingTests",
+            [
+                "Directory", "Edge", "Mesh", "Messaging", "Placement", "Router", "TestSupport", "Wire", .nioCore,
+                .nioEmbedded,
+            ]
+        ),
+        tests(
             "PresenceTests",
             ["ClientProtocol", "Directory", "Edge", "Messaging", "Placement", "Router", "TestSupport", "Wire"]
         ),

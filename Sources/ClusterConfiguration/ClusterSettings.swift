@@ -131,6 +131,8 @@ extension ClusterSettings {
         package var meshCompressionLevel = 0
         /// The highest version of the mesh's protocol that a node speaks.
         package var meshVersionMax = 0
+        /// Edges from which on the messages of a conversation are passed on by other routers.
+        package var relayedFromEdges = 0
     }
 
     /// What one edge admits; nil is no limit.

@@ -43,9 +43,10 @@ final class MeshInbox: MeshDelegate {
 
     func meshLinkUp(_ peer: PeerIdentity) {
         guard let receivers = self.receivers.withLock({ $0 }) else { return }
+        // Before the router hears anything: from then on it passes on what others have, and its loss has to be noticed.
+        receivers.progress.linkUp(peer)
         receivers.linkUp()
         receivers.presence.linkUp(peer.name)
-        receivers.progress.linkUp(peer)
     }
 
     func meshLinkDown(_ peer: PeerIdentity, reason: String) {
@@ -105,6 +106,7 @@ final class MeshInbox: MeshDelegate {
             case .deliver: receivers.dispatcher.deliverReceived(payload, from: peer.name)
             case .conversationEvent: receivers.dispatcher.eventReceived(payload, from: peer.name)
             case .audience: receivers.dispatcher.audienceReceived(payload, from: peer.name)
+            case .relayed: self.relayed(try Relayed(decoding: payload), by: peer, receivers)
             case .receipts: receivers.dispatcher.receiptsReceived(payload, from: peer.name)
             case .routing: receivers.routing.adopt(try RoutingNews(decoding: payload))
             case .deliveryProgress:
@@ -117,11 +119,25 @@ final class MeshInbox: MeshDelegate {
             case .typingTold: receivers.presence.typed(try Typing(decoding: payload))
             case .sessionDisplaced: receivers.displaced(try DisplaceSession(decoding: payload))
             // What a later version sends is passed over (contract C9); what edges send comes from no router.
-            case .attachment, .sessionUnknown, .presenceReport, .presenceDigest, .presenceStatesWanted, .typing, nil:
+            case .attachment, .sessionUnknown, .presenceReport, .presenceDigest, .presenceStatesWanted, .typing,
+                .relayReach, nil:
                 break
             }
         } catch {
             receivers.dispatcher.malformed(error, from: peer.name)
+        }
+    }
+
+    /// What a router passed on for another one. Without a link to the life it comes from it is left out: the edge would not
+    /// know any more whom its numbers mean, and what that one sent is asked for again when its link is settled.
+    private func relayed(_ relayed: Relayed, by peer: PeerIdentity, _ receivers: Receivers) {
+        guard peer.role == .router, receivers.progress.isLinked(relayed.router, relayed.life) else { return }
+        switch NotificationKind(rawValue: relayed.kind) {
+        case .deliver:
+            receivers.dispatcher.deliverReceived(relayed.payload, from: relayed.router, through: peer.name)
+        case .audience:
+            receivers.dispatcher.audienceReceived(relayed.payload, from: relayed.router, through: peer.name)
+        default: break
         }
     }
 

@@ -42,6 +42,18 @@ package struct FieldWriter {
         self.buffer.writeBytes(value)
     }
 
+    package mutating func buffer(_ number: Int, _ value: ByteBuffer) {
+        guard value.readableBytes > 0 else { return }
+        self.lengthDelimited(number, count: value.readableBytes)
+        self.append(value)
+    }
+
+    /// Fields that were encoded before: of equal numbers the last counts, and repeated ones are joined.
+    package mutating func append(_ fields: ByteBuffer) {
+        var fields = fields
+        self.buffer.writeBuffer(&fields)
+    }
+
     package mutating func identifier<Kind>(_ number: Int, _ value: Identifier<Kind>) {
         self.sixteenBytes(number, value.value)
     }

@@ -32,6 +32,7 @@ package final class RouterHub: Sendable {
         var requestTimeout: Duration
         var journal: ChangeJournal
         var teller: ProgressTeller
+        var station: RelayStation
         var operate: @Sendable (OperateNode) -> Result<NodeReport, Failure>
     }
 
@@ -110,6 +111,7 @@ extension RouterHub: MeshDelegate {
             parts.teller.linked(peer.name)
             parts.presence.linkUp(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
+            parts.station.linkUp(router: peer.name)
             parts.witnesses.linkUp(RouterLife(name: peer.name, incarnation: peer.incarnation.description))
         }
         parts.mesh.notify(
@@ -126,7 +128,9 @@ extension RouterHub: MeshDelegate {
         switch peer.role {
         case .edge:
             parts.presence.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
+            parts.station.linkDown(EdgeLife(edge: peer.name, incarnation: peer.incarnation))
         case .router:
+            for dispatcher in parts.dispatchers { dispatcher.lost(router: peer.name) }
             parts.witnesses.linkDown(RouterLife(name: peer.name, incarnation: peer.incarnation.description))
             parts.shards.keepers.forEach { $0.wake() }
         }
@@ -157,6 +161,9 @@ extension RouterHub: MeshDelegate {
         if kind == .syncChanges {
             return self.answerChanges(request, parts)
         }
+        if kind == .relay {
+            return self.passOn(request, parts)
+        }
         guard let slot = Slot(request.slot) else {
             return self.refuse(request, Failure(.internal, "There is no slot \(request.slot)."))
         }
@@ -180,6 +187,18 @@ extension RouterHub: MeshDelegate {
         do throws(FieldError) {
             let question = try SyncChanges(decoding: request.payload)
             let answer = parts.journal.answer(question, table: parts.routing.snapshot)
+            request.reply(status: ResponseStatus.ok.rawValue, payload: answer.encoded())
+        } catch {
+            self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
+        }
+    }
+
+    private func passOn(_ request: InboundRequest, _ parts: Parts) {
+        do throws(FieldError) {
+            let relay = try Relay(decoding: request.payload)
+            guard request.peer.role == .router, let answer = parts.station.passOn(relay, of: request.peer) else {
+                return self.refuse(request, Failure(.unavailable, "This router passes nothing on."))
+            }
             request.reply(status: ResponseStatus.ok.rawValue, payload: answer.encoded())
         } catch {
             self.refuse(request, Failure(.internal, "A request from another node could not be read: \(error)."))
@@ -234,7 +253,11 @@ extension RouterHub: MeshDelegate {
             case .typing:
                 guard peer.role == .edge else { return }
                 parts.typing.received(try Typing(decoding: payload))
-            case .deliver, .conversationEvent, .receipts, .audience, .sessionDisplaced, .deliveryProgress,
+            case .relayReach:
+                guard peer.role == .router else { return }
+                let reach = try RelayReach(decoding: payload)
+                for dispatcher in parts.dispatchers { dispatcher.reaches(peer.name, reach) }
+            case .deliver, .relayed, .conversationEvent, .receipts, .audience, .sessionDisplaced, .deliveryProgress,
                 .presenceStates, .presenceWanted, .typingTold:
                 break
             }
@@ -251,6 +274,8 @@ extension RouterHub: MeshDelegate {
         for dispatcher in parts.dispatchers {
             dispatcher.attachmentChanged(edge: peer.name, attachment)
         }
+        let edge = EdgeLife(edge: peer.name, incarnation: peer.incarnation)
+        parts.station.announced(edge, takesRelayed: attachment.takesRelayed)
     }
 
     package func meshReadComplete(from peer: PeerIdentity) {}
@@ -323,6 +348,31 @@ extension RouterHub: AudienceTransport {
 
     package func finished(_ positions: [UInt64]) {
         self.parts?.journal.finished(positions)
+    }
+
+    package func relay(
+        _ relay: Relay,
+        through router: String,
+        completion: @escaping @Sendable (RelayOutcome) -> Void
+    ) {
+        guard let parts = self.parts else { return completion(.refused) }
+        parts.mesh.request(
+            kind: RequestKind.relay.rawValue,
+            slot: 0,
+            epoch: 0,
+            payload: relay.encoded(),
+            to: router,
+            deadline: .now() + TimeAmount(parts.requestTimeout)
+        ) { completion(RelayOutcome($0)) }
+    }
+
+    package func relayed(to edges: Set<String>, through reached: RelayedThrough) {
+        self.parts?.journal.relayed(to: edges, through: reached)
+    }
+
+    package func missed(by edge: String) {
+        self.parts?.links.countUnsent()
+        self.parts?.journal.missed(by: edge)
     }
 
     package func notifyEphemeral(_ kind: NotificationKind, _ payload: ByteBuffer, edge: String) {

@@ -51,6 +51,17 @@ enum RouterMetrics {
             "trunkline_router_deliveries_unsent_total",
             help: "Frames that no link took."
         )
+        let relays = registry.declare(
+            .counter,
+            "trunkline_router_relays_asked_total",
+            help: "Requests to other routers to pass messages on to edges.",
+            labels: ["outcome"]
+        )
+        let passedOn = registry.declare(
+            .counter,
+            "trunkline_router_relayed_frames_total",
+            help: "Frames of other routers that were passed on to edges."
+        )
         let changes = registry.declare(
             .counter,
             "trunkline_router_changes_recorded_total",
@@ -83,6 +94,9 @@ enum RouterMetrics {
             sink.record(frames, counts.reduce(0) { $0 + $1.framesSent } - broadcast, ["exact"])
             sink.record(frames, broadcast, ["broadcast"])
             sink.record(unsent, node.links.unsentDeliveries)
+            sink.record(relays, counts.reduce(0) { $0 + $1.passedOn }, ["passed_on"])
+            sink.record(relays, counts.reduce(0) { $0 + $1.notPassedOn }, ["not"])
+            sink.record(passedOn, node.station.passedOn)
             let journal = node.journal.counts
             sink.record(changes, journal.position)
             sink.record(remembered, journal.conversations)

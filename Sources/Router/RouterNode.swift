@@ -49,6 +49,8 @@ package final class RouterNode: Sendable {
         package var changedConversationsMax = ChangeLog.Bounds().conversationsMax
         /// Members of the largest conversation that carries typing.
         package var typingMembersMax: Int
+        /// Edges from which on the messages of a conversation are passed on by other routers.
+        package var relayedFromEdges = Int.max
 
         var life: RouterLife {
             RouterLife(name: self.name, incarnation: self.incarnation.description)
@@ -102,6 +104,7 @@ package final class RouterNode: Sendable {
     let hub: RouterHub
     let journal: ChangeJournal
     private let teller: ProgressTeller
+    let station: RelayStation
     let presence: PresenceKeeper
     let typing: TypingCarrier
     let dispatchers: [AudienceDispatcher]
@@ -142,7 +145,14 @@ package final class RouterNode: Sendable {
         )
         self.routing = RoutingState(own: configuration.life) { news in hub.routingChanged(news) }
         let loops = Array(group.makeIterator())
-        self.dispatchers = loops.map { AudienceDispatcher(loop: $0, transport: hub) }
+        self.dispatchers = loops.map {
+            AudienceDispatcher(
+                loop: $0,
+                transport: hub,
+                own: configuration.name,
+                relayedFrom: configuration.relayedFromEdges
+            )
+        }
         var bounds = ChangeLog.Bounds()
         bounds.conversationsMax = configuration.changedConversationsMax
         let journal = ChangeJournal(own: configuration.life, life: configuration.incarnation, bounds: bounds)
@@ -161,6 +171,7 @@ package final class RouterNode: Sendable {
                 )
             }
         )
+        self.station = Self.station(journal: journal, links: links, mesh: mesh)
         let roster = ShardRoster()
         self.roster = roster
         self.factory = ShardFactory(
@@ -210,6 +221,7 @@ package final class RouterNode: Sendable {
                 requestTimeout: configuration.requestTimeout,
                 journal: journal,
                 teller: self.teller,
+                station: self.station,
                 operate: { drain.operate($0) }
             )
         )
@@ -301,6 +313,7 @@ package final class RouterNode: Sendable {
         self.logger.info("mesh listens", metadata: ["address": "\(address)"])
         self.dialRouters()
         self.teller.start()
+        self.station.start(on: self.teller.loop)
         self.presence.start()
         for keeper in self.roster.keepers {
             keeper.start()
@@ -379,6 +392,7 @@ package final class RouterNode: Sendable {
     package func shutdown(within limit: Duration) async {
         let end = ContinuousClock.now + limit
         self.drain.beginStop()
+        self.station.close()
         let shards = self.roster.end()
         for shard in shards {
             shard.keeper.leave()

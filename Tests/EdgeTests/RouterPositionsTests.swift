@@ -119,4 +119,77 @@ struct RouterPositionsTests {
         positions.received(self.begins(1, lastChange: 0), from: "r1", otherLife)
         #expect(positions.snapshot.losses == 0)
     }
+
+    private func reached(_ position: UInt64, after other: UInt64, _ kind: DeliveryProgress.Kind = .reached)
+        -> DeliveryProgress
+    {
+        let after = other > 0 ? [RelayedThrough(life: otherLife, position: other)] : []
+        return DeliveryProgress(kind: kind, position: position, after: after)
+    }
+
+    /// r1 has parts of its messages passed on by r2.
+    private func relayed() -> RouterPositions {
+        var positions = self.linked()
+        positions.linkUp("r2", otherLife)
+        positions.received(self.begins(0, lastChange: 0), from: "r2", otherLife)
+        return positions
+    }
+
+    @Test("What another router passes on holds a position back until it has come, and no later word lets it pass")
+    func heldBack() {
+        var positions = self.relayed()
+        positions.received(self.reached(5, after: 3), from: "r1", oneLife)
+        #expect(positions.snapshot.positions == [oneLife: 1, otherLife: 0])
+        // The condition is told once, and holds for what is told after it.
+        positions.received(self.reached(6, after: 0), from: "r1", oneLife)
+        positions.received(self.reached(2, after: 0), from: "r2", otherLife)
+        #expect(positions.snapshot.positions == [oneLife: 1, otherLife: 2])
+        positions.received(self.reached(3, after: 0), from: "r2", otherLife)
+        #expect(positions.snapshot.positions == [oneLife: 6, otherLife: 3])
+        positions.received(self.reached(7, after: 0), from: "r1", oneLife)
+        #expect(positions.snapshot.positions == [oneLife: 7, otherLife: 3])
+    }
+
+    @Test("A condition may come before the position that it belongs to")
+    func conditionFirst() {
+        var positions = self.relayed()
+        positions.received(self.reached(1, after: 4), from: "r1", oneLife)
+        positions.received(self.reached(2, after: 0), from: "r1", oneLife)
+        #expect(positions.snapshot.positions == [oneLife: 1, otherLife: 0])
+        positions.received(self.reached(4, after: 0), from: "r2", otherLife)
+        #expect(positions.snapshot.positions == [oneLife: 2, otherLife: 4])
+    }
+
+    @Test("When the router that passed it on is lost, the position is not taken before that is counted as a loss")
+    func lostOnTheWay() {
+        var positions = self.relayed()
+        positions.ownersChanged([
+            RouterLife(name: "r1", incarnation: oneLife.description),
+            RouterLife(name: "r2", incarnation: otherLife.description),
+        ])
+        positions.received(self.reached(5, after: 3), from: "r1", oneLife)
+        positions.linkDown("r2")
+        #expect(positions.snapshot.losses == 0 && positions.snapshot.positions == nil)
+        positions.ownersChanged(self.owners(oneLife))
+        #expect(positions.snapshot.losses == 1 && positions.snapshot.positions == [oneLife: 5])
+    }
+
+    @Test(
+        "A router that ends counts as ended only when what others pass on for it has come; otherwise it may be a loss"
+    )
+    func lastWord() {
+        var positions = self.relayed()
+        positions.ownersChanged(self.owners(oneLife))
+        positions.received(self.reached(5, after: 3, .ends), from: "r1", oneLife)
+        #expect(positions.snapshot.ended.isEmpty)
+        var lost = positions
+        positions.received(self.reached(3, after: 0), from: "r2", otherLife)
+        #expect(positions.snapshot.ended == [oneLife: 5])
+        positions.linkDown("r1")
+        positions.ownersChanged([])
+        #expect(positions.snapshot.losses == 0)
+        lost.linkDown("r1")
+        lost.ownersChanged([])
+        #expect(lost.snapshot.losses == 1)
+    }
 }

@@ -419,6 +419,7 @@ struct AudienceTests {
                 case .send(let edge, _, let recipients, let number, _) where number > 0:
                     #expect(known[edge]?[number] == Set(recipients), "seed \(seed)")
                 case .send, .lookUp, .settle, .finished: break
+                case .sendThrough, .tellThrough: Issue.record("seed \(seed): nobody passes anything on here")
                 }
             }
         }

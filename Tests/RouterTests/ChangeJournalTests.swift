@@ -62,6 +62,17 @@ private final class ScriptedTransport: AudienceTransport {
     func finished(_ positions: [UInt64]) {
         self.journal.finished(positions)
     }
+
+    func relay(
+        _ relay: Relay,
+        through router: String,
+        completion: @escaping @Sendable (RelayOutcome) -> Void
+    ) {
+        completion(.refused)
+    }
+
+    func relayed(to edges: Set<String>, through reached: RelayedThrough) {}
+    func missed(by edge: String) {}
 }
 
 @Suite("The journal of changes", .timeLimit(.minutes(2)))

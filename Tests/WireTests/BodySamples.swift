@@ -36,7 +36,7 @@ private let message = Message(
 /// One of each body with its bytes. The bytes come from another encoder of the Protocol Buffers wire format; when one of
 /// these changes, nodes of two versions no longer understand each other.
 let bodySamples: [(body: any WireMessage & Equatable, hexadecimal: String)] =
-    receiptSamples + [
+    receiptSamples + relaySamples + [
         (
             Submit(
                 conversation: conversation,
@@ -289,7 +289,7 @@ let bodySamples: [(body: any WireMessage & Equatable, hexadecimal: String)] =
         (
             Attachment(attached: [ada], detached: [bob], isRegistered: true),
             """
-            0a100000000000000000000000000000000112100000000000000000000000000000000218012001
+            0a1000000000000000000000000000000001121000000000000000000000000000000002180120012801
             """
         ),
         (

@@ -73,6 +73,8 @@ struct SyncBodiesTests {
         )
         try check(ChangedHeads(changed: [Self.change]))
         try check(DeliveryProgress(kind: .begins, position: 4, lastChange: 3))
+        let after = (1...3).map { RelayedThrough(life: Incarnation(value: UInt128($0)), position: UInt64($0) * 1000) }
+        try check(DeliveryProgress(kind: .reached, position: 4, after: after))
     }
 
     @Test("Bounds: more than may be is refused, and so are cursors that do not fit their conversations")

@@ -254,6 +254,16 @@ enum KeyTable {
             that may be taken back.
             """
         ),
+        .integer(
+            "relayed_from_edges",
+            \.limits.relayedFromEdges,
+            default: 48,
+            2...1_000_000,
+            """
+            Edges of one conversation from which on its messages go through other routers, each of which passes them on to a \
+            share of the edges, instead of over a link of the owner to each.
+            """
+        ),
     ]
 
     static let timeouts: [SettingKey<ClusterSettings>] = [

@@ -26,8 +26,10 @@ final class DeliveryDispatcher: Sendable {
         var events: [String: [LiveEvent]] = [:]
         var audiences = NumberedAudiences()
         var placements = AudienceCache<[Int: [UserID]]>()
-        /// Conversations whose recipients were named by a number that is not known here, by router.
+        /// Conversations whose recipients were named by a number that is not known here, by the router that named them.
         var unknown: [String: Set<ConversationID>] = [:]
+        /// The routers whose events are among those that one router sent: its own, and what it passed on.
+        var origins: [String: Set<String>] = [:]
     }
 
     init(
@@ -46,20 +48,24 @@ final class DeliveryDispatcher: Sendable {
         self.logger = logger
     }
 
-    func deliverReceived(_ payload: ByteBuffer, from router: String) {
+    /// - Parameter path: the router over whose link it came, if it passed it on for the other.
+    func deliverReceived(_ payload: ByteBuffer, from router: String, through path: String? = nil) {
         do throws(FieldError) {
             let deliver = try Deliver(decoding: payload)
-            guard deliver.audience > 0 else { return self.collect(LiveEvent(deliver, in: self.spoken), from: router) }
-            self.collect(numbered: deliver, from: router)
+            let path = path ?? router
+            guard deliver.audience > 0 else {
+                return self.collect(LiveEvent(deliver, in: self.spoken), from: router, through: path)
+            }
+            self.collect(numbered: deliver, from: router, through: path)
         } catch {
             self.malformed(error, from: router)
         }
     }
 
-    func audienceReceived(_ payload: ByteBuffer, from router: String) {
+    func audienceReceived(_ payload: ByteBuffer, from router: String, through path: String? = nil) {
         do throws(FieldError) {
             let update = try AudienceUpdate(decoding: payload)
-            self.collected.withLock { $0.audiences.take(update, from: router) }
+            self.collected.withLock { $0.audiences.take(update, from: router, through: path) }
         } catch {
             self.malformed(error, from: router)
         }
@@ -105,14 +111,16 @@ final class DeliveryDispatcher: Sendable {
     }
 
     func readComplete(from router: String) {
-        var (events, unknown) = self.collected.withLock {
-            ($0.events.removeValue(forKey: router) ?? [], $0.unknown.removeValue(forKey: router) ?? [])
+        var (events, origins, unknown) = self.collected.withLock { collected in
+            let origins = collected.origins.removeValue(forKey: router) ?? [router]
+            let unknown = origins.map { ($0, collected.unknown.removeValue(forKey: $0) ?? []) }
+            return (collected.events.removeValue(forKey: router) ?? [], origins, unknown)
         }
-        self.report(unknown: unknown, to: router)
+        for (origin, conversations) in unknown { self.report(unknown: conversations, to: origin) }
         guard !events.isEmpty else { return }
         self.withhold(&events)
         self.metrics.eventsReceived.increment(by: UInt64(events.count))
-        let placements = self.placements(of: events, from: router)
+        let placements = self.placements(of: events, from: origins)
         var byLoop: [Int: [SessionLoop.Delivery]] = [:]
         for (event, placement) in zip(events, placements) {
             for (loop, recipients) in placement {
@@ -136,7 +144,7 @@ final class DeliveryDispatcher: Sendable {
     }
 
     /// Of each event, the recipients on each loop that has any.
-    private func placements(of events: [LiveEvent], from router: String) -> [[Int: [UserID]]] {
+    private func placements(of events: [LiveEvent], from routers: Set<String>) -> [[Int: [UserID]]] {
         // Read before the index is: what comes meanwhile has it looked up once more.
         let generation = self.index.generation
         let marks = events.map(\.audience)
@@ -161,7 +169,7 @@ final class DeliveryDispatcher: Sendable {
                 }
             }
         }
-        self.report(absent: placement.absent, to: router)
+        for router in routers { self.report(absent: placement.absent, to: router) }
         return placements.compactMap { $0 }
     }
 
@@ -182,19 +190,31 @@ final class DeliveryDispatcher: Sendable {
 
     private var spoken: SpokenSubprotocols { SpokenSubprotocols(self.loops) }
 
-    private func collect(_ event: LiveEvent, from router: String) {
-        self.collected.withLock { $0.events[router, default: []].append(event) }
+    private func collect(_ event: LiveEvent, from router: String, through path: String? = nil) {
+        self.collected.withLock { collected in
+            collected.events[path ?? router, default: []].append(event)
+            if let path { Self.note(router, through: path, &collected) }
+        }
     }
 
-    private func collect(numbered deliver: Deliver, from router: String) {
+    /// What only ever comes from the router itself needs no note.
+    private static func note(_ router: String, through path: String, _ collected: inout Collected) {
+        guard router != path || collected.origins[path] != nil else { return }
+        collected.origins[path, default: [path]].insert(router)
+    }
+
+    private func collect(numbered deliver: Deliver, from router: String, through path: String) {
         let conversation = deliver.message.conversation
         let audience = self.collected.withLock { collected in
             let known = collected.audiences.recipients(conversation, number: deliver.audience, from: router)
-            if known == nil { collected.unknown[router, default: []].insert(conversation) }
+            if known == nil {
+                collected.unknown[router, default: []].insert(conversation)
+                Self.note(router, through: path, &collected)
+            }
             return known
         }
         guard let audience else { return }
-        self.collect(LiveEvent(deliver, audience: audience, in: self.spoken), from: router)
+        self.collect(LiveEvent(deliver, audience: audience, in: self.spoken), from: router, through: path)
     }
 
     /// The different lists of recipients, and for each event the place of its own among them: what one audience is sent in

@@ -22,6 +22,8 @@ package struct NumberedAudiences {
 
     private struct Audience {
         var number: UInt64
+        /// The router over whose link it came: another one may have passed it on.
+        var path: String
         var mark: Mark
         var users: UserSet
 
@@ -48,14 +50,20 @@ package struct NumberedAudiences {
 
     package var count: Int { self.audiences.values.reduce(0) { $0 + $1.count } }
 
-    package mutating func take(_ update: AudienceUpdate, from router: String) {
+    /// - Parameter path: the router that passed it on, if that is another one.
+    package mutating func take(_ update: AudienceUpdate, from router: String, through path: String? = nil) {
         self.revision += 1
         // Taken out, so that its users are changed in place.
         var known = self.audiences[router]?.removeValue(forKey: update.conversation)
         self.userCount -= known?.users.count ?? 0
         if update.kind == .all {
             let mark = Mark(router: router, conversation: update.conversation, revision: self.revision)
-            known = Audience(number: update.number, mark: mark, users: UserSet(update.users))
+            known = Audience(
+                number: update.number,
+                path: path ?? router,
+                mark: mark,
+                users: UserSet(update.users)
+            )
         } else if known?.number == update.number {
             known?.change(update, revision: self.revision)
         }
@@ -71,10 +79,17 @@ package struct NumberedAudiences {
         return (audience.mark, audience.users.users)
     }
 
-    /// The link to the router is gone: what it says from now on it says over another one.
+    /// The link to the router is gone: what it says from now on it says over another one, and changes of what it passed on
+    /// may have been lost.
     package mutating func forget(_ router: String) {
-        guard let own = self.audiences.removeValue(forKey: router) else { return }
+        let own = self.audiences.removeValue(forKey: router) ?? [:]
         self.userCount -= own.values.reduce(0) { $0 + $1.users.count }
+        for other in Array(self.audiences.keys) {
+            for (conversation, audience) in self.audiences[other] ?? [:] where audience.path == router {
+                self.audiences[other]?[conversation] = nil
+                self.userCount -= audience.users.count
+            }
+        }
     }
 
     private mutating func makeRoom(for count: Int) {

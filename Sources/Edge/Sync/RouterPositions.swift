@@ -38,6 +38,9 @@ package struct RouterPositions {
         var life: Incarnation
         /// Nil until the router began to count on this link.
         var position: UInt64?
+        /// What holds as soon as the edge has come far enough with those who passed a part of it on.
+        var held: DeliveryProgress?
+        var after: [Incarnation: UInt64] = [:]
     }
 
     /// Lives that ended in order and are remembered; the earliest goes first.
@@ -81,6 +84,7 @@ package struct RouterPositions {
         // Before the first word nothing of this link is known; what an earlier one told still holds.
         self.open[router] = link.position ?? self.open[router] ?? 0
         if let owners = self.owners { self.settle(owners) }
+        self.takeHeld()
     }
 
     /// The views name these routers now.
@@ -89,6 +93,7 @@ package struct RouterPositions {
         self.owners = owners
         self.settle(owners)
         for owner in owners where self.open[owner] == nil && !self.isHeard(owner) { self.open[owner] = 0 }
+        self.takeHeld()
     }
 
     /// Whether there is a link to this life, or it has said that nothing more comes.
@@ -103,6 +108,8 @@ package struct RouterPositions {
         self.open = kept
     }
 
+    package func isLinked(_ name: String, _ life: Incarnation) -> Bool { self.links[name]?.life == life }
+
     package mutating func received(_ progress: DeliveryProgress, from name: String, _ life: Incarnation) {
         guard let link = self.links[name], link.life == life else { return }
         self.version += 1
@@ -112,16 +119,49 @@ package struct RouterPositions {
             let had = self.open.removeValue(forKey: router) ?? 0
             if progress.lastChange > had { self.losses += 1 }
             self.links[name]?.position = progress.position
-        case .reached:
-            guard let position = link.position, progress.position > position else { return }
-            self.links[name]?.position = progress.position
+        case .reached, .ends:
+            // It may be told before the position that it belongs to.
+            for reached in progress.after {
+                self.links[name]?.after[reached.life, default: 0] = max(link.after[reached.life] ?? 0, reached.position)
+            }
+            guard let position = link.position, progress.kind == .ends || progress.position > position else { return }
+            self.links[name]?.held = progress
         case .gap:
             self.losses += 1
-        case .ends:
-            guard link.position != nil else { return }
-            self.links[name] = nil
-            self.endedLives.append((life, progress.position))
-            if self.endedLives.count > Self.endedMax { self.endedLives.removeFirst() }
         }
+        self.takeHeld()
+    }
+
+    /// Takes what the routers said for true where nothing of it can be on its way through another router any more.
+    private mutating func takeHeld() {
+        var hasTaken = true
+        // One that is taken may be what another one waits for.
+        while hasTaken {
+            hasTaken = false
+            for (name, link) in self.links {
+                guard let held = link.held, link.after.allSatisfy({ self.hasCome($0.key, to: $0.value) }) else {
+                    continue
+                }
+                hasTaken = true
+                self.take(held, of: name, link.life)
+            }
+        }
+    }
+
+    private mutating func take(_ progress: DeliveryProgress, of name: String, _ life: Incarnation) {
+        self.links[name]?.held = nil
+        self.links[name]?.after = [:]
+        self.links[name]?.position = progress.position
+        guard progress.kind == .ends else { return }
+        self.links[name] = nil
+        self.endedLives.append((life, progress.position))
+        if self.endedLives.count > Self.endedMax { self.endedLives.removeFirst() }
+    }
+
+    /// Whether everything up to a position of a router has come, or its loss was counted. A router passes things on only to
+    /// edges that it has heard of over its link, so one that is not known here had a link, and its end is settled.
+    private func hasCome(_ life: Incarnation, to position: UInt64) -> Bool {
+        if let link = self.links.values.first(where: { $0.life == life }) { return link.position ?? 0 >= position }
+        return !self.open.keys.contains { $0.incarnation == life.description }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Mesh
+internal import Messaging
 internal import Placement
 import Synchronization
 internal import Wire
@@ -35,6 +36,11 @@ final class RouterProgress: Sendable {
     /// To be called after the event loops got what came before it.
     func received(_ progress: DeliveryProgress, from peer: PeerIdentity) {
         self.change { $0.received(progress, from: peer.name, peer.incarnation) }
+    }
+
+    /// Whether there is a link to this life of a router.
+    func isLinked(_ router: String, _ life: Incarnation) -> Bool {
+        self.positions.withLock { $0.isLinked(router, life) }
     }
 
     private func change(_ body: (inout RouterPositions) -> Void) {

@@ -52,6 +52,7 @@ extension NodeRunner {
             }
         }
         configuration.changedConversationsMax = self.settings.limits.changedConversations
+        configuration.relayedFromEdges = self.settings.limits.relayedFromEdges
         let router = RouterNode(
             configuration,
             registry: SessionRegistry(connection: parts.registry, cluster: self.settings.cluster),

@@ -41,6 +41,9 @@ package struct Audience {
         case send(edge: String, parcel: Parcel, recipients: [UserID], audience: UInt64, isBroadcast: Bool)
         /// Comes before what uses the number. When it cannot be sent, ``forget(conversations:)`` has to be called.
         case tell(edge: String, AudienceUpdate)
+        /// The same through another router, which passes it on; always a message.
+        case sendThrough(relay: String, edge: String, parcel: Parcel, recipients: [UserID], audience: UInt64)
+        case tellThrough(relay: String, edge: String, AudienceUpdate)
         case settle(Departure, completion: @Sendable () -> Void)
         /// Everything about the change with this position stands before.
         case finished(position: UInt64)
@@ -64,9 +67,17 @@ package struct Audience {
     private var nextNumber: UInt64 = 1
     private var waitingParcels = 0
     private let numberedFrom: Int
+    /// Edges from which on messages of a conversation are passed on by other routers.
+    private let relayedFrom: Int
+    package private(set) var plan: RelayPlan
 
-    package init(numberedFrom: Int = Self.numberedFrom) {
+    /// - Parameters:
+    ///   - own: the name of this router.
+    ///   - relayedFrom: edges; at least 1.
+    package init(own: String = "", numberedFrom: Int = Self.numberedFrom, relayedFrom: Int = .max) {
         self.numberedFrom = numberedFrom
+        self.relayedFrom = relayedFrom
+        self.plan = RelayPlan(own: own)
     }
 
     package var conversationCount: Int { self.entries.count }
@@ -187,6 +198,12 @@ package struct Audience {
         }
     }
 
+    /// What is known of the routers that pass things on has changed. What was resolved before goes another way with its next
+    /// message.
+    package mutating func planChanged(_ change: (inout RelayPlan) -> Void) {
+        change(&self.plan)
+    }
+
     // MARK: - Looking up
 
     private mutating func resolve(_ conversation: ConversationID, waiting: [Parcel]) -> [Action] {
@@ -219,7 +236,7 @@ package struct Audience {
             }
         }
         resolved.members = current
-        var actions = news.actions(conversation, numbers: resolved.numbers)
+        var actions = news.actions(conversation, resolved)
         guard !came.isEmpty else {
             actions += self.send(parcel, to: &resolved)
             self.entries[conversation] = .resolved(resolved)
@@ -270,7 +287,7 @@ package struct Audience {
         where resolved.apply(change.user, edge: change.edge, isAttached: change.isAttached) {
             news.note(change.user, edge: change.edge, isAttached: change.isAttached)
         }
-        return news.actions(conversation, numbers: resolved.numbers)
+        return news.actions(conversation, resolved)
     }
 
     /// The audience if it is known and still valid.
@@ -345,7 +362,7 @@ package struct Audience {
                 news.note(change.user, edge: edge, isAttached: change.isAttached)
             }
             self.entries[conversation] = .resolved(resolved)
-            return news.actions(conversation, numbers: resolved.numbers)
+            return news.actions(conversation, resolved)
         case nil:
             return []
         }
@@ -358,13 +375,25 @@ package struct Audience {
             return [.settle(departure, completion: completion)]
         }
         var actions: [Action] = []
-        for edge in audience.receivingEdges {
+        let edges = audience.receivingEdges
+        // On another way an edge is told anew whom a number means.
+        for edge in audience.paths.adapt(to: self.plan, edges: edges.count, relayedFrom: self.relayedFrom) {
+            audience.numbers[edge] = nil
+        }
+        for edge in edges {
             let users = audience.recipients(on: edge)
             let recipients = parcel.recipients(among: users)
             guard !recipients.isEmpty else { continue }
-            let number = self.number(of: users, edge: edge, for: parcel, in: &audience, &actions)
+            let relay = self.relay(for: edge, of: parcel, in: &audience)
+            let number = self.number(of: users, edge: edge, relay: relay, for: parcel, in: &audience, &actions)
             let isBroadcast = audience.uncertain.contains(edge)
-            actions += Self.sends(parcel, to: edge, recipients, number: number, isBroadcast: isBroadcast)
+            guard let relay else {
+                actions += Self.sends(parcel, to: edge, recipients, number: number, isBroadcast: isBroadcast)
+                continue
+            }
+            actions.append(
+                .sendThrough(relay: relay, edge: edge, parcel: parcel, recipients: recipients, audience: number)
+            )
         }
         if case .message = parcel.content { audience.isInUse = true }
         if !parcel.formerMembers.isEmpty {
@@ -400,6 +429,7 @@ package struct Audience {
     private mutating func number(
         of users: [UserID],
         edge: String,
+        relay: String?,
         for parcel: Parcel,
         in audience: inout ResolvedAudience,
         _ actions: inout [Action]
@@ -411,8 +441,18 @@ package struct Audience {
         let number = self.nextNumber
         self.nextNumber += 1
         audience.numbers[edge] = number
-        actions += Self.tell(edge, parcel.conversation, number, .all, users)
+        actions += Self.tell(edge, relay: relay, parcel.conversation, number, .all, users)
         return number
+    }
+
+    /// Messages only: what else is told of a large conversation is rare. Edges of which nothing certain is known are sent to
+    /// directly; so are those that said nothing over their link yet: they may not know of it, and take nothing of a router
+    /// that they have no link to.
+    private func relay(for edge: String, of parcel: Parcel, in audience: inout ResolvedAudience) -> String? {
+        guard case .message = parcel.content, parcel.laterMembers.isEmpty, self.numbering.contains(edge),
+            !audience.uncertain.contains(edge)
+        else { return nil }
+        return audience.paths.relay(for: edge, in: self.plan)
     }
 
     private func broadcast(_ parcel: Parcel) -> [Action] {

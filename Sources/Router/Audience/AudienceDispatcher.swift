@@ -19,6 +19,13 @@ package protocol AudienceTransport: AnyObject, Sendable {
     func settle(_ departure: Departure, completion: @escaping @Sendable () -> Void)
     /// Changes with these positions were put on the links before.
     func finished(_ positions: [UInt64])
+    /// Has another router pass something on; the completion comes once, on any thread. What is given for one router is
+    /// passed on in its order.
+    func relay(_ relay: Relay, through router: String, completion: @escaping @Sendable (RelayOutcome) -> Void)
+    /// It was passed on to these edges. Comes before the changes count as put on the links.
+    func relayed(to edges: Set<String>, through reached: RelayedThrough)
+    /// Something for the edge did not get there: it is told of the gap.
+    func missed(by edge: String)
 }
 
 /// Carries out an ``Audience`` on one event loop.
@@ -39,17 +46,44 @@ package final class AudienceDispatcher: Sendable {
         package var framesSent: UInt64 = 0
         package var broadcastFramesSent: UInt64 = 0
         package var lookUps: UInt64 = 0
+        /// Requests to other routers to pass something on, by what became of them.
+        package var passedOn: UInt64 = 0
+        package var notPassedOn: UInt64 = 0
     }
 
-    package init(loop: any EventLoop, transport: any AudienceTransport) {
+    /// - Parameters:
+    ///   - own: the name of this router.
+    ///   - relayedFrom: see ``Audience``.
+    package init(
+        loop: any EventLoop,
+        transport: any AudienceTransport,
+        own: String = "",
+        relayedFrom: Int = .max
+    ) {
         self.loop = loop
         self.transport = transport
-        self.state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: loop)
+        let audience = Audience(own: own, relayedFrom: relayedFrom)
+        self.state = NIOLoopBoundBox.makeBoxSendingValue(State(audience), eventLoop: loop)
     }
 
     /// A reference, so that the audience is changed in place.
     private final class State {
-        var audience = Audience()
+        var audience: Audience
+
+        init(_ audience: Audience) {
+            self.audience = audience
+        }
+    }
+
+    /// Changes that count as put on the links when the last router has answered; confined to the loop.
+    private final class Awaited {
+        var answers: Int
+        let positions: [UInt64]
+
+        init(answers: Int, positions: [UInt64]) {
+            self.answers = answers
+            self.positions = positions
+        }
     }
 
     package var currentCounts: Counts { self.counts.withLock { $0 } }
@@ -99,6 +133,22 @@ package final class AudienceDispatcher: Sendable {
         }
     }
 
+    /// A router says which edges it passes things on to. From any thread.
+    package func reaches(_ router: String, _ reach: RelayReach) {
+        self.loop.execute {
+            self.state.value.audience.planChanged {
+                $0.reaches(router, isWhole: reach.isWhole, came: reach.came, gone: reach.gone)
+            }
+        }
+    }
+
+    /// A router has no link any more. From any thread.
+    package func lost(router: String) {
+        self.loop.execute {
+            self.state.value.audience.planChanged { $0.lost(router) }
+        }
+    }
+
     /// From any thread: calls back on the loop with what is known of an audience; nothing is looked up for it.
     package func withKnown(_ conversation: ConversationID, _ body: @escaping @Sendable (Audience.Known?) -> Void) {
         self.loop.execute {
@@ -111,6 +161,7 @@ package final class AudienceDispatcher: Sendable {
         var broadcast: UInt64 = 0
         var lookUps: UInt64 = 0
         var finished: [UInt64] = []
+        var batches = RelayBatches()
         for action in actions {
             switch action {
             case .finished(let position): finished.append(position)
@@ -130,11 +181,19 @@ package final class AudienceDispatcher: Sendable {
             case .tell(let edge, let update):
                 guard !self.transport.notify(.audience, update.encoded(), edge: edge) else { break }
                 self.state.value.audience.forget(conversations: [update.conversation])
+            case .sendThrough(let relay, let edge, let parcel, let recipients, let number):
+                guard case .message(let message) = parcel.content else {
+                    preconditionFailure("only messages are passed on")
+                }
+                sent += 1
+                batches.add(to: relay) { $0.add(message, edge: edge, recipients: recipients, audience: number) }
+            case .tellThrough(let relay, let edge, let update):
+                batches.add(to: relay) { $0.add(update, edge: edge) }
             case .settle(let departure, let completion):
                 self.transport.settle(departure, completion: completion)
             }
         }
-        if !finished.isEmpty { self.transport.finished(finished) }
+        self.passOn(batches.all, then: finished)
         let conversations = self.state.value.audience.conversationCount
         let waiting = self.state.value.audience.waitingCount
         self.counts.withLock { counts in
@@ -143,6 +202,66 @@ package final class AudienceDispatcher: Sendable {
             counts.framesSent += sent
             counts.broadcastFramesSent += broadcast
             counts.lookUps += lookUps
+        }
+    }
+
+    // MARK: - Passing on
+
+    private func passOn(_ batches: [RelayBatch], then finished: [UInt64]) {
+        guard !batches.isEmpty else {
+            if !finished.isEmpty { self.transport.finished(finished) }
+            return
+        }
+        let awaited = NIOLoopBound(Awaited(answers: batches.count, positions: finished), eventLoop: self.loop)
+        for batch in batches {
+            self.transport.relay(batch.request, through: batch.router) { outcome in
+                self.loop.execute {
+                    self.answered(batch, outcome)
+                    awaited.value.answers -= 1
+                    guard awaited.value.answers == 0, !awaited.value.positions.isEmpty else { return }
+                    self.transport.finished(awaited.value.positions)
+                }
+            }
+        }
+    }
+
+    private func answered(_ batch: RelayBatch, _ outcome: RelayOutcome) {
+        let state = self.state.value
+        switch outcome {
+        case .passedOn(let answer):
+            let untaken = Set(answer.untaken)
+            self.transport.relayed(to: batch.edges.subtracting(untaken), through: answer.reached)
+            for edge in untaken {
+                state.audience.planChanged { $0.cannotReach(edge, through: batch.router) }
+                self.missed(edge, batch)
+            }
+        case .refused:
+            state.audience.planChanged { $0.lost(batch.router) }
+            self.sendDirectly(batch)
+        case .unknown:
+            state.audience.planChanged { $0.lost(batch.router) }
+            for edge in batch.edges { self.missed(edge, batch) }
+        }
+        self.counts.withLock { counts in
+            if case .passedOn = outcome { counts.passedOn += 1 } else { counts.notPassedOn += 1 }
+        }
+    }
+
+    /// What the edge was told of whom a number means may have been lost too.
+    private func missed(_ edge: String, _ batch: RelayBatch) {
+        self.transport.missed(by: edge)
+        self.state.value.audience.forget(conversations: batch.conversations(of: edge))
+    }
+
+    private func sendDirectly(_ batch: RelayBatch) {
+        for item in batch.request.items {
+            guard let kind = NotificationKind(rawValue: item.kind) else { continue }
+            for target in item.targets {
+                var (payload, rest) = (item.body, target.rest)
+                payload.writeBuffer(&rest)
+                guard !self.transport.notify(kind, payload, edge: target.edge), kind == .audience else { continue }
+                self.state.value.audience.forget(conversations: batch.conversations(of: target.edge))
+            }
         }
     }
 

@@ -39,6 +39,8 @@ struct ResolvedAudience {
     var numbers: [String: UInt64] = [:]
     /// Whether a message was sent before: for the first one numbers would not pay.
     var isInUse = false
+    /// How its messages get to the edges.
+    var paths = AudiencePaths()
 
     /// Who is named to this edge.
     func recipients(on edge: String) -> [UserID] {
@@ -81,12 +83,14 @@ struct AudienceNews {
         self.users[edge] = users
     }
 
-    /// - Parameter numbers: of the edges; one that has none any more is told with its next message.
-    func actions(_ conversation: ConversationID, numbers: [String: UInt64]) -> [Audience.Action] {
+    /// An edge that has no number any more is told with its next message.
+    func actions(_ conversation: ConversationID, _ audience: ResolvedAudience) -> [Audience.Action] {
         self.users.flatMap { edge, users -> [Audience.Action] in
-            guard let number = numbers[edge] else { return [] }
-            return Audience.tell(edge, conversation, number, .detached, users.detached.users)
-                + Audience.tell(edge, conversation, number, .attached, users.attached.users)
+            guard let number = audience.numbers[edge] else { return [] }
+            // The way of the messages, so that it comes before them.
+            let relay = audience.paths.current(edge)
+            return Audience.tell(edge, relay: relay, conversation, number, .detached, users.detached.users)
+                + Audience.tell(edge, relay: relay, conversation, number, .attached, users.attached.users)
         }
     }
 }
@@ -95,6 +99,7 @@ extension Audience {
     /// In parts that fit one frame each; of a whole list the parts after the first are additions.
     static func tell(
         _ edge: String,
+        relay: String?,
         _ conversation: ConversationID,
         _ number: UInt64,
         _ kind: AudienceUpdate.Kind,
@@ -103,10 +108,8 @@ extension Audience {
         stride(from: 0, to: users.count, by: Limits.usersPerFrameMax).map { start in
             let part = Array(users[start..<min(start + Limits.usersPerFrameMax, users.count)])
             let partKind = start > 0 && kind == .all ? .attached : kind
-            return .tell(
-                edge: edge,
-                AudienceUpdate(conversation: conversation, number: number, kind: partKind, users: part)
-            )
+            let update = AudienceUpdate(conversation: conversation, number: number, kind: partKind, users: part)
+            return relay.map { .tellThrough(relay: $0, edge: edge, update) } ?? .tell(edge: edge, update)
         }
     }
 }

@@ -25,6 +25,8 @@ package final class ChangeJournal: Sendable {
         var epochs: [String: UInt64] = [:]
         var mapVersion: UInt64 = 0
         var gaps: Set<String> = []
+        /// How far each edge has to have come with which routers before it has come as far with this one.
+        var relayed: [String: [Incarnation: UInt64]] = [:]
         var questions: UInt64 = 0
         var unanswerable: UInt64 = 0
     }
@@ -103,6 +105,33 @@ package final class ChangeJournal: Sendable {
         }
     }
 
+    // MARK: - Passing on
+
+    /// What another router has for edges is about to be put on the links. ``finished(_:)`` is called for it too.
+    package func beganRelaying() -> RelayedThrough {
+        self.state.withLock { state in
+            state.settled.began()
+            return RelayedThrough(life: self.life, position: state.log.relayed())
+        }
+    }
+
+    /// Another router has passed something on to these edges. To be called before the change counts as finished.
+    package func relayed(to edges: some Collection<String>, through reached: RelayedThrough) {
+        self.state.withLock { state in
+            for edge in edges {
+                let position = state.relayed[edge]?[reached.life] ?? 0
+                state.relayed[edge, default: [:]][reached.life] = max(position, reached.position)
+            }
+        }
+    }
+
+    /// Only these have a link: what others were to be told has no meaning over their next one.
+    package func keep(edges: Set<String>) {
+        self.state.withLock { state in
+            state.relayed = state.relayed.filter { edges.contains($0.key) }
+        }
+    }
+
     // MARK: - Ownership
 
     /// The table has changed. From any thread; a table that is older than the last one changes nothing.
@@ -167,8 +196,10 @@ package final class ChangeJournal: Sendable {
     /// The last word to an edge; nil while something is under way, or was missed.
     package func ending(for edge: String) -> DeliveryProgress? {
         self.state.withLock { state in
-            guard state.settled.settled == state.log.position, !state.gaps.contains(edge) else { return nil }
-            return DeliveryProgress(kind: .ends, position: state.log.position)
+            guard state.settled.settled == state.log.position, !state.gaps.contains(edge),
+                let after = Self.takeRelayed(of: edge, &state)
+            else { return nil }
+            return DeliveryProgress(kind: .ends, position: state.log.position, after: after)
         }
     }
 
@@ -190,9 +221,24 @@ package final class ChangeJournal: Sendable {
     /// What to tell an edge next. A gap is told once: whoever cannot tell it calls ``missed(by:)`` again.
     package func takeProgress(of edge: String) -> DeliveryProgress {
         self.state.withLock { state in
-            let hasGap = state.gaps.remove(edge) != nil
-            return DeliveryProgress(kind: hasGap ? .gap : .reached, position: state.settled.settled)
+            guard state.gaps.remove(edge) == nil, let after = Self.takeRelayed(of: edge, &state) else {
+                return DeliveryProgress(kind: .gap, position: state.settled.settled)
+            }
+            return DeliveryProgress(kind: .reached, position: state.settled.settled, after: after)
         }
+    }
+
+    /// No link took what ``takeProgress(of:)`` returned.
+    package func untold(_ progress: DeliveryProgress, to edge: String) {
+        if progress.kind == .gap { self.missed(by: edge) }
+        for reached in progress.after { self.relayed(to: [edge], through: reached) }
+    }
+
+    /// Nil when there are more than can be told.
+    private static func takeRelayed(of edge: String, _ state: inout State) -> [RelayedThrough]? {
+        let relayed = state.relayed.removeValue(forKey: edge) ?? [:]
+        guard relayed.count <= DeliveryProgress.relaysMax else { return nil }
+        return relayed.map { RelayedThrough(life: $0.key, position: $0.value) }
     }
 }
 

@@ -134,6 +134,14 @@ package struct ChangeLog: Sendable {
         return self.position
     }
 
+    /// Something of another router takes its way through this one. Returns its position; nothing is remembered of it, since
+    /// the other one answers for it.
+    package mutating func relayed() -> UInt64 {
+        self.position += 1
+        self.lastChange = self.position
+        return self.position
+    }
+
     private mutating func refresh(_ entry: inout Entry, _ conversation: ConversationID, members: MemberList) {
         // An older list can come late only from a message decided under it; what the newer one says stays true.
         guard members.version > entry.members.version else { return }

@@ -12,7 +12,7 @@ import Wire
 final class ProgressTeller: Sendable {
     static let interval = TimeAmount.milliseconds(500)
 
-    private let loop: any EventLoop
+    let loop: any EventLoop
     private let journal: ChangeJournal
     /// The edges with a link.
     private let edges: @Sendable () -> [String]
@@ -51,11 +51,12 @@ final class ProgressTeller: Sendable {
     private func tell() {
         let edges = self.edges()
         self.told.value.keep(Set(edges))
+        self.journal.keep(edges: Set(edges))
         for edge in edges {
             let progress = self.journal.takeProgress(of: edge)
-            guard self.told.value.isNews(progress, to: edge) else { continue }
+            guard self.told.value.isNews(progress, to: edge) || !progress.after.isEmpty else { continue }
             guard self.send(edge, progress.encoded()).isQueued else {
-                if progress.kind == .gap { self.journal.missed(by: edge) }
+                self.journal.untold(progress, to: edge)
                 continue
             }
             self.told.value.was(progress, to: edge)

@@ -52,7 +52,7 @@ package final class RequestDispatcher: Sendable {
             try ReceiptReads.perform(call, services.readers, membersMax: self.receiptMembersMax)
         case .resolveUsername, .getCredentials, .listConversations, .getUsers:
             try UserReads.perform(call, services.readers)
-        case .displaceSession, .settleDeliveries, .syncChanges, .operateNode:
+        case .displaceSession, .settleDeliveries, .relay, .syncChanges, .operateNode:
             call.fail(Failure(.internal, "This request is not addressed to a slot."))
         }
     }

@@ -207,6 +207,11 @@ package struct Deliver: WireMessage, Equatable {
 
     package func encode(into writer: inout FieldWriter) {
         writer.message(1, MessageBody(self.message))
+        self.encodeRecipients(into: &writer)
+    }
+
+    /// Fields 2 to 4 by themselves: put behind the message, they say who on one edge gets it.
+    package func encodeRecipients(into writer: inout FieldWriter) {
         writer.identifiers(2, self.recipients)
         writer.flag(3, self.isBroadcast)
         writer.integer(4, self.audience)

@@ -48,6 +48,9 @@ package enum RequestKind: UInt16, Sendable, CaseIterable {
     // From a router to edges.
     case settleDeliveries = 61
 
+    // From router to router, for it to pass on to edges.
+    case relay = 62
+
     // To each router, about itself.
     case syncChanges = 70
 
@@ -63,11 +66,15 @@ package enum NotificationKind: UInt16, Sendable, CaseIterable {
     case routing = 3
     case sessionDisplaced = 4
     case audience = 5
+    case relayed = 6
     case receipts = 8
     case deliveryProgress = 10
     case presenceStates = 12
     case presenceWanted = 13
     case typingTold = 14
+
+    // From a router to routers.
+    case relayReach = 40
 
     // From an edge to routers.
     case attachment = 20

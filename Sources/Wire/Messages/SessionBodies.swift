@@ -15,12 +15,21 @@ package struct Attachment: WireMessage, Equatable {
     package var isRegistered: Bool
     /// The edge understands ``AudienceUpdate``. Absent in what an older edge sends, which is taken for "no".
     package var takesAudiences: Bool
+    /// The edge understands ``Relayed``. Absent in what an older edge sends, which is taken for "no".
+    package var takesRelayed: Bool
 
-    package init(attached: [UserID], detached: [UserID], isRegistered: Bool, takesAudiences: Bool = true) {
+    package init(
+        attached: [UserID],
+        detached: [UserID],
+        isRegistered: Bool,
+        takesAudiences: Bool = true,
+        takesRelayed: Bool = true
+    ) {
         self.attached = attached
         self.detached = detached
         self.isRegistered = isRegistered
         self.takesAudiences = takesAudiences
+        self.takesRelayed = takesRelayed
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -28,6 +37,7 @@ package struct Attachment: WireMessage, Equatable {
         writer.identifiers(2, self.detached)
         writer.flag(3, self.isRegistered)
         writer.flag(4, self.takesAudiences)
+        writer.flag(5, self.takesRelayed)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -35,12 +45,14 @@ package struct Attachment: WireMessage, Equatable {
         var detached: [UserID] = []
         var isRegistered = false
         var takesAudiences = false
+        var takesRelayed = false
         while let field = try reader.next() {
             switch field.number {
             case 1: attached = try field.identifiers(atMost: Attachment.usersMax)
             case 2: detached = try field.identifiers(atMost: Attachment.usersMax)
             case 3: isRegistered = try field.flag()
             case 4: takesAudiences = try field.flag()
+            case 5: takesRelayed = try field.flag()
             default: break
             }
         }
@@ -48,7 +60,8 @@ package struct Attachment: WireMessage, Equatable {
             attached: attached,
             detached: detached,
             isRegistered: isRegistered,
-            takesAudiences: takesAudiences
+            takesAudiences: takesAudiences,
+            takesRelayed: takesRelayed
         )
     }
 }

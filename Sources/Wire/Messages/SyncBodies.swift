@@ -301,32 +301,41 @@ package struct DeliveryProgress: WireMessage, Equatable {
     /// With ``Kind/begins``: the position of the last change that was recorded; 0 when nothing ever was. Positions after
     /// it stand for slots that came to the router.
     package var lastChange: UInt64
+    /// What came another way: the position holds as soon as the edge has come this far with these routers, which passed
+    /// a part of it on. At most ``relaysMax``.
+    package var after: [RelayedThrough]
 
-    package init(kind: Kind, position: UInt64, lastChange: UInt64 = 0) {
+    package static let relaysMax = 1024
+
+    package init(kind: Kind, position: UInt64, lastChange: UInt64 = 0, after: [RelayedThrough] = []) {
         self.kind = kind
         self.position = position
         self.lastChange = lastChange
+        self.after = after
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.integer(1, self.kind.rawValue)
         writer.integer(2, self.position)
         writer.integer(3, self.lastChange)
+        writer.messages(4, self.after)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
         var kind: Kind?
         var position: UInt64 = 0
         var lastChange: UInt64 = 0
+        var after: [RelayedThrough] = []
         while let field = try reader.next() {
             switch field.number {
             case 1: kind = try field.value()
             case 2: position = try field.integer()
             case 3: lastChange = try field.integer()
+            case 4: try after.append(field, atMost: Self.relaysMax)
             default: break
             }
         }
         guard let kind else { throw .missing(field: 1) }
-        self.init(kind: kind, position: position, lastChange: lastChange)
+        self.init(kind: kind, position: position, lastChange: lastChange, after: after)
     }
 }

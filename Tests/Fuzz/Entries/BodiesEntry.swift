@@ -38,6 +38,7 @@ enum BodiesEntry {
         case .conversationSummaries: try Self.roundTrip(ConversationSummaries.self)(payload)
         case .applyOutbox: try Self.roundTrip(ApplyOutbox.self)(payload)
         case .displaceSession: try Self.roundTrip(DisplaceSession.self)(payload)
+        case .relay: try Self.roundTrip(Relay.self)(payload)
         case .settleDeliveries: try Self.roundTrip(SettleDeliveries.self)(payload)
         case .storeReceipts: try Self.roundTrip(StoreReceipts.self)(payload)
         case .getMessageStatus: try Self.roundTrip(GetMessageStatus.self)(payload)
@@ -60,6 +61,8 @@ enum BodiesEntry {
         case .attachment: try Self.roundTrip(Attachment.self)(payload)
         case .sessionUnknown: try Self.roundTrip(SessionUnknown.self)(payload)
         case .receipts: try Self.roundTrip(ReceiptsEvent.self)(payload)
+        case .relayed: try Self.roundTrip(Relayed.self)(payload)
+        case .relayReach: try Self.roundTrip(RelayReach.self)(payload)
         case .audience: try Self.roundTrip(AudienceUpdate.self)(payload)
         case .deliveryProgress: try Self.roundTrip(DeliveryProgress.self)(payload)
         case .presenceStates: try Self.roundTrip(PresenceStates.self)(payload)
@@ -84,6 +87,8 @@ enum BodiesEntry {
         Self.roundTrip(ListConversations.self), Self.roundTrip(ConversationIDList.self),
         Self.roundTrip(ConversationEvent.self), Self.roundTrip(ApplyOutbox.self),
         Self.roundTrip(MembershipChange.self), Self.roundTrip(FailureBody.self), Self.roundTrip(Empty.self),
+        Self.roundTrip(Relay.self), Self.roundTrip(RelayAnswer.self), Self.roundTrip(Relayed.self),
+        Self.roundTrip(RelayReach.self),
         Self.roundTrip(RoutingNews.self), Self.roundTrip(Attachment.self), Self.roundTrip(SessionUnknown.self),
         Self.roundTrip(DisplaceSession.self), Self.roundTrip(RegisterUser.self), Self.roundTrip(ResolveUsername.self),
         Self.roundTrip(ResolvedUsername.self), Self.roundTrip(GetCredentials.self), Self.roundTrip(Credentials.self),

@@ -347,6 +347,8 @@ package final class SimulatedRouter: SimulatedNode {
                 self.send(parcel, to: edge, recipients: recipients, number: number, isBroadcast: isBroadcast)
             case .tell(let edge, let update):
                 self.tell(update, to: edge)
+            case .sendThrough, .tellThrough:
+                preconditionFailure("a simulated cluster has too few edges for that anything is passed on")
             case .settle(_, let completion):
                 completion()
             case .finished(let position):
