@@ -117,9 +117,11 @@ package struct NodeRunner: Sendable {
                 OperationsError("the node cannot be put together: \(error)", remedy: "see `trunkline config check`")
             )
         }
+        let keeper = self.makeKeeper(parts)
+        NodeMetrics.register(in: parts.metrics, node: service, keeper: keeper)
         let life = NodeLife(
             node: service,
-            keeper: self.makeKeeper(parts),
+            keeper: keeper,
             shutdownTimeout: self.settings.timeouts.shutdown,
             readyMetadata: self.readyMetadata,
             logger: parts.logger
