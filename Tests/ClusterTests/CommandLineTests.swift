@@ -71,6 +71,31 @@ extension ClusterTests {
             #expect(unknown.text.contains("router-1"))
         }
 
+        @Test("health asks one node, by its name or its address, and says the answer in one line")
+        func health() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let (edge, nobody) = (cluster.edges[0], try TCPConnection.freePorts(1)[0])
+            // No file is read when the address is given.
+            let bare = ["TRUNKLINE_CONFIG": "/nowhere/cluster.yaml"]
+            let there = "127.0.0.1:\(edge.httpPort)"
+            let cases: [(arguments: [String], changes: [String: String], status: Int32, line: String)] = [
+                (["edge-1"], [:], 0, "edge-1 at \(there) is ready\n"),
+                (["router-1", "--live"], [:], 0, "router-1 at 127.0.0.1:\(cluster.routers[0].httpPort) is alive\n"),
+                (["--http", there], bare, 0, "the node at \(there) is ready\n"),
+                (["--http", "127.0.0.1:\(nobody)", "--http", there], bare, 0, "the node at \(there) is ready\n"),
+                (["--http", "127.0.0.1:\(nobody)"], bare, 1, "does not answer: Connection refused\n"),
+                (["--http", "edge-1"], bare, 64, "write HOST:PORT"),
+                (["edge-77"], [:], 64, "--http HOST:PORT"),
+                ([], [:], 64, "Say which node is meant"),
+                (["edge-1"], bare, 78, "/nowhere/cluster.yaml"),
+            ]
+            for (arguments, changes, expected, line) in cases {
+                let (status, text) = try await Self.run(["health"] + arguments, cluster, changes)
+                #expect(status == expected && text.contains(line), "\(arguments): \(status) \(text)")
+                if status < 2 { #expect(text.count { $0 == "\n" } == 1, "\(text)") }
+            }
+        }
+
         @Test("A node refuses to start under a name that lives, and on a port that is used")
         func nameAndPortInUse() async throws {
             let cluster = try await SharedCluster.shared.cluster()
