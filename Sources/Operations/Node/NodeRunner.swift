@@ -176,6 +176,14 @@ package struct NodeRunner: Sendable {
         )
     }
 
+    /// A secret that a node of this role cannot do without.
+    func required(_ secret: Secret?, _ key: String) throws(OperationsError) -> Secret {
+        guard let secret else {
+            throw OperationsError("there is no \(key)", remedy: "see `trunkline config check --node \(self.node.name)`")
+        }
+        return secret
+    }
+
     private func connectRedis(_ logger: Logger) throws -> RedisConnection {
         do throws(RedisError) {
             return try RedisConnection(
