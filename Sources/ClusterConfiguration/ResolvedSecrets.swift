@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The values of a cluster's secrets. Read once at start; never written anywhere.
+/// The values of a cluster's secrets, as far as they were needed. Read once at start; never written anywhere.
 package struct ResolvedSecrets: Sendable {
-    package var mesh: Secret
-    package var token: Secret
+    /// Nil where it was not needed, as are all the others.
+    package var mesh: Secret?
+    package var token: Secret?
     package var adminRead: Secret?
     package var adminOperate: Secret?
     package var redisPassword: Secret?
     /// By the shard's name; only those that have a password of their own.
     package var shardPasswords: [String: Secret]
 
-    package init(mesh: Secret, token: Secret, redisPassword: Secret?, shardPasswords: [String: Secret]) {
+    package init(mesh: Secret?, token: Secret?, redisPassword: Secret?, shardPasswords: [String: Secret]) {
         self.mesh = mesh
         self.token = token
         self.redisPassword = redisPassword
@@ -30,49 +31,44 @@ extension ClusterSettings {
     /// Bytes of a file that holds a secret.
     package static let secretBytesMax = 4096
 
-    /// Reads every secret from its source; throws all problems at once. An edge has no business with Postgres and takes
-    /// no orders from people, so the shards' passwords and the admin secrets are left out for it.
+    /// Reads the secrets that are needed, each from its source; throws all problems at once.
     package func resolveSecrets(
         environment: [String: String],
-        for role: Role? = nil
+        for needs: SecretNeeds = .all
     ) throws(ConfigurationError) -> ResolvedSecrets {
-        let (secrets, problems) = self.readSecrets(environment: environment, for: role)
+        let (secrets, problems) = self.readSecrets(environment: environment, for: needs)
         guard problems.isEmpty else { throw ConfigurationError(file: "secrets", problems: problems) }
         return secrets
     }
 
-    /// The same for whoever goes on with what there is: a secret that cannot be had is missing, those of the mesh and of
-    /// the tokens are empty then.
+    /// The same for whoever goes on with what there is: a secret that cannot be had is missing.
     package func readSecrets(
         environment: [String: String],
-        for role: Role? = nil
+        for needs: SecretNeeds = .all
     ) -> (secrets: ResolvedSecrets, problems: [ConfigurationProblem]) {
         var reader = SecretReader(folder: self.folder, environment: environment)
-        let mesh = reader.read(self.secrets.mesh, at: "secrets.mesh_secret", bytesMin: Self.secretBytesMin)
-        let token = reader.read(self.secrets.token, at: "secrets.token_secret", bytesMin: Self.secretBytesMin)
-        var admin: [Secret?] = [nil, nil]
-        if role != .edge {
-            admin = [(self.secrets.adminRead, "admin_read"), (self.secrets.adminOperate, "admin_operate")].map {
-                source,
-                name in
-                source.flatMap {
-                    reader.read($0, at: "secrets.\(name)", bytesMin: Self.secretBytesMin, isText: true)
-                }
-            }
+        func read(_ need: SecretNeeds, _ source: SecretSource?, _ key: String, isText: Bool = false) -> Secret? {
+            guard needs.contains(need), let source else { return nil }
+            return reader.read(source, at: "secrets.\(key)", bytesMin: Self.secretBytesMin, isText: isText)
         }
-        let redis = self.redis.password.flatMap { reader.read($0, at: "redis.password", isText: true) }
+        let mesh = read(.mesh, self.secrets.mesh, "mesh_secret")
+        let token = read(.token, self.secrets.token, "token_secret")
+        let adminNeed: SecretNeeds = needs.contains(.oneOfAdmin) ? .oneOfAdmin : .admin
+        let before = reader.problems.count
+        let adminRead = read(adminNeed, self.secrets.adminRead, "admin_read", isText: true)
+        let adminOperate = read(adminNeed, self.secrets.adminOperate, "admin_operate", isText: true)
+        if adminNeed == .oneOfAdmin, adminRead != nil || adminOperate != nil {
+            reader.problems.removeSubrange(before...)
+        }
+        let redis = needs.contains(.redis) ? self.redis.password : nil
+        let redisPassword = redis.flatMap { reader.read($0, at: "redis.password", isText: true) }
         var shards: [String: Secret] = [:]
-        for (index, shard) in self.shards.enumerated() where role != .edge {
+        for (index, shard) in self.shards.enumerated() where needs.contains(.shards) {
             guard let source = shard.password else { continue }
             shards[shard.name] = reader.read(source, at: "shards[\(index)].password", isText: true)
         }
-        var secrets = ResolvedSecrets(
-            mesh: mesh ?? Secret(bytes: []),
-            token: token ?? Secret(bytes: []),
-            redisPassword: redis,
-            shardPasswords: shards
-        )
-        (secrets.adminRead, secrets.adminOperate) = (admin[0], admin[1])
+        var secrets = ResolvedSecrets(mesh: mesh, token: token, redisPassword: redisPassword, shardPasswords: shards)
+        (secrets.adminRead, secrets.adminOperate) = (adminRead, adminOperate)
         return (secrets, reader.problems)
     }
 

@@ -59,6 +59,10 @@ package final class EdgeNode: WebSocketAcceptor {
         logger: Logger
     ) {
         let metrics = EdgeMetrics(registry)
+        registry.gauge(
+            "trunkline_edge_sessions_max",
+            help: "WebSockets that may be open; more are refused (limits.sessions_per_edge)."
+        ).set(Int64(settings.limits.sessionsPerEdge))
         let inbox = MeshInbox(logger: logger)
         var meshSettings = MeshSettings(settings, secret: meshSecret)
         meshSettings.certificates = meshCertificates

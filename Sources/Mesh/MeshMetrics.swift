@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import Observability
 
 /// Hands a node's counters and the state of its links to whoever reads the metrics.
@@ -43,6 +44,15 @@ package enum MeshMetrics {
             help: "Stored by raw bytes of everything sent since the start; 1 is no gain."
         )
         let linksUp = registry.declare(.gauge, "trunkline_mesh_links", help: "Links that are up.")
+        let settings = node.settings
+        registry.gauge(
+            "trunkline_mesh_queue_max_bytes",
+            help: "Bytes that may wait for one link; durable traffic beyond them is refused (limits.mesh_queue_bytes)."
+        ).set(Int64(settings.outboundQueueBytesMax))
+        registry.gauge(
+            "trunkline_mesh_silence_max_microseconds",
+            help: "A link that is silent for longer counts as dead (timeouts.silence)."
+        ).set(settings.silenceLimit.nanoseconds / 1000)
         registry.collect { [weak node] sink in
             guard let node else { return }
             let snapshot = node.counters.snapshot()

@@ -13,18 +13,6 @@ enum RouterMetrics {
             node: node.mesh,
             notificationNames: Dictionary(names, uniquingKeysWith: { first, _ in first })
         )
-        let queued = registry.declare(
-            .gauge,
-            "trunkline_router_queued_calls",
-            help: "Calls that wait for a writer of the shard.",
-            labels: ["shard"]
-        )
-        let slots = registry.declare(
-            .gauge,
-            "trunkline_router_slots_owned",
-            help: "Slots of the shard that are this router's, by the newest view that it knows.",
-            labels: ["shard"]
-        )
         let conversations = registry.declare(
             .gauge,
             "trunkline_router_audiences",
@@ -79,13 +67,11 @@ enum RouterMetrics {
             labels: ["answer"]
         )
         let presence = PresenceMetrics(registry)
+        let shards = ShardMetrics(registry)
         registry.collect { [weak node] sink in
             guard let node else { return }
+            shards.record(node, in: &sink)
             presence.record(node.presence.currentCounts, node.typing.currentCounts, in: &sink)
-            for (shard, count) in node.queuedCalls {
-                sink.record(queued, count, [shard])
-                sink.record(slots, node.routing.ownSlots(in: shard).count, [shard])
-            }
             let counts = node.audienceCounts
             sink.record(conversations, counts.reduce(0) { $0 + $1.conversations })
             sink.record(waiting, counts.reduce(0) { $0 + $1.waiting })

@@ -108,7 +108,7 @@ package final class RouterNode: Sendable {
     let presence: PresenceKeeper
     let typing: TypingCarrier
     let dispatchers: [AudienceDispatcher]
-    private let roster: ShardRoster
+    let roster: ShardRoster
     private let factory: ShardFactory
     /// Whether shards that come are to be joined at once.
     private let hasJoined = Mutex(false)
@@ -481,13 +481,5 @@ package final class RouterNode: Sendable {
     private func dialRouters() {
         let entries = self.book.withLock { $0.entries }
         self.mesh.setPeers(entries.map { MeshPeer(name: $0.name, role: .router, host: $0.host, port: $0.port) })
-    }
-
-    // MARK: - For metrics
-
-    var audienceCounts: [AudienceDispatcher.Counts] { self.dispatchers.map(\.currentCounts) }
-
-    var queuedCalls: [(shard: String, count: Int)] {
-        self.roster.services.map { ($0.key, $0.value.writers.reduce(0) { $0 + $1.queuedCalls }) }
     }
 }

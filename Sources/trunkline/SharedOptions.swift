@@ -29,11 +29,11 @@ struct SharedOptions: ParsableArguments {
         try ClusterSettings.load(path: self.path, environment: Self.environment, node: node)
     }
 
-    /// - Parameter role: That of the node that needs them; nil for all secrets.
+    /// - Parameter needs: What the command uses; a secret that it does not is not asked for.
     func resolveSecrets(
         of settings: ClusterSettings,
-        for role: ClusterSettings.Role? = nil
+        for needs: SecretNeeds
     ) throws(ConfigurationError) -> ResolvedSecrets {
-        try settings.resolveSecrets(environment: Self.environment, for: role)
+        try settings.resolveSecrets(environment: Self.environment, for: needs)
     }
 }

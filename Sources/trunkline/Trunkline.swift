@@ -19,6 +19,7 @@ struct Trunkline: AsyncParsableCommand {
               trunkline doctor                 what is wrong, and how to mend it
               trunkline migrate                bring all shards to this program's schema
               trunkline run edge-1             run one node until it is told to stop
+              trunkline health edge-1          is it ready? for health checks and scripts
               trunkline status                 what lives, what is ready
               trunkline top                    what the nodes do, live
               trunkline drain edge-1           empty it, then it is safe to stop
@@ -31,8 +32,9 @@ struct Trunkline: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            RunCommand.self, MigrateCommand.self, DoctorCommand.self, StatusCommand.self, NodesCommand.self,
-            TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self, SessionsCommand.self,
+            RunCommand.self, MigrateCommand.self, HealthCommand.self, DoctorCommand.self, StatusCommand.self,
+            NodesCommand.self, TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self,
+            SessionsCommand.self,
             DrainCommand.self, UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self,
             ShardCommand.self, MoveCommand.self, LogCommand.self, PlanCommand.self, CertsCommand.self,
             ConfigCommand.self, VersionCommand.self,

@@ -18,8 +18,8 @@ struct SecretTests {
         let environment = ["TRUNKLINE_MESH_SECRET": Self.strong, "SHARD_PASSWORD": "pw"]
         let settings = try ClusterSettings.load(path: path, environment: environment)
         let secrets = try settings.resolveSecrets(environment: environment)
-        #expect(secrets.mesh.exposedText == Self.strong)
-        #expect(secrets.token.exposedText == "file-secret-0123456789", "\(secretFile)")
+        #expect(secrets.mesh?.exposedText == Self.strong)
+        #expect(secrets.token?.exposedText == "file-secret-0123456789", "\(secretFile)")
         #expect(secrets.redisPassword == nil)
         #expect(
             secrets.connection(to: settings.shards[0]).exposedText
@@ -51,6 +51,55 @@ struct SecretTests {
         #expect(secrets.adminOperate?.exposedText == Self.strong && secrets.adminRead == nil)
         let none = try ClusterSettings.parse(yaml: Fixture.minimal)
         #expect(try none.resolveSecrets(environment: environment).adminOperate == nil)
+    }
+
+    private static let everything =
+        Fixture.minimal(replacing: "nodes:", with: "    password: {env: SHARD}\nnodes:")
+        .replacingRedis(with: "password: {env: REDIS}")
+        + "secrets:\n  admin_read: {env: READ}\n  admin_operate: {env: OPERATE}\n"
+
+    @Test(
+        "Nobody is asked for a secret that he does not use",
+        arguments: [
+            (.edge, ["secrets.mesh_secret", "secrets.token_secret", "redis.password"]),
+            (
+                .router,
+                [
+                    "secrets.mesh_secret", "secrets.admin_read", "secrets.admin_operate", "redis.password",
+                    "shards[0].password",
+                ]
+            ),
+            (.shards, ["shards[0].password"]),
+            (.look, ["redis.password", "shards[0].password"]),
+            (.order, ["secrets.admin_read", "secrets.admin_operate", "redis.password"]),
+        ] as [(SecretNeeds, [String])]
+    )
+    func needs(_ needs: SecretNeeds, keys: [String]) throws {
+        let settings = try ClusterSettings.parse(yaml: Self.everything)
+        let problems = settings.readSecrets(environment: [:], for: needs).problems
+        #expect(problems.map(\.path) == keys)
+        for key in keys where needs != .order { #expect(needs.isSuperset(of: SecretNeeds(key: key)), "\(key)") }
+        var all = ["TRUNKLINE_MESH_SECRET", "TRUNKLINE_TOKEN_SECRET", "READ", "OPERATE", "REDIS", "SHARD"]
+            .reduce(into: [:]) { $0[$1] = "\(Self.strong) of \($1)" }
+        let secrets = try settings.resolveSecrets(environment: all, for: needs)
+        #expect((secrets.token != nil) == needs.contains(.token))
+        #expect((secrets.mesh != nil) == needs.contains(.mesh))
+        #expect(secrets.shardPasswords.isEmpty != needs.contains(.shards))
+        // What is there and wrong is only told to who uses it.
+        all["TRUNKLINE_TOKEN_SECRET"] = "short"
+        #expect(settings.readSecrets(environment: all, for: needs).problems.isEmpty != needs.contains(.token))
+    }
+
+    @Test("Who shows a secret of the admin interface needs one of the two")
+    func oneOfAdmin() throws {
+        let settings = try ClusterSettings.parse(yaml: Self.everything)
+        var environment = ["REDIS": "pw", "READ": Self.strong]
+        let reader = try settings.resolveSecrets(environment: environment, for: .order)
+        #expect(reader.adminRead != nil && reader.adminOperate == nil)
+        environment["OPERATE"] = "short"
+        #expect(try settings.resolveSecrets(environment: environment, for: .order).adminOperate == nil)
+        environment["READ"] = nil
+        #expect(throws: ConfigurationError.self) { try settings.resolveSecrets(environment: environment, for: .order) }
     }
 
     @Test("All problems come at once and show no secret")

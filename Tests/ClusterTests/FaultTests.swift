@@ -86,6 +86,13 @@ extension ClusterTests {
                 try await eventually("some senders go on", within: .seconds(40)) {
                     zip(load.senders, before).contains { $0.acknowledged.count > $1 + 20 }
                 }
+                for router in cluster.routers {
+                    try await eventually("\(router.name) says which shard does not answer") {
+                        try cluster.metric(#"trunkline_router_shard_reachable{shard="shard-1"}"#, of: router.name) == 0
+                            && cluster.metric(#"trunkline_router_shard_reachable{shard="shard-2"}"#, of: router.name)
+                                == 1
+                    }
+                }
                 try await onThread { try cluster.shards[0].start() }
             }
             let codes = Set(load.senders.flatMap(\.refusals))
@@ -155,6 +162,11 @@ extension ClusterTests {
             let cut = try await ada.createConversation("group", with: [bob], port: cluster.edge(1))
             try await cluster.send(adas, cut, "cut off")
             try await eventually("Bob has the message without Redis") { bobs.received(cut).count == 1 }
+            for node in cluster.nodes {
+                try await eventually("\(node.name) says that Redis does not answer") {
+                    try cluster.metric("trunkline_redis_reachable", of: node.name) == 0
+                }
+            }
             try await sendSome("without Redis")
             let late = try await cluster.register("late", edge: 2)
             let lates = try await late.connect(port: cluster.edge(2))
@@ -163,6 +175,11 @@ extension ClusterTests {
             try await eventually("who came without Redis is reached too") { lates.received(last).count == 1 }
             try await onThread { try cluster.redis.start() }
             try await sendSome("after its return")
+            for node in cluster.nodes {
+                try await eventually("\(node.name) says that Redis answers") {
+                    try cluster.metric("trunkline_redis_reachable", of: node.name) == 1
+                }
+            }
             #expect(bobs.received(conversation).map(\.seq) == Array(1...Int64(sent)))
         }
 

@@ -122,6 +122,12 @@ extension ClusterTests {
                 let status = try await cluster.trunkline("status", "--json")
                 #expect(status.contains("\"warnings\" : [\n\n  ]") || status.contains("\"warnings\" : []"), "\(status)")
 
+                #expect(try await cluster.trunkline("health", "edge-1").contains("\(edges[0].port) is ready"))
+                let there = "https://127.0.0.1:\(edges[0].port)"
+                #expect(
+                    try await cluster.trunkline("health", "--http", there).contains("the node at \(there) is ready")
+                )
+
                 try await cluster.makeCertificate(of: "edge-1", days: 20)
                 let log = try cluster.process("edge-1")
                 try await eventually("the new one is in use", within: .seconds(30)) {

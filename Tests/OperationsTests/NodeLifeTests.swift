@@ -9,7 +9,7 @@ import Testing
 @testable import Operations
 
 /// A node that does no work, for what is done around one.
-private final class IdleNode: NodeService {
+final class IdleNode: NodeService {
     struct Broken: Error, CustomStringConvertible {
         var description: String { "the node is broken" }
     }

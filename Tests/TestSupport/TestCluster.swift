@@ -246,7 +246,7 @@ package final class TestCluster: Sendable {
         }.joined(separator: "\n")
     }
 
-    /// The value of a metric, summed over its labels; 0 when there is none.
+    /// The value of a metric, summed over its labels unless they are a part of the name; 0 when there is none.
     package func metric(_ name: String, of node: String) throws -> Double {
         guard let answer = try self.get("/metrics", of: node) else { return 0 }
         return answer.split(whereSeparator: \.isNewline).reduce(into: 0) { sum, line in

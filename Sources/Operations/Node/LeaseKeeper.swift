@@ -38,6 +38,11 @@ package final class LeaseKeeper: Sendable {
         self.state.withLock { $0.lease.state }
     }
 
+    /// Whether Redis took or answered the last renewal; nil before the first.
+    var isRedisReachable: Bool? {
+        self.state.withLock { $0.isReachable }
+    }
+
     /// Takes the lease; waits a little longer than a lease lives for one that an earlier life left behind.
     ///
     /// Without Redis the node goes on without a lease; ``run(onLost:)`` writes it later.

@@ -11,7 +11,7 @@ extension NodeRunner {
         let settings = self.settings
         let passwords = settings.passwords
         let tokens = AccessTokens(
-            secret: self.secrets.token.exposedBytes,
+            secret: try self.required(self.secrets.token, "secrets.token_secret").exposedBytes,
             issuer: settings.cluster,
             lifetime: settings.tokens.accessLifetime
         )
@@ -19,7 +19,7 @@ extension NodeRunner {
             settings: settings,
             node: self.node,
             incarnation: parts.incarnation,
-            meshSecret: self.secrets.mesh.exposedBytes,
+            meshSecret: try self.required(self.secrets.mesh, "secrets.mesh_secret").exposedBytes,
             meshCertificates: parts.certificates.mesh,
             directory: SessionRegistry(connection: parts.registry, cluster: settings.cluster),
             routers: settings.listedRouters,

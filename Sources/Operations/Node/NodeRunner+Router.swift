@@ -19,7 +19,7 @@ extension NodeRunner {
         var configuration = RouterNode.Configuration(
             name: self.node.name,
             incarnation: parts.incarnation,
-            mesh: self.meshSettings(parts),
+            mesh: try self.meshSettings(parts),
             meshHost: address.host,
             meshPort: address.port,
             routers: self.settings.listedRouters,
@@ -64,10 +64,11 @@ extension NodeRunner {
         return RouterService(router: router, shutdownTimeout: timeouts.shutdown)
     }
 
-    private func meshSettings(_ parts: Parts) -> MeshSettings {
+    private func meshSettings(_ parts: Parts) throws(OperationsError) -> MeshSettings {
         let timeouts = self.settings.timeouts
         let limits = self.settings.limits
-        var mesh = MeshSettings(cluster: self.settings.cluster, secret: self.secrets.mesh.exposedBytes)
+        let secret = try self.required(self.secrets.mesh, "secrets.mesh_secret")
+        var mesh = MeshSettings(cluster: self.settings.cluster, secret: secret.exposedBytes)
         mesh.heartbeatInterval = TimeAmount(timeouts.heartbeat)
         mesh.silenceLimit = TimeAmount(timeouts.silence)
         mesh.connectTimeout = TimeAmount(timeouts.connect)

@@ -117,9 +117,11 @@ package struct NodeRunner: Sendable {
                 OperationsError("the node cannot be put together: \(error)", remedy: "see `trunkline config check`")
             )
         }
+        let keeper = self.makeKeeper(parts)
+        NodeMetrics.register(in: parts.metrics, node: service, keeper: keeper)
         let life = NodeLife(
             node: service,
-            keeper: self.makeKeeper(parts),
+            keeper: keeper,
             shutdownTimeout: self.settings.timeouts.shutdown,
             readyMetadata: self.readyMetadata,
             logger: parts.logger
@@ -172,6 +174,14 @@ package struct NodeRunner: Sendable {
             renewal: self.settings.timeouts.leaseRenewal,
             logger: parts.logger
         )
+    }
+
+    /// A secret that a node of this role cannot do without.
+    func required(_ secret: Secret?, _ key: String) throws(OperationsError) -> Secret {
+        guard let secret else {
+            throw OperationsError("there is no \(key)", remedy: "see `trunkline config check --node \(self.node.name)`")
+        }
+        return secret
     }
 
     private func connectRedis(_ logger: Logger) throws -> RedisConnection {

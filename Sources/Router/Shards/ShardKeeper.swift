@@ -66,6 +66,7 @@ package final class ShardKeeper: Sendable {
     private let events = WorkQueue<Event>(itemsMax: 100_000, bytesMax: Int.max)
     private let intent = Mutex(ViewPolicy.Intent.observing)
     private let hasLeftFlag = Mutex(false)
+    private let answersFlag = Mutex<Bool?>(nil)
     private let thread = Mutex<PlainThread?>(nil)
 
     package init(
@@ -138,6 +139,9 @@ package final class ShardKeeper: Sendable {
 
     /// Whether the shard's view is known to be without this router, or to have nobody else.
     package var hasLeft: Bool { self.hasLeftFlag.withLock { $0 } }
+
+    /// Whether the shard answered the last regular look at its map and view; nil before the first.
+    package var answers: Bool? { self.answersFlag.withLock { $0 } }
 
     /// Ends the thread. Blocks; not for an event loop.
     package func shutdown() {
@@ -244,7 +248,14 @@ package final class ShardKeeper: Sendable {
     // MARK: - Map and view
 
     private func routine(_ state: inout State) throws(StorageError) {
-        let view = try self.readPlacement(&state)
+        let view: View
+        do throws(StorageError) {
+            view = try self.readPlacement(&state)
+        } catch {
+            self.answersFlag.withLock { $0 = false }
+            throw error
+        }
+        self.answersFlag.withLock { $0 = true }
         try self.propose(view, &state)
         try self.endPauses(&state)
         if ContinuousClock.now >= state.nextMaintenance {

@@ -7,8 +7,21 @@ import Wire
 
 /// The routing table that all threads of a router share. What is adopted here was read from a shard, so it is true.
 package final class RoutingState: Sendable {
+    /// How often newer views of a shard took the place of older ones, in this life of the router.
+    struct ViewChanges: Sendable, Equatable {
+        /// Changes of who is in the view.
+        var ofRouters = 0
+        /// Changes of nothing but the slots that the shard holds, as a move between shards makes many of.
+        var ofSlots = 0
+    }
+
+    private struct State {
+        var table = RoutingTable()
+        var viewChanges: [String: ViewChanges] = [:]
+    }
+
     package let own: RouterLife
-    private let table = Mutex(RoutingTable())
+    private let state = Mutex(State())
     private let onChange: @Sendable (RoutingNews) -> Void
 
     /// - Parameter onChange: told of everything new, on the thread that adopted it.
@@ -18,7 +31,7 @@ package final class RoutingState: Sendable {
     }
 
     package var snapshot: RoutingTable {
-        self.table.withLock { $0 }
+        self.state.withLock { $0.table }
     }
 
     package var news: RoutingNews {
@@ -34,15 +47,20 @@ package final class RoutingState: Sendable {
     }
 
     package var mapVersion: UInt64? {
-        self.table.withLock { $0.map?.version }
+        self.state.withLock { $0.table.map?.version }
     }
 
     package func view(of shard: String) -> View? {
-        self.table.withLock { $0.views[shard] }
+        self.state.withLock { $0.table.views[shard] }
+    }
+
+    /// What has changed in the views of a shard since this router began to know it.
+    func viewChanges(of shard: String) -> ViewChanges {
+        self.state.withLock { $0.viewChanges[shard] ?? ViewChanges() }
     }
 
     package func route(to slot: Slot) -> RoutingTable.Route? {
-        self.table.withLock { $0.route(to: slot) }
+        self.state.withLock { $0.table.route(to: slot) }
     }
 
     /// What this life of the router owns in a shard at this moment.
@@ -64,21 +82,33 @@ package final class RoutingState: Sendable {
     }
 
     package func adopt(_ view: View) {
-        if self.table.withLock({ $0.adopt(view) }) {
+        let isNews = self.state.withLock { state in
+            let former = state.table.views[view.shard]
+            guard state.table.adopt(view) else { return false }
+            // The first one is what was there already.
+            guard let former else { return true }
+            if former.members == view.members {
+                state.viewChanges[view.shard, default: ViewChanges()].ofSlots += 1
+            } else {
+                state.viewChanges[view.shard, default: ViewChanges()].ofRouters += 1
+            }
+            return true
+        }
+        if isNews {
             self.onChange(RoutingNews(map: nil, views: [view]))
         }
     }
 
     package func adopt(_ map: ShardMap) {
-        if self.table.withLock({ $0.adopt(map) }) {
+        if self.state.withLock({ $0.table.adopt(map) }) {
             self.onChange(RoutingNews(map: map, views: []))
         }
     }
 
     /// Whether a peer knows something newer; what it says is not taken, only a reason to read the shards again.
     package func isOutdated(by news: RoutingNews) -> Bool {
-        self.table.withLock { table in
-            var other = table
+        self.state.withLock { state in
+            var other = state.table
             let hasNewerMap = news.map.map { other.adopt($0) } ?? false
             return news.views.contains { other.adopt($0) } || hasNewerMap
         }

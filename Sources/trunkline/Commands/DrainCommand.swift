@@ -30,7 +30,7 @@ extension AdminClient {
         let settings = try shared.loadSettings()
         return try await AdminClient(
             settings: settings,
-            secrets: try shared.resolveSecrets(of: settings),
+            secrets: try shared.resolveSecrets(of: settings, for: .order),
             group: MultiThreadedEventLoopGroup.singleton,
             // What goes wrong is in the command's error; log lines about it would say it twice.
             logger: Logger(label: "admin") { _ in SwiftLogNoOpLogHandler() }

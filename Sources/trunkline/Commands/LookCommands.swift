@@ -14,11 +14,17 @@ struct LookOptions: ParsableArguments {
     @Flag(help: "Print JSON for programs.")
     var json = false
 
-    func look() throws -> ClusterLook {
+    /// - Parameter asksRouters: whether a secret of the admin interface is taken along, if there is one.
+    func look(asksRouters: Bool = false) throws -> ClusterLook {
         let settings = try self.shared.loadSettings()
+        var secrets = try self.shared.resolveSecrets(of: settings, for: .look)
+        if asksRouters {
+            let admin = settings.readSecrets(environment: SharedOptions.environment, for: .oneOfAdmin).secrets
+            (secrets.adminRead, secrets.adminOperate) = (admin.adminRead, admin.adminOperate)
+        }
         return ClusterLook(
             settings: settings,
-            secrets: try self.shared.resolveSecrets(of: settings),
+            secrets: secrets,
             group: MultiThreadedEventLoopGroup.singleton,
             // What cannot be reached is in the answer; log lines about it would say it twice.
             logger: Logger(label: "look") { _ in SwiftLogNoOpLogHandler() }
@@ -102,7 +108,7 @@ struct OwnerCommand: AsyncParsableCommand {
             throw ValidationError("\"\(self.conversation)\" is not the id of a conversation, which is a UUID.")
         }
         try await Ending.report {
-            let owner = try await self.options.look().owner(of: id)
+            let owner = try await self.options.look(asksRouters: true).owner(of: id)
             print(self.options.json ? try owner.json() : owner.text(), terminator: "")
         }
     }

@@ -29,7 +29,7 @@ struct MigrateCommand: AsyncParsableCommand {
     func run() async throws {
         try await Ending.report {
             let settings = try self.shared.loadSettings()
-            let secrets = try self.shared.resolveSecrets(of: settings)
+            let secrets = try self.shared.resolveSecrets(of: settings, for: .shards)
             let migration = ShardMigration(settings: settings, secrets: secrets, wait: self.wait.duration)
             try await migration.run(say: printLine)
         }

@@ -32,7 +32,7 @@ struct RingShowCommand: AsyncParsableCommand {
             let settings = try self.shared.loadSettings()
             let collector = StatusCollector(
                 settings: settings,
-                secrets: try self.shared.resolveSecrets(of: settings),
+                secrets: try self.shared.resolveSecrets(of: settings, for: .look),
                 group: MultiThreadedEventLoopGroup.singleton,
                 logger: Logger(label: "ring") { _ in SwiftLogNoOpLogHandler() }
             )

@@ -82,7 +82,7 @@ struct RollCommand: AsyncParsableCommand {
             let settings = try self.shared.loadSettings()
             let watch = RollWatch(
                 settings: settings,
-                secrets: try self.shared.resolveSecrets(of: settings),
+                secrets: try self.shared.resolveSecrets(of: settings, for: .look),
                 group: MultiThreadedEventLoopGroup.singleton,
                 logger: Logger(label: "roll") { _ in SwiftLogNoOpLogHandler() }
             )

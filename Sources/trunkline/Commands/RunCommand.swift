@@ -33,49 +33,12 @@ struct RunCommand: AsyncParsableCommand {
     @Argument(help: "The node's name: one of cluster.yaml, or a new one that no other node of the cluster has.")
     var node: String
 
-    @Option(help: ArgumentHelp("What it does: edge or router.", valueName: "role"))
-    var role: String?
-
-    @Option(help: ArgumentHelp("Routers: where it listens for the other nodes.", valueName: "host:port"))
-    var mesh: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Edges: where clients connect. Routers: health and metrics.",
-            valueName: "host:port"
-        )
-    )
-    var http: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The host by which others reach it, where that is not the one of --mesh and --http.",
-            valueName: "host"
-        )
-    )
-    var advertise: String?
-
-    private var options: NodeOptions {
-        NodeOptions(
-            name: self.node,
-            role: self.role,
-            mesh: self.mesh,
-            http: self.http,
-            advertise: self.advertise
-        )
-    }
+    @OptionGroup var description: NodeDescription
 
     func run() async throws {
         try await Ending.report {
-            let settings = try self.shared.loadSettings(node: self.options)
-            guard let node = settings.node(named: self.node) else {
-                let names = settings.nodes.map(\.name).joined(separator: ", ")
-                throw ValidationError(
-                    "\(self.shared.path) lists no node \"\(self.node)\" (\(names.isEmpty ? "it lists none" : "it lists \(names)")); "
-                        + "to run one that is not listed, say --role and --http, and for a router --mesh"
-                )
-            }
-            let secrets = try self.shared.resolveSecrets(of: settings, for: node.role)
+            let (settings, node) = try self.description.load(self.node, from: self.shared)
+            let secrets = try self.shared.resolveSecrets(of: settings, for: SecretNeeds(node.role))
             let certificates = try NodeCertificates.load(settings, node: node)
             try await NodeRunner(settings: settings, node: node, secrets: secrets, certificates: certificates).run()
         }

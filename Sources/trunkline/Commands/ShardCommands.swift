@@ -17,7 +17,7 @@ private func order(
 extension ShardOrders {
     static func make(_ shared: SharedOptions) throws -> ShardOrders {
         let settings = try shared.loadSettings()
-        return ShardOrders(settings: settings, secrets: try shared.resolveSecrets(of: settings))
+        return ShardOrders(settings: settings, secrets: try shared.resolveSecrets(of: settings, for: .shards))
     }
 }
 

@@ -37,7 +37,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     static func collect(_ shared: SharedOptions) async throws -> ClusterStatus {
         let settings = try shared.loadSettings()
-        let secrets = try shared.resolveSecrets(of: settings)
+        let secrets = try shared.resolveSecrets(of: settings, for: .look)
         // What cannot be reached is in the answer; log lines about it would say it twice.
         let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
         let collector = StatusCollector(

@@ -49,6 +49,27 @@ struct MachineDoctorTests {
         #expect(twice.level == .warning && twice.subject == "secrets.mesh_secret, secrets.token_secret")
     }
 
+    @Test("A secret that only nodes elsewhere use is no failure here")
+    func secretsOfOthers() throws {
+        var facts = DoctorFacts(settings: try makeSettings())
+        facts.secretProblems = ["secrets.token_secret", "secrets.mesh_secret", "shards[0].password"].map {
+            ConfigurationProblem($0, "it is not set", remedy: "set it")
+        }
+        facts.nodes = [try self.node("router-1", .router, http: "10.0.0.1:8101")]
+        func missing() -> [String] {
+            DoctorReport(facts).of("secrets.present").filter { $0.level == .fails }.compactMap(\.subject)
+        }
+        let (token, mesh, shard) = ("secrets.token_secret", "secrets.mesh_secret", "shards[0].password")
+        #expect(missing() == [token, mesh, shard], "nothing says what this machine is for")
+        facts.nodes[0].isHere = true
+        #expect(missing() == [mesh, shard])
+        facts.nodes.append(try self.node("edge-1", .edge, http: "10.0.0.1:8201"))
+        facts.nodes[1].isHere = true
+        #expect(missing() == [token, mesh, shard])
+        facts.nodes[0].isHere = false
+        #expect(missing() == [token, mesh])
+    }
+
     @Test("A port that another program uses")
     func port() async throws {
         var bed = try await DoctorBed()

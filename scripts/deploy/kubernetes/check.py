@@ -28,40 +28,61 @@ configurations = of_kind("ConfigMap")
 secrets = {name: set(secret["stringData"]) for name, secret in of_kind("Secret").items()}
 expect(len(configurations) == 1, f"nodes and job use different ConfigMaps: {', '.join(configurations)}")
 cluster = yaml.safe_load(next(iter(configurations.values()))["data"]["cluster.yaml"])
-files = set(re.findall(r"\{file: (\S+)\}", next(iter(configurations.values()))["data"]["cluster.yaml"]))
 shutdown = seconds(cluster.get("timeouts", {}).get("shutdown", "20s"))
 
 
-def check_workload(name, workload, needs_operator):
+# Which files each kind of process reads, by the keys of cluster.yaml; the same as `trunkline config check --node` asks for.
+def needed_by(what):
+    secret, redis = cluster["secrets"], [cluster["redis"].get("password")]
+    shards = [shard.get("password") for shard in cluster["shards"]]
+    sources = {
+        "edge": [secret["mesh_secret"], secret["token_secret"]] + redis,
+        "router": [secret["mesh_secret"], secret.get("admin_read"), secret.get("admin_operate")] + redis + shards,
+        "migrate": shards,
+    }[what]
+    return {source["file"] for source in sources if source and "file" in source}
+
+
+def check_workload(name, workload, what):
     pod = workload["spec"]["template"]["spec"]
     container = pod["containers"][0]
     labels = workload["spec"]["template"]["metadata"]["labels"]
     expect(pod.get("enableServiceLinks") is False, f"{name}: services would come as TRUNKLINE_… into the environment")
     expect(container["image"] != "trunkline", f"{name}: its image is not one that the kustomization names")
 
-    # Each file that cluster.yaml names is a key of a Secret that is mounted there.
+    # Each file that cluster.yaml names and this process reads is a key of a Secret that is mounted there, and no other is.
     mounted = set()
+    group = pod["securityContext"].get("fsGroup")
     for mount in container["volumeMounts"]:
         volume = next(volume for volume in pod["volumes"] if volume["name"] == mount["name"])
         if "secret" in volume:
-            mounted |= {f"{mount['mountPath']}/{key}" for key in secrets.get(volume["secret"]["secretName"], ())}
+            volume = volume["secret"]
+            keys = {key: key for key in secrets.get(volume["secretName"], ())}
+            items = {item["key"]: item["path"] for item in volume.get("items", [])}
+            expect(items.keys() <= keys.keys(), f"{name}: {volume['secretName']} has no key {', '.join(items.keys() - keys.keys())}")
+            mounted |= {f"{mount['mountPath']}/{path}" for path in (items or keys).values()}
+            # Without a mode Kubernetes lets everybody in the container read them. The group is what the process reads them by.
+            mode = volume.get("defaultMode", 0o644)
+            expect(mode == 0o440, f"{name}: the files of {volume['secretName']} have the mode {mode:04o}, not 0440")
+            expect(not any("mode" in item for item in volume.get("items", [])), f"{name}: a file has a mode of its own")
+            expect(group == pod["securityContext"].get("runAsGroup"), f"{name}: its group cannot read the secrets: fsGroup")
         elif "configMap" in volume:
             expect(volume["configMap"]["name"] in configurations, f"{name}: its ConfigMap is not there")
             path = next(entry["value"] for entry in container["env"] if entry["name"] == "TRUNKLINE_CONFIG")
             expect(path == f"{mount['mountPath']}/cluster.yaml", f"{name}: TRUNKLINE_CONFIG is {path}, which is not mounted")
-    wanted = files if needs_operator else {file for file in files if "/operator/" not in file}
+    wanted = needed_by(what)
     expect(wanted <= mounted, f"{name}: no secret for {', '.join(sorted(wanted - mounted))}")
-    expect(needs_operator or not any("/operator/" in file for file in mounted), f"{name}: has the operator's secrets")
+    expect(mounted <= wanted, f"{name}: has no use for {', '.join(sorted(mounted - wanted))}")
     return pod, container, labels
 
 
 for name, job in of_kind("Job").items():
-    check_workload(name, job, needs_operator=True)
+    check_workload(name, job, "migrate")
 
 budgets = of_kind("PodDisruptionBudget").values()
 for name, workload in of_kind("StatefulSet").items():
     role = workload["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
-    pod, container, labels = check_workload(name, workload, needs_operator=role == "router")
+    pod, container, labels = check_workload(name, workload, role)
     arguments = container["args"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     expect(arguments[:4] == ["run", "$(POD_NAME)", "--role", role], f"{name}: does not run a {role}")

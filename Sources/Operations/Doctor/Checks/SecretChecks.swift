@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ClusterConfiguration
+import Directory
 
 extension DoctorCheck {
     static let ofSecrets: [DoctorCheck] = [
         DoctorCheck(
             "secrets.present",
-            "Every secret can be read and is long enough",
-            meaning: "A node does not start without its secrets, and a short one can be guessed."
-        ) { facts, judgement in
-            for problem in facts.secretProblems {
-                judgement.fails(problem.path, problem.message, mend: problem.remedy)
-            }
-        },
+            "Every secret that nodes here use can be read and is long enough",
+            meaning:
+                "A node does not start without its secrets, and a short one can be guessed. Those that only nodes elsewhere "
+                + "use need not be here; where no node is, all have to be.",
+            Self.judgePresent
+        ),
         DoctorCheck(
             "secrets.private",
             "No file with a secret can be read by every user of this machine",
@@ -41,4 +41,16 @@ extension DoctorCheck {
             }
         },
     ]
+
+    private static func judgePresent(_ facts: DoctorFacts, _ judgement: inout DoctorJudgement) {
+        let here = facts.nodes.filter(\.isHere)
+        // Without a node nothing says what this machine is for.
+        let needs =
+            here.isEmpty
+            ? SecretNeeds.all
+            : here.reduce(into: SecretNeeds()) { $0.formUnion(SecretNeeds($1.role == .router ? .router : .edge)) }
+        for problem in facts.secretProblems where needs.isSuperset(of: SecretNeeds(key: problem.path)) {
+            judgement.fails(problem.path, problem.message, mend: problem.remedy)
+        }
+    }
 }

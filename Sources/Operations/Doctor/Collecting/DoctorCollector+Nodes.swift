@@ -65,8 +65,8 @@ extension DoctorCollector {
         }
         // Where links speak TLS only a node with a certificate of its own name is let in, which this is not.
         let isPlain = self.settings.tls.mesh.certificate == nil
-        if isPlain, node.role == .router, node.isRunning, let mesh = node.mesh, !secrets.mesh.exposedBytes.isEmpty {
-            node.handshake = await self.shakeHands(with: node.name, at: mesh, secrets.mesh)
+        if isPlain, node.role == .router, node.isRunning, let mesh = node.mesh, let secret = secrets.mesh {
+            node.handshake = await self.shakeHands(with: node.name, at: mesh, secret)
         }
         let listed = self.settings.node(named: node.name)
         if let http = listed?.http ?? node.http {

@@ -132,9 +132,7 @@ package struct DoctorCollector: Sendable {
             ("secrets.mesh_secret", secrets.mesh), ("secrets.token_secret", secrets.token),
             ("secrets.admin_read", secrets.adminRead), ("secrets.admin_operate", secrets.adminOperate),
         ]
-        let known = values.compactMap { key, secret in
-            secret.flatMap { $0.exposedBytes.isEmpty ? nil : (key, $0.exposedBytes) }
-        }
+        let known = values.compactMap { key, secret in secret.map { (key, $0.exposedBytes) } }
         machine.repeatedSecrets = Dictionary(grouping: known) { $0.1 }.values.filter { $0.count > 1 }
             .map { $0.map(\.0) }.sorted { $0[0] < $1[0] }
         return machine
