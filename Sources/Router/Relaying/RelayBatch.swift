@@ -25,14 +25,14 @@ package struct RelayBatch: Sendable {
     var isFull: Bool { self.bytes >= Self.bytesMax || self.request.items.count >= Relay.itemsMax }
 
     /// Everything in it concerns these.
-    var edges: Set<String> { Set(self.request.items.flatMap { $0.targets.map(\.edge) }) }
+    package var edges: Set<String> { Set(self.request.items.flatMap { $0.targets.map(\.edge) }) }
 
     /// The conversations of what an edge was to get.
     func conversations(of edge: String) -> [ConversationID] {
         zip(self.conversations, self.request.items).filter { $1.targets.contains { $0.edge == edge } }.map(\.0)
     }
 
-    mutating func add(_ message: Message, edge: String, recipients: [UserID], audience: UInt64) {
+    package mutating func add(_ message: Message, edge: String, recipients: [UserID], audience: UInt64) {
         let deliver = Deliver(
             message: message,
             recipients: audience > 0 ? [] : recipients,
@@ -72,12 +72,14 @@ package struct RelayBatch: Sendable {
 }
 
 /// What one round of an audience has others pass on, by router, each in its order. Pure.
-struct RelayBatches {
-    private(set) var all: [RelayBatch] = []
+package struct RelayBatches {
+    package private(set) var all: [RelayBatch] = []
     /// The batch that is being filled.
     private var open: [String: Int] = [:]
 
-    mutating func add(to router: String, _ body: (inout RelayBatch) -> Void) {
+    package init() {}
+
+    package mutating func add(to router: String, _ body: (inout RelayBatch) -> Void) {
         var index = self.open[router] ?? self.all.endIndex
         if index < self.all.endIndex, self.all[index].isFull { index = self.all.endIndex }
         if index == self.all.endIndex { self.all.append(RelayBatch(router: router)) }

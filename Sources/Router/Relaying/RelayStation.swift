@@ -62,7 +62,7 @@ package final class RelayStation: Sendable {
         for item in relay.items {
             for target in item.targets where !untaken.contains(target.edge) {
                 guard edges[target.edge] != nil, Self.isPassedOn(item.kind),
-                    self.links.deliver(Self.payload(item, target, of: router), target.edge)
+                    self.links.deliver(Self.payload(item, target, of: router.name, router.incarnation), target.edge)
                 else {
                     untaken.insert(target.edge)
                     continue
@@ -79,11 +79,17 @@ package final class RelayStation: Sendable {
         kind == NotificationKind.deliver.rawValue || kind == NotificationKind.audience.rawValue
     }
 
-    private static func payload(_ item: Relay.Item, _ target: Relay.Target, of router: PeerIdentity) -> ByteBuffer {
+    /// The whole notification to one edge; what stands in it is not read.
+    package static func payload(
+        _ item: Relay.Item,
+        _ target: Relay.Target,
+        of router: String,
+        _ life: Incarnation
+    ) -> ByteBuffer {
         var payload = item.body
         var rest = target.rest
         payload.writeBuffer(&rest)
-        return Relayed(router: router.name, life: router.incarnation, kind: item.kind, payload: payload).encoded()
+        return Relayed(router: router, life: life, kind: item.kind, payload: payload).encoded()
     }
 
     // MARK: - Reach
