@@ -20,6 +20,12 @@ final class DeliveryDispatcher: Sendable {
     private let presence: PresenceService
     private let collected = Mutex(Collected())
     private let former = Mutex(FormerMembers())
+    private let handOvers = Mutex<[String: HandOver]>([:])
+
+    /// Held while what one router sent is handed to the event loops.
+    private final class HandOver: Sendable {
+        let underWay = Mutex(())
+    }
 
     private struct Collected {
         /// By the name of the router; bounded by the credit that the mesh gives to a peer.
@@ -96,10 +102,23 @@ final class DeliveryDispatcher: Sendable {
         }
     }
 
-    /// From now on no late message of a former owner goes to those who left.
+    /// From now on no late message goes to those who left, of a former owner or on its way through another router.
+    ///
+    /// What is being handed over at this moment may have been looked at before: it is waited for, some microseconds.
     func membersLeft(_ question: SettleDeliveries) {
         guard let conversation = question.conversation else { return }
         self.former.withLock { $0.left(conversation, question.users, through: question.through, now: .now()) }
+        for handOver in self.handOvers.withLock({ Array($0.values) }) { handOver.underWay.withLock { _ in } }
+    }
+
+    /// Bounded by the routers that there ever were while this edge lived.
+    private func handOver(of router: String) -> HandOver {
+        self.handOvers.withLock { handOvers in
+            if let known = handOvers[router] { return known }
+            let new = HandOver()
+            handOvers[router] = new
+            return new
+        }
     }
 
     func malformed(_ error: FieldError, from router: String) {
@@ -118,7 +137,13 @@ final class DeliveryDispatcher: Sendable {
         }
         for (origin, conversations) in unknown { self.report(unknown: conversations, to: origin) }
         guard !events.isEmpty else { return }
-        self.withhold(&events)
+        self.handOver(of: router).underWay.withLock { _ in
+            self.withhold(&events)
+            self.handOver(events, origins: origins)
+        }
+    }
+
+    private func handOver(_ events: [LiveEvent], origins: Set<String>) {
         self.metrics.eventsReceived.increment(by: UInt64(events.count))
         let placements = self.placements(of: events, from: origins)
         var byLoop: [Int: [SessionLoop.Delivery]] = [:]
