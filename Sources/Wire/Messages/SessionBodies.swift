@@ -15,12 +15,22 @@ package struct Attachment: WireMessage, Equatable {
     package var isRegistered: Bool
     /// The edge understands ``AudienceUpdate``. Absent in what an older edge sends, which is taken for "no".
     package var takesAudiences: Bool
+    /// The life of the Redis (`run_id`) whose registry knows the sessions: another one may lack some. Empty when that is
+    /// not known, and absent in what an older edge sends.
+    package var registry: String
 
-    package init(attached: [UserID], detached: [UserID], isRegistered: Bool, takesAudiences: Bool = true) {
+    package init(
+        attached: [UserID],
+        detached: [UserID],
+        isRegistered: Bool,
+        takesAudiences: Bool = true,
+        registry: String = ""
+    ) {
         self.attached = attached
         self.detached = detached
         self.isRegistered = isRegistered
         self.takesAudiences = takesAudiences
+        self.registry = registry.utf8.count <= Self.registryBytesMax ? registry : ""
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -28,6 +38,7 @@ package struct Attachment: WireMessage, Equatable {
         writer.identifiers(2, self.detached)
         writer.flag(3, self.isRegistered)
         writer.flag(4, self.takesAudiences)
+        writer.text(5, self.registry)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -35,12 +46,14 @@ package struct Attachment: WireMessage, Equatable {
         var detached: [UserID] = []
         var isRegistered = false
         var takesAudiences = false
+        var registry = ""
         while let field = try reader.next() {
             switch field.number {
             case 1: attached = try field.identifiers(atMost: Attachment.usersMax)
             case 2: detached = try field.identifiers(atMost: Attachment.usersMax)
             case 3: isRegistered = try field.flag()
             case 4: takesAudiences = try field.flag()
+            case 5: registry = try field.anyText(atMost: Attachment.registryBytesMax)
             default: break
             }
         }
@@ -48,7 +61,8 @@ package struct Attachment: WireMessage, Equatable {
             attached: attached,
             detached: detached,
             isRegistered: isRegistered,
-            takesAudiences: takesAudiences
+            takesAudiences: takesAudiences,
+            registry: registry
         )
     }
 }
@@ -176,4 +190,6 @@ package struct DisplaceSession: WireMessage, Equatable {
 extension Attachment {
     /// Users of one announcement; more go into the next.
     package static let usersMax = 1024
+    /// UTF-8 bytes of the name of a life of Redis, which has 40; an edge does not tell a longer one.
+    package static let registryBytesMax = 128
 }
