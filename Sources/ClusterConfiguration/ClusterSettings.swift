@@ -59,6 +59,7 @@ extension ClusterSettings {
     package struct Redis: Sendable, Hashable {
         package var url = RedisURL.unset
         package var password: SecretSource?
+        package var sentinelPassword: SecretSource?
     }
 
     /// One Postgres database.

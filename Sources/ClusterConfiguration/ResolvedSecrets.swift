@@ -8,6 +8,7 @@ package struct ResolvedSecrets: Sendable {
     package var adminRead: Secret?
     package var adminOperate: Secret?
     package var redisPassword: Secret?
+    package var sentinelPassword: Secret?
     /// By the shard's name; only those that have a password of their own.
     package var shardPasswords: [String: Secret]
 
@@ -69,6 +70,10 @@ extension ClusterSettings {
         }
         var secrets = ResolvedSecrets(mesh: mesh, token: token, redisPassword: redisPassword, shardPasswords: shards)
         (secrets.adminRead, secrets.adminOperate) = (adminRead, adminOperate)
+        let sentinel = needs.contains(.redis) ? self.redis.sentinelPassword : nil
+        secrets.sentinelPassword = sentinel.flatMap {
+            reader.read($0, at: "redis.sentinel_password", isText: true)
+        }
         return (secrets, reader.problems)
     }
 
@@ -79,6 +84,7 @@ extension ClusterSettings {
                 ("secrets.mesh_secret", self.secrets.mesh), ("secrets.token_secret", self.secrets.token),
                 ("secrets.admin_read", self.secrets.adminRead), ("secrets.admin_operate", self.secrets.adminOperate),
                 ("redis.password", self.redis.password),
+                ("redis.sentinel_password", self.redis.sentinelPassword),
             ] + self.shards.enumerated().map { ("shards[\($0.offset)].password", $0.element.password) }
         return sources.compactMap { key, source in
             guard case .file(let file) = source else { return nil }

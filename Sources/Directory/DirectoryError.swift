@@ -38,7 +38,7 @@ package struct DirectoryError: Error, Hashable, Sendable, CustomStringConvertibl
     init(_ error: RedisError) {
         let code: Code =
             switch error.code {
-            case .unavailable, .authenticationRefused, .shutDown, .malformedURL: .unavailable
+            case .unavailable, .authenticationRefused, .shutDown, .notPrimary: .unavailable
             case .overloaded: .overloaded
             case .requestTooLarge: .tooLarge
             case .timedOut, .connectionLost, .protocolViolation: .outcomeUnknown

@@ -109,7 +109,7 @@ package final class EdgeNode: WebSocketAcceptor {
             metrics: metrics,
             logger: logger,
             onSuperseded: { _, _, entry in closeLocal(entry, .replaced) },
-            onChange: { isComplete in announcer.registrationChanged(isComplete) }
+            onChange: { life in announcer.registrationChanged(life?.serverRunID) }
         )
         let presence = PresenceService(
             eventLoop: eventLoops[0],

@@ -11,6 +11,11 @@ package struct RedisConnectionState: Sendable {
     /// The server's own name for its present life (`run_id` of `INFO server`); another one after every restart.
     /// Empty before the first connection, and for servers that do not tell.
     package var serverRunID = ""
+    /// Where the server is that is connected to, or was last; nil before the first connection.
+    package var address: RedisAddress?
+    /// Grows by one with every connection to another server than before, to another life of it, or to one that has been a
+    /// replica since: what was written under an earlier number may be missing there.
+    package var reign: UInt64 = 0
     /// Why the last connection ended or the last attempt failed; nil while connected.
     package var lastError: RedisError?
 }
@@ -25,6 +30,8 @@ final class ConnectionCore: Sendable {
     private let observer: StateObserver?
     private let queue: Mutex<RequestQueue>
     private let observed = Mutex(RedisConnectionState())
+    /// Of the server that is connected to, or was last.
+    private let identity = Mutex<ServerIdentity?>(nil)
     private let end = Mutex(End())
 
     private struct End {
@@ -80,12 +87,18 @@ final class ConnectionCore: Sendable {
         request.completion(result)
     }
 
-    func connected(serverRunID: String) {
-        self.queue.withLock { $0.connected() }
+    func connected(_ address: RedisAddress, _ identity: ServerIdentity) {
+        let isAsBefore = self.identity.withLock { known in
+            defer { known = identity }
+            return known == identity
+        }
+        self.queue.withLock { $0.connected(now: .now) }
         self.publish { state in
             state.isConnected = true
             state.connectionGeneration += 1
-            state.serverRunID = serverRunID
+            state.serverRunID = identity.runID
+            state.address = address
+            if !isAsBefore { state.reign += 1 }
             state.lastError = nil
         }
     }

@@ -3,19 +3,26 @@
 import Glibc
 import Logging
 
-/// What runs on the thread of a ``RedisConnection``: connect, carry pipelines, connect again.
+/// What runs on the thread of a ``RedisConnection``: find the primary, carry pipelines, find it again.
 ///
 /// Confined to that thread.
 struct ConnectionThread {
-    private let core: ConnectionCore
-    private let configuration: RedisConfiguration
+    let core: ConnectionCore
+    let configuration: RedisConfiguration
+    private var search: PrimarySearch
     private var reconnectDelay: ReconnectDelay
+    /// Why the steps since the last pause have failed.
+    private var failures: [RedisError] = []
     /// Failures in a row are logged loudly once.
     private var isFailureLogged = false
+
+    /// A step that fails sooner may be followed by another before what waits is failed.
+    private static let quickStepMax: Duration = .milliseconds(100)
 
     init(core: ConnectionCore) {
         self.core = core
         self.configuration = core.configuration
+        self.search = PrimarySearch(core.configuration.endpoint.place)
         self.reconnectDelay = ReconnectDelay(
             minimum: core.configuration.reconnectDelayMin,
             maximum: core.configuration.reconnectDelayMax
@@ -25,183 +32,81 @@ struct ConnectionThread {
     mutating func run() {
         Self.blockBrokenPipeSignal()
         while !self.core.isStopped {
-            let delay = self.connectAndServe()
+            let delay = self.takeStep()
             self.sleep(delay)
         }
         self.core.ended()
     }
 
-    /// One life of a connection. Returns how long to wait before the next.
-    private mutating func connectAndServe() -> Duration {
+    // MARK: - Search
+
+    /// One step of the search; the whole life of the connection, if it leads to one. Returns how long to wait before the
+    /// next.
+    private mutating func takeStep() -> Duration {
+        let begun = ContinuousClock.now
         do throws(RedisError) {
-            var context = try HiredisContext(configuration: self.configuration)
-            let serverRunID = try self.introduce(&context)
-            self.isFailureLogged = false
-            self.core.connected(serverRunID: serverRunID)
-            self.core.logger.info("connected to Redis", metadata: self.metadata)
-            let connectedAt = ContinuousClock.now
-            guard let error = self.serve(&context) else { return .zero }
-            let life = connectedAt.duration(to: .now)
-            let delay = self.reconnectDelay.connectionLost(livedFor: life, random: .random(in: 0..<1))
-            self.log(error, nextAttemptIn: delay)
-            // A server that does not answer will not do so on a new connection either: what waits is failed now, so
-            // that no command waits through a second timeout.
-            if delay == .zero, error.code != .timedOut {
-                self.core.reconnectingAtOnce(error)
-            } else {
-                self.core.becameUnavailable(error)
+            switch self.search.nextStep {
+            case .connect(let address):
+                return try self.connectAndServe(address)
+            case .ask(let sentinel):
+                let primary = try self.ask(sentinel)
+                guard self.search.sentinelAnswered(primary) == .roundIsOver else { return .zero }
+                return self.roundIsOver()
+            case nil:
+                return self.roundIsOver()
             }
-            return delay
         } catch {
-            let delay = self.reconnectDelay.attemptFailed(random: .random(in: 0..<1))
-            self.log(error, nextAttemptIn: delay)
+            let isQuick = begun.duration(to: .now) < Self.quickStepMax
+            return self.stepFailed(error, isQuick: isQuick)
+        }
+    }
+
+    /// - Throws: When there was no connection.
+    private mutating func connectAndServe(_ address: RedisAddress) throws(RedisError) -> Duration {
+        var context = try HiredisContext(address, named: "Redis at \(address)", configuration: self.configuration)
+        let identity = try self.introduce(&context, address)
+        self.failures = []
+        self.isFailureLogged = false
+        self.core.connected(address, identity)
+        self.core.logger.info("connected to Redis", metadata: self.metadata(address))
+        let connectedAt = ContinuousClock.now
+        guard let error = self.serve(&context, address) else { return .zero }
+        let life = connectedAt.duration(to: .now)
+        // A server that does not answer will not do so on a new connection either: what waits is failed now, so that no
+        // command waits through a second timeout.
+        if error.code == .timedOut {
             self.core.becameUnavailable(error)
-            return delay
+        } else {
+            self.core.reconnectingAtOnce(error)
         }
+        guard self.reconnectDelay.connectionLived(for: life) else {
+            return self.stepFailed(error, isQuick: error.code != .timedOut)
+        }
+        self.search.connectionEnded()
+        self.log(error, nextAttemptIn: .zero)
+        // Whether the first round leads to another one is worth a line too.
+        self.isFailureLogged = false
+        return .zero
     }
 
-    // MARK: - Introduction
-
-    /// Password, database, and whether the server is ready to answer. Returns its `run_id`.
-    private func introduce(_ context: inout HiredisContext) throws(RedisError) -> String {
-        let endpoint = self.configuration.endpoint
-        var commands: [RedisCommand] = []
-        if let password = endpoint.password {
-            commands.append(RedisCommand("AUTH", [endpoint.username, password].compactMap { $0 }))
+    private mutating func stepFailed(_ error: RedisError, isQuick: Bool) -> Duration {
+        self.failures.append(error)
+        guard self.search.stepFailed() == .goOn else { return self.roundIsOver() }
+        self.core.logger.debug("no primary of Redis there", metadata: [LogKey.error: "\(error)"])
+        // Who waits for the very first connection has nothing to fall back on, and waits for the whole round.
+        if !isQuick, self.core.state.connectionGeneration > 0 {
+            self.core.becameUnavailable(.ofRound(self.failures))
         }
-        if endpoint.database != 0 {
-            commands.append(RedisCommand("SELECT", String(endpoint.database)))
-        }
-        // PING is refused while the server loads its data, INFO is not.
-        commands.append(RedisCommand("PING"))
-        commands.append(RedisCommand("INFO", "server"))
-        for command in commands {
-            try context.append(command)
-        }
-        var replies: [RedisValue] = []
-        try self.exchange(&context, replyCount: commands.count) { replies.append($0) }
-        for reply in replies.dropLast() {
-            guard let text = reply.errorText else { continue }
-            let isLoading = text.hasPrefix("LOADING") || text.hasPrefix("BUSY") || text.hasPrefix("MASTERDOWN")
-            throw RedisError(
-                isLoading ? .unavailable : .authenticationRefused,
-                "Redis at \(endpoint) refuses the connection: \(text.prefix(200))."
-            )
-        }
-        return replies.last?.text.flatMap(Self.runID) ?? ""
+        return .zero
     }
 
-    private static func runID(in information: String) -> String? {
-        for line in information.split(whereSeparator: \.isNewline) where line.hasPrefix("run_id:") {
-            return String(line.dropFirst("run_id:".count))
-        }
-        return nil
-    }
-
-    // MARK: - Service
-
-    /// Carries pipelines until the connection ends (returns why) or the owner wants to stop (returns nil).
-    private func serve(_ context: inout HiredisContext) -> RedisError? {
-        while !self.core.isStopped {
-            let batch = self.core.nextBatch()
-            for request in batch.expired {
-                self.core.complete(
-                    request,
-                    .failure(RedisError(.timedOut, "Redis is too slow: the command waited for its turn in vain."))
-                )
-            }
-            if !batch.requests.isEmpty {
-                if let error = self.carry(batch.requests, &context) { return error }
-            } else if batch.isEmpty, self.isSocketReadyBeforeWake(context.descriptor) {
-                return self.unexpectedReadiness(&context)
-            }
-        }
-        return nil
-    }
-
-    /// Sleeps until the owner wakes the thread (false) or something happens to the idle connection (true).
-    private func isSocketReadyBeforeWake(_ descriptor: Int32) -> Bool {
-        var descriptors = [
-            pollfd(fd: self.core.wakePipe.readDescriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-        ]
-        _ = Readiness.wait(for: &descriptors, until: nil)
-        self.core.wakePipe.drain()
-        return descriptors[1].revents != 0
-    }
-
-    /// Nothing was asked for: this is the end of the connection, or an answer that would be taken for the next one's.
-    private func unexpectedReadiness(_ context: inout HiredisContext) -> RedisError {
-        do throws(RedisError) {
-            try context.read()
-            return RedisError(.protocolViolation, "Redis sent an answer that nobody asked for.")
-        } catch {
-            return error
-        }
-    }
-
-    /// Sends a pipeline and completes each request as soon as its last answer is there.
-    private func carry(_ requests: [RedisRequest], _ context: inout HiredisContext) -> RedisError? {
-        var completed = 0
-        var replies: [RedisValue] = []
-        do throws(RedisError) {
-            var commandCount = 0
-            for request in requests {
-                for command in request.commands {
-                    try context.append(command)
-                }
-                commandCount += request.commands.count
-            }
-            try self.exchange(&context, replyCount: commandCount) { reply in
-                let request = requests[completed]
-                replies.append(reply)
-                guard replies.count == request.commands.count else { return }
-                completed += 1
-                self.core.complete(request, .success(replies))
-                replies = []
-            }
-            return nil
-        } catch {
-            for request in requests[completed...] {
-                self.core.complete(request, .failure(error))
-            }
-            return error
-        }
-    }
-
-    /// Writes the write buffer and reads that many answers, both at once, within one command timeout.
-    private func exchange(
-        _ context: inout HiredisContext,
-        replyCount: Int,
-        _ onReply: (RedisValue) -> Void
-    ) throws(RedisError) {
-        let deadline = ContinuousClock.now + self.configuration.commandTimeout
-        var isFlushed = try context.flush()
-        var missing = replyCount
-        while missing > 0 || !isFlushed {
-            let events = POLLIN | (isFlushed ? 0 : POLLOUT)
-            var descriptors = [pollfd(fd: context.descriptor, events: Int16(events), revents: 0)]
-            guard Readiness.wait(for: &descriptors, until: deadline) else {
-                throw RedisError(.timedOut, "Redis did not answer within \(self.configuration.commandTimeout).")
-            }
-            let revents = Int32(descriptors[0].revents)
-            if revents & ~POLLOUT != 0 {
-                try context.read()
-                while missing > 0, let reply = try context.nextReply() {
-                    missing -= 1
-                    onReply(reply)
-                }
-            }
-            if !isFlushed, revents & POLLOUT != 0 {
-                isFlushed = try context.flush()
-            }
-            guard missing == 0 || ContinuousClock.now < deadline else {
-                throw RedisError(.timedOut, "Redis did not answer within \(self.configuration.commandTimeout).")
-            }
-        }
-        guard !context.hasUnreadBytes else {
-            throw RedisError(.protocolViolation, "Redis sent more answers than it was asked for.")
-        }
+    private mutating func roundIsOver() -> Duration {
+        let error = RedisError.ofRound(self.failures)
+        self.failures = []
+        let delay = self.reconnectDelay.attemptFailed(random: .random(in: 0..<1))
+        self.log(error, nextAttemptIn: delay)
+        self.core.becameUnavailable(error)
+        return delay
     }
 
     // MARK: - Waiting and telling
@@ -224,12 +129,14 @@ struct ConnectionThread {
         pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
-    private var metadata: Logger.Metadata {
-        [LogKey.endpoint: "\(self.configuration.endpoint)"]
+    private func metadata(_ address: RedisAddress?) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [LogKey.endpoint: "\(self.configuration.endpoint)"]
+        metadata[LogKey.primary] = address.map { "\($0)" }
+        return metadata
     }
 
     private mutating func log(_ error: RedisError, nextAttemptIn delay: Duration) {
-        var metadata = self.metadata
+        var metadata = self.metadata(nil)
         metadata[LogKey.error] = "\(error)"
         metadata[LogKey.nextAttempt] = "\(delay)"
         self.core.logger.log(
@@ -244,6 +151,7 @@ struct ConnectionThread {
 /// The keys of this module's log metadata.
 private enum LogKey {
     static let endpoint = "redis"
+    static let primary = "primary"
     static let error = "error"
     static let nextAttempt = "next_attempt_in"
 }

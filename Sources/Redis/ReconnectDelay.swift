@@ -21,11 +21,11 @@ struct ReconnectDelay: Sendable {
         return self.next - self.next * (random / 2)
     }
 
-    /// A connection that lived is tried again at once; one that ended as soon as it was made counts as a failed
-    /// attempt, so that a server that accepts and hangs up is not dialled in a circle.
-    mutating func connectionLost(livedFor life: Duration, random: Double) -> Duration {
-        guard life >= self.maximum else { return self.attemptFailed(random: random) }
+    /// A connection has ended. Returns whether it lived: then what comes is tried at once. One that ended as soon as it was
+    /// made counts as a failed attempt, so that a server that accepts and hangs up is not dialled in a circle.
+    mutating func connectionLived(for life: Duration) -> Bool {
+        guard life >= self.maximum else { return false }
         self.next = self.minimum
-        return .zero
+        return true
     }
 }

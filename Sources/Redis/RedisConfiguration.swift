@@ -3,13 +3,19 @@
 /// How to reach Redis, how long to wait, and the bounds of one ``RedisConnection``.
 package struct RedisConfiguration: Sendable {
     package var endpoint: RedisEndpoint
+    /// Takes a replica or a sentinel too: to look at it.
+    package var acceptsAnyRole = false
 
-    /// For the TCP connection alone, for each address that the host name has.
+    /// For the TCP connection alone, for each address that the host name has; to a sentinel too.
     package var connectTimeout: Duration = .seconds(1)
     /// From the writing of a pipeline to its last answer; also how long a command may wait for its turn before that.
     package var commandTimeout: Duration = .seconds(1)
 
-    /// The wait after the first failed attempt to connect; doubled with each further one, with jitter.
+    /// How often a connection that is used asks whether its server is the primary still: one that only reads would not
+    /// notice otherwise.
+    package var roleCheckInterval: Duration = .seconds(1)
+
+    /// The wait after no address has led to a primary; doubled with each time more, with jitter.
     package var reconnectDelayMin: Duration = .milliseconds(50)
     package var reconnectDelayMax: Duration = .seconds(2)
 

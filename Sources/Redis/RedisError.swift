@@ -21,8 +21,9 @@ package struct RedisError: Error, Hashable, Sendable, CustomStringConvertible {
         case authenticationRefused = 7
         /// The connection was shut down by its owner; nothing was sent.
         case shutDown = 8
-        /// The text is not a Redis URL.
-        case malformedURL = 9
+        // 9 was a malformed URL, which the configuration refuses now.
+        /// The server is a replica, or became one: it takes no writes. Nothing was sent on this connection that is not answered.
+        case notPrimary = 10
     }
 
     package var code: Code
@@ -38,11 +39,26 @@ package struct RedisError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isOutcomeUnknown: Bool {
         switch self.code {
         case .timedOut, .connectionLost, .protocolViolation: true
-        case .unavailable, .overloaded, .requestTooLarge, .authenticationRefused, .shutDown, .malformedURL: false
+        case .unavailable, .overloaded, .requestTooLarge, .authenticationRefused, .shutDown, .notPrimary: false
         }
     }
 
     package var description: String {
         "\(self.code): \(self.message)"
+    }
+}
+
+extension RedisError {
+    /// Why a whole round of attempts has failed: one error of all.
+    ///
+    /// A refused password is told apart from servers that are away, because it does not mend itself.
+    static func ofRound(_ failures: [RedisError]) -> RedisError {
+        guard let last = failures.last else { return RedisError(.unavailable, "There is no address of Redis to try.") }
+        let code = failures.contains { $0.code == .authenticationRefused } ? Code.authenticationRefused : last.code
+        var messages: [String] = []
+        for message in failures.map(\.message) where !messages.contains(message) {
+            messages.append(message)
+        }
+        return RedisError(code, messages.joined(separator: " "))
     }
 }

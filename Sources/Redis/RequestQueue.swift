@@ -114,12 +114,17 @@ struct RequestQueue {
         self.heldBytes -= request.wireBytes
     }
 
-    mutating func connected() {
+    /// What waits begins to wait for its turn only now: that it took several addresses to find the server is not the
+    /// server's slowness.
+    mutating func connected(now: ContinuousClock.Instant) {
         guard !self.isStopped else { return }
         self.availability = .connected
+        for index in self.head..<self.waiting.count {
+            self.waiting[index].submittedAt = now
+        }
     }
 
-    /// The connection ended and is tried again at once: requests go on waiting.
+    /// The connection ended and another is tried at once: requests go on waiting.
     mutating func reconnectingAtOnce() {
         guard !self.isStopped else { return }
         self.availability = .connecting

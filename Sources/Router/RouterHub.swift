@@ -320,7 +320,7 @@ extension RouterHub: AudienceTransport {
             switch result {
             case .success(let snapshot):
                 let locations = snapshot.sessions.mapValues { $0.map(\.location.life) }
-                completion(.found(locations, complete: snapshot.completeEdges))
+                completion(.found(locations, complete: snapshot.completeEdges, registry: snapshot.serverRunID))
             case .failure:
                 completion(.failed)
             }

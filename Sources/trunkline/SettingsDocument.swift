@@ -7,8 +7,25 @@ import Foundation
 struct SettingsDocument: Encodable {
     struct Redis: Encodable {
         var url: String
+        /// Of the first address.
         var host: String
         var port: Int
+        /// Of the servers, or of the sentinels when there is a `primary_name`.
+        var addresses: [String]
+        var primaryName: String?
+
+        enum CodingKeys: String, CodingKey {
+            case url, host, port, addresses
+            case primaryName = "primary_name"
+        }
+
+        init(_ url: RedisURL) {
+            self.url = url.description
+            self.host = url.addresses.first?.host ?? ""
+            self.port = url.addresses.first?.port ?? 0
+            self.addresses = url.addresses.map(\.description)
+            self.primaryName = url.primaryName
+        }
     }
 
     struct Shard: Encodable {
@@ -40,8 +57,7 @@ struct SettingsDocument: Encodable {
 
     init(_ settings: ClusterSettings) {
         self.cluster = settings.cluster
-        let address = settings.redis.url.address
-        self.redis = Redis(url: settings.redis.url.description, host: address.host, port: address.port)
+        self.redis = Redis(settings.redis.url)
         self.shards = settings.shards.map { Shard(name: $0.name, connection: $0.connection.masked) }
         self.nodes = settings.nodes.map {
             Node(name: $0.name, role: $0.role.rawValue, http: $0.http.description, mesh: $0.mesh?.description)

@@ -26,7 +26,7 @@ struct EnvironmentTests {
         #expect(settings.timeouts.submit == .seconds(5))
         #expect(settings.limits.batchMessages == 7)
         #expect(settings.log.level == .trace)
-        #expect(settings.redis.url.address.port == 1234)
+        #expect(settings.redis.url.addresses.first?.port == 1234)
         #expect(settings.shards[0].connection.exposedText == "host=db dbname=other")
         #expect(settings.node(named: "edge-1")?.http.port == 9999)
         #expect(settings.secrets.mesh == .file("/run/mesh"))

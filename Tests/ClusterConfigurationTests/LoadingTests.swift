@@ -90,6 +90,50 @@ struct LoadingTests {
         #expect(settings.log.format == .json)
     }
 
+    struct Redis: Sendable {
+        var url: String
+        var addresses: [String]
+        var primaryName: String?
+        var user: String?
+        var database = 0
+        /// As it is shown; nil when as it is written.
+        var shown: String?
+    }
+
+    @Test(
+        "Redis is one server, several, or known to sentinels",
+        arguments: [
+            Redis(url: "redis://h", addresses: ["h:6379"], shown: "redis://h:6379"),
+            Redis(url: "redis://[::1]/2", addresses: ["[::1]:6379"], database: 2, shown: "redis://[::1]:6379/2"),
+            Redis(
+                url: "redis://db-1:7000,[::1]:7001/0",
+                addresses: ["db-1:7000", "[::1]:7001"],
+                shown: "redis://db-1:7000,[::1]:7001"
+            ),
+            Redis(url: "redis://app@a:1,b:2,c:3/15", addresses: ["a:1", "b:2", "c:3"], user: "app", database: 15),
+            Redis(
+                url: "redis-sentinel://app@a,b:7/3#the.primary_1",
+                addresses: ["a:26379", "b:7"],
+                primaryName: "the.primary_1",
+                user: "app",
+                database: 3,
+                shown: "redis-sentinel://app@a:26379,b:7/3#the.primary_1"
+            ),
+            Redis(url: "redis-sentinel://a:1#m", addresses: ["a:1"], primaryName: "m"),
+        ]
+    )
+    func redis(_ example: Redis) throws {
+        let yaml = Fixture.minimal(replacing: "redis://127.0.0.1", with: example.url)
+        let url = try ClusterSettings.parse(yaml: yaml).redis.url
+        #expect(url.addresses.map(\.description) == example.addresses)
+        #expect(url.primaryName == example.primaryName)
+        #expect(url.user == example.user)
+        #expect(url.database == example.database)
+        #expect(url.description == example.shown ?? example.url)
+        let rendered = try ClusterSettings.parse(yaml: yaml).render(maskSecrets: true)
+        #expect(try ClusterSettings.parse(yaml: rendered).redis.url == url)
+    }
+
     @Test("The defaults hold without a file")
     func defaults() throws {
         let settings = try ClusterSettings.parse(yaml: Fixture.minimal)
@@ -108,7 +152,7 @@ struct LoadingTests {
         #expect(settings.nodes.map(\.name) == ["router-1", "router-2", "edge-1", "edge-2"])
         #expect(settings.nodes.map(\.http.port) == [8101, 8102, 8201, 8202])
         #expect(settings.routers.compactMap(\.mesh?.port) == [7101, 7102])
-        #expect(settings.redis.url.address.port == 6390)
+        #expect(settings.redis.url.addresses.first?.port == 6390)
     }
 
     @Test("A section whose lines are all commented out is an empty one")

@@ -159,6 +159,29 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal("redis://127.0.0.1", "rediss://127.0.0.1", "redis.url", line: 3, "TLS"),
         Refusal("redis://127.0.0.1", "redis://127.0.0.1/x", "redis.url", line: 3, "number of a database"),
         Refusal("redis://127.0.0.1", "redis://127.0.0.1:99999", "redis.url", line: 3, "not HOST:PORT"),
+        Refusal("redis://127.0.0.1", "redis://a:1,,b:2", "redis.url", line: 3, "not HOST:PORT"),
+        Refusal("redis://127.0.0.1", "redis://a:1,b:2,A:1", "redis.url", line: 3, "stands in it twice"),
+        Refusal(
+            "redis://127.0.0.1",
+            "redis://" + (1...17).map { "h\($0)" }.joined(separator: ","),
+            "redis.url",
+            line: 3,
+            "17 addresses"
+        ),
+        Refusal("redis://127.0.0.1", "redis://a#main", "redis.url", line: 3, "for sentinels only"),
+        Refusal("redis://127.0.0.1", "redis-sentinel://a,b", "redis.url", line: 3, "does not name the primary"),
+        Refusal("redis://127.0.0.1", "redis-sentinel://a,b#", "redis.url", line: 3, "not the name of a primary"),
+        Refusal("redis://127.0.0.1", "redis-sentinel://a,b#a/b", "redis.url", line: 3, "not the name of a primary"),
+        Refusal("redis://127.0.0.1", "redis-sentinel://:pw@a,b#main", "redis.url", line: 3, "holds a password"),
+        Refusal("redis://127.0.0.1", "redis+sentinel://a,b/main", "redis.url", line: 3, "in another way"),
+        Refusal("redis://127.0.0.1", "rediss-sentinel://a,b#main", "redis.url", line: 3, "TLS"),
+        Refusal(
+            "redis://127.0.0.1",
+            "redis://a,b\n  sentinel_password: {env: A}",
+            "redis.sentinel_password",
+            line: 4,
+            "names no sentinels"
+        ),
     ]
 }
 

@@ -27,6 +27,18 @@ struct SecretTests {
         )
     }
 
+    @Test("Sentinels have a password of their own, which edges need too")
+    func sentinels() throws {
+        let yaml = Fixture.minimal(replacing: "redis://127.0.0.1", with: "redis-sentinel://a,b#main")
+            .replacingRedis(with: "sentinel_password: {env: SENTINEL}")
+        let settings = try ClusterSettings.parse(yaml: yaml)
+        var environment = ["TRUNKLINE_MESH_SECRET": Self.strong, "TRUNKLINE_TOKEN_SECRET": Self.strong]
+        #expect(throws: ConfigurationError.self) { try settings.resolveSecrets(environment: environment, for: .edge) }
+        environment["SENTINEL"] = "pw"
+        let secrets = try settings.resolveSecrets(environment: environment, for: .edge)
+        #expect(secrets.sentinelPassword?.exposedText == "pw" && secrets.redisPassword == nil)
+    }
+
     @Test("An edge needs no password of a shard")
     func edge() throws {
         let yaml = Fixture.minimal(replacing: "nodes:", with: "    password: {env: SHARD_PASSWORD}\nnodes:")

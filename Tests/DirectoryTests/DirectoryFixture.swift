@@ -21,7 +21,7 @@ final class DirectoryFixture: Sendable {
     init(lifetimes: SessionRegistry.Lifetimes = SessionRegistry.Lifetimes()) async throws {
         let server = try RedisServer()
         let connection = try RedisConnection(
-            configuration: RedisConfiguration(endpoint: RedisEndpoint(url: server.url)),
+            configuration: RedisConfiguration(endpoint: RedisEndpoint(host: "127.0.0.1", port: server.port)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
         try await eventually("the connection") { connection.state.isConnected }

@@ -110,6 +110,7 @@ final class ScriptedDirectory: SessionDirectory {
     struct State {
         var entries: [DeviceID: SessionLocation] = [:]
         var marker: EdgeLife?
+        var life = RegistryLife(serverRunID: "the-first", reign: 1)
         /// What every call fails with.
         var error: DirectoryError?
         /// Registrations wait for this many calls of ``ScriptedDirectory/letRegister()``.
@@ -134,6 +135,8 @@ final class ScriptedDirectory: SessionDirectory {
     }
 
     var heldCount: Int { self.state.withLock { $0.held.count } }
+
+    var life: RegistryLife { self.state.withLock { $0.life } }
 
     func register(
         _ user: UserID,

@@ -108,7 +108,7 @@ struct SessionsFixture: Sendable {
             metrics: metrics,
             logger: self.logger,
             onSuperseded: { close($2, .replaced) },
-            onChange: { announcer.registrationChanged($0) }
+            onChange: { announcer.registrationChanged($0?.serverRunID) }
         )
         let log = self.log
         let opener = SessionOpener(

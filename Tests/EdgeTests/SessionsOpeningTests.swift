@@ -180,6 +180,26 @@ struct SessionsOpeningTests {
         #expect(clients.allSatisfy { !$0.isClosed })
     }
 
+    @Test("After a fail-over of Redis the routers are told, before the session is, that the registry does not know all")
+    func failedOver() async throws {
+        let fixture = SessionsFixture()
+        await fixture.keeper.tick(now: .now)
+        _ = try await fixture.authenticate(self.user, self.device)
+        #expect(fixture.links.attachments.last?.isRegistered == true)
+        #expect(fixture.links.attachments.last?.registry == "the-first")
+        fixture.directory.state.withLock { $0.life = RegistryLife(serverRunID: "the-second", reign: 2) }
+        _ = try await fixture.authenticate(UserID(value: 7), DeviceID(value: 8))
+        let announcement = try #require(fixture.links.attachments.last)
+        #expect(announcement.attached == [UserID(value: 7)])
+        #expect(!announcement.isRegistered && announcement.registry.isEmpty)
+        // The marker that came with the data of the first says nothing.
+        #expect(fixture.directory.state.withLock { $0.marker } == SessionsFixture.life)
+        await fixture.keeper.tick(now: .now)
+        await fixture.advance(.milliseconds(1))
+        #expect(fixture.keeper.isComplete)
+        #expect(fixture.links.attachments.last?.registry == "the-second")
+    }
+
     @Test("A refill that finds a newer session elsewhere closes the own one")
     func newerElsewhere() async throws {
         let fixture = SessionsFixture()

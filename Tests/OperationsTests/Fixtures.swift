@@ -14,6 +14,7 @@ import TestSupport
 /// A cluster of one router and one edge on the given ports.
 func makeSettings(
     redisPort: UInt16 = 6390,
+    redisURL: String? = nil,
     shards: [String] = ["host=127.0.0.1 port=5441 dbname=trunkline user=trunkline"],
     routerMesh: Int = 7101,
     routerHTTP: Int = 8101,
@@ -26,7 +27,7 @@ func makeSettings(
         yaml: """
             cluster: testing
             redis:
-              url: redis://127.0.0.1:\(redisPort)
+              url: \(redisURL ?? "redis://127.0.0.1:\(redisPort)")
             shards:
             \(shardLines.joined(separator: "\n"))
             nodes:
@@ -94,7 +95,7 @@ struct LeaseBed: Sendable {
         let server = try await blocking { try RedisServer() }
         self.server = server
         self.connection = try RedisConnection(
-            configuration: RedisConfiguration(endpoint: RedisEndpoint(url: server.url)),
+            configuration: RedisConfiguration(endpoint: RedisEndpoint(host: "127.0.0.1", port: server.port)),
             logger: self.log.logger
         )
         self.leases = NodeLeases(connection: self.connection, cluster: "testing")

@@ -81,6 +81,39 @@ struct LeaseKeeperTests {
         await bed.end()
     }
 
+    @Test("that an earlier life seems to hold after a fail-over of Redis is waited for")
+    func earlierLife() async throws {
+        let bed = try await LeaseBed()
+        let earlier = bed.lease("router-1")
+        let lease = bed.lease("router-1")
+        let keeper = bed.keeper(lease, timeToLive: .seconds(60))
+        try await keeper.acquire { false }
+        // As on a replica that had heard of the earlier life only.
+        try await blocking { try bed.server.flushAll() }
+        #expect(try await bed.leases.renewLease(earlier, timeToLive: .milliseconds(600)) == .held)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await keeper.run { error in Issue.record("the lease counts as lost: \(error)") }
+            }
+            try await eventually("the lease is this life's again") {
+                try await bed.stored("router-1")?.incarnation == lease.incarnation
+            }
+            group.cancelAll()
+        }
+        await bed.end()
+    }
+
+    @Test("that an earlier life holds for longer than a lease lives ends this one")
+    func earlierLifeThatLives() async throws {
+        let bed = try await LeaseBed()
+        #expect(try await bed.leases.renewLease(bed.lease("router-1"), timeToLive: .seconds(60)) == .held)
+        let keeper = bed.keeper(bed.lease("router-1"), timeToLive: .milliseconds(300))
+        let lost = OneShot<OperationsError>()
+        await keeper.run { lost.set($0) }
+        #expect(lost.value?.message.contains("router-1 is running already") == true)
+        await bed.end()
+    }
+
     @Test("that another life has taken ends this one")
     func lost() async throws {
         let bed = try await LeaseBed()

@@ -12,10 +12,14 @@ final class HostileServer: Sendable {
     private let listener: Int32
     private let thread = Mutex<PlainThread?>(nil)
 
+    /// The answers to PING and both INFO.
+    private static let introduction = "+PONG\r\n$0\r\n\r\n$0\r\n\r\n"
+
     /// - Parameters:
     ///   - answer: Written after whatever comes in once the introduction is over.
     ///   - pauseMicroseconds: Waited after each byte of it; 0 writes it at once.
-    init?(answer: [UInt8], pauseMicroseconds: UInt32 = 0) {
+    ///   - hasIntroduction: A sentinel is asked without one.
+    init?(answer: [UInt8], pauseMicroseconds: UInt32 = 0, hasIntroduction: Bool = true) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -34,7 +38,7 @@ final class HostileServer: Sendable {
             while true {
                 let client = accept(listener, nil, nil)
                 guard client >= 0 else { return }
-                Self.serve(client, answer, pauseMicroseconds)
+                Self.serve(client, answer, pauseMicroseconds, hasIntroduction: hasIntroduction)
                 close(client)
             }
         }
@@ -48,11 +52,18 @@ final class HostileServer: Sendable {
         close(self.listener)
     }
 
-    private static func serve(_ client: Int32, _ answer: [UInt8], _ pauseMicroseconds: UInt32) {
+    private static func serve(
+        _ client: Int32,
+        _ answer: [UInt8],
+        _ pauseMicroseconds: UInt32,
+        hasIntroduction: Bool
+    ) {
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        guard read(client, &buffer, buffer.count) > 0 else { return }
-        let introduction = Array("+PONG\r\n$0\r\n\r\n".utf8)
-        guard send(client, introduction, introduction.count, Int32(MSG_NOSIGNAL)) > 0 else { return }
+        if hasIntroduction {
+            guard read(client, &buffer, buffer.count) > 0, Self.sendAll(client, Array(Self.introduction.utf8)) else {
+                return
+            }
+        }
         while read(client, &buffer, buffer.count) > 0 {
             if pauseMicroseconds == 0 {
                 guard Self.sendAll(client, answer) else { return }

@@ -15,7 +15,9 @@ func connect(
     password: String? = nil,
     _ change: (inout RedisConfiguration) -> Void = { _ in }
 ) throws -> RedisConnection {
-    var configuration = RedisConfiguration(endpoint: try RedisEndpoint(url: server.url, password: password))
+    var configuration = RedisConfiguration(
+        endpoint: RedisEndpoint(host: "127.0.0.1", port: server.port, password: password)
+    )
     change(&configuration)
     return try RedisConnection(configuration: configuration, logger: silentLogger)
 }
@@ -150,7 +152,7 @@ struct RedisConnectionTests {
         let server = try RedisServer()
         let states = Mutex<[Bool]>([])
         let connection = try RedisConnection(
-            configuration: RedisConfiguration(endpoint: RedisEndpoint(url: server.url)),
+            configuration: RedisConfiguration(endpoint: RedisEndpoint(host: "127.0.0.1", port: server.port)),
             logger: silentLogger
         ) { state in states.withLock { $0.append(state.isConnected) } }
         try await eventually("the first connection") { connection.state.isConnected }

@@ -85,15 +85,25 @@ struct RequestQueueTests {
         let failed = queue.becameUnavailable(RedisError(.unavailable, "away"))
         #expect(self.names(failed) == [["A"]])
         #expect(queue.submit(self.request("B")).code == .unavailable)
-        queue.connected()
+        queue.connected(now: self.start)
         #expect(queue.submit(self.request("C")).code == nil)
         queue.reconnectingAtOnce()
         #expect(queue.submit(self.request("D")).code == nil)
         queue.stop()
         #expect(queue.submit(self.request("E")).code == .shutDown)
-        queue.connected()
+        queue.connected(now: self.start)
         #expect(queue.submit(self.request("F")).code == .shutDown)
         #expect(self.names(queue.takeAll()) == [["C"], ["D"]])
+    }
+
+    @Test("Time that passed until there was a connection does not count")
+    func waitedForConnection() {
+        var queue = self.queue { $0.commandTimeout = .seconds(1) }
+        _ = queue.submit(self.request("A"))
+        queue.connected(now: self.start + .seconds(5))
+        let batch = queue.nextBatch(now: self.start + .milliseconds(5900))
+        #expect(self.names(batch.requests) == [["A"]])
+        #expect(batch.expired.isEmpty)
     }
 
     @Test("A request that waited for longer than the command timeout is not sent any more")
@@ -136,9 +146,12 @@ struct ReconnectDelayTests {
     @Test("A connection that lived is tried again at once, one that did not is a failed attempt")
     func lost() {
         var delay = ReconnectDelay(minimum: .milliseconds(50), maximum: .seconds(2))
-        #expect(delay.connectionLost(livedFor: .milliseconds(1), random: 0) == .milliseconds(50))
-        #expect(delay.connectionLost(livedFor: .milliseconds(1), random: 0) == .milliseconds(100))
-        #expect(delay.connectionLost(livedFor: .seconds(2), random: 0) == .zero)
+        func isAlive(_ life: Duration) -> Bool { delay.connectionLived(for: life) }
+        #expect(!isAlive(.milliseconds(1)))
+        #expect(delay.attemptFailed(random: 0) == .milliseconds(50))
+        #expect(!isAlive(.milliseconds(1)))
+        #expect(delay.attemptFailed(random: 0) == .milliseconds(100))
+        #expect(isAlive(.seconds(2)))
         #expect(delay.attemptFailed(random: 0) == .milliseconds(50))
     }
 }

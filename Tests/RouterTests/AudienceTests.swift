@@ -88,6 +88,20 @@ struct AudienceTests {
         )
     }
 
+    @Test(
+        "An edge that is registered with another Redis than the one that was asked gets everything",
+        arguments: [("old", "new", true), ("new", "new", false), ("", "new", false), ("new", "", false)]
+    )
+    func anotherRegistry(told: String, asked: String, isUncertain: Bool) throws {
+        var audience = self.audience()
+        audience.registrationChanged(edge: "edge-2", isRegistered: true, takesAudiences: true, registry: told)
+        let token = try #require(lookUp(audience.deliver(parcel(1, self.list), now: start))).token
+        // The old primary still answers this router, and has a marker of the edge that is not old enough to have expired.
+        let answer = Audience.Answer.found([user(1): [east]], complete: [east, west], registry: asked)
+        let actions = audience.lookedUp(conversationID, token: token, answer: answer, now: start)
+        #expect(sent(actions).filter(\.isBroadcast).map(\.edge) == (isUncertain ? ["edge-2"] : []))
+    }
+
     @Test("An edge says anew over each link whether it is registered")
     func registrationBelongsToTheLink() throws {
         var audience = self.audience()

@@ -21,7 +21,7 @@ package final class RedisServer: Sendable {
     }
 
     package let port: UInt16
-    private let password: String?
+    let password: String?
     private let options: [String]
     private let folder: String
     private let life = Mutex<Life?>(nil)
@@ -61,11 +61,13 @@ package final class RedisServer: Sendable {
             [
                 "/bin/sh", "-c", Self.watchdogScript, "watchdog", self.folder, Self.binary, "--port", "\(self.port)",
                 "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder, "--databases", "16",
+                // By default a replica waits for others that may want the same copy.
+                "--repl-diskless-sync-delay", "0",
             ] + (self.password.map { ["--requirepass", $0] } ?? []) + self.options,
             standardInput: ends.theirs
         )
         close(ends.theirs)
-        guard let server = Self.readLine(ends.ours).flatMap({ pid_t($0) }) else {
+        guard let server = RedisLine.readLine(ends.ours).flatMap({ pid_t($0) }) else {
             close(ends.ours)
             throw Failure(description: "the watchdog of Redis did not start")
         }
@@ -117,23 +119,7 @@ package final class RedisServer: Sendable {
 
     /// Sends one command, its words apart by spaces, on a connection of its own. Returns the first line of the answer.
     package func command(_ line: String) throws -> String {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        defer { close(descriptor) }
-        var timeout = timeval(tv_sec: 5, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        var address = Self.loopback(self.port)
-        let connected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        guard connected else { throw Failure(description: "Redis does not take connections: errno \(errno)") }
-        if let password = self.password {
-            guard try Self.ask(descriptor, "AUTH \(password)") == "+OK" else {
-                throw Failure(description: "Redis refuses the password")
-            }
-        }
-        return try Self.ask(descriptor, line)
+        try RedisLine.command(line, port: self.port, password: self.password)
     }
 
     // MARK: -
@@ -153,7 +139,7 @@ package final class RedisServer: Sendable {
         if [ "$gone" -ne 0 ]; then rm -rf "$folder"; fi
         """
 
-    private func expect(_ answer: String, _ line: String) throws {
+    func expect(_ answer: String, _ line: String) throws {
         let actual = try self.command(line)
         guard actual == answer else { throw Failure(description: "\(line) was answered with \(actual)") }
     }
@@ -176,30 +162,7 @@ package final class RedisServer: Sendable {
         Self.wait(for: ended.watchdog)
     }
 
-    private static func ask(_ descriptor: Int32, _ line: String) throws -> String {
-        let sent = "\(line)\r\n".withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
-        guard sent > 0, let answer = Self.readLine(descriptor) else {
-            throw Failure(description: "Redis did not answer: errno \(errno)")
-        }
-        return answer
-    }
-
-    /// One line without its end; nil when the connection ends first.
-    private static func readLine(_ descriptor: Int32) -> String? {
-        var bytes: [UInt8] = []
-        var byte: UInt8 = 0
-        while true {
-            let count = read(descriptor, &byte, 1)
-            if count < 0, errno == EINTR { continue }
-            guard count == 1 else { return nil }
-            if byte == UInt8(ascii: "\n") { break }
-            bytes.append(byte)
-        }
-        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func poll(_ failure: String, _ condition: () -> Bool) throws {
+    static func poll(_ failure: String, _ condition: () -> Bool) throws {
         let deadline = ContinuousClock.now + Self.waitMax
         while !condition() {
             guard ContinuousClock.now < deadline else { throw Failure(description: failure) }
@@ -216,18 +179,10 @@ package final class RedisServer: Sendable {
         return path
     }
 
-    private static func loopback(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        address.sin_port = port.bigEndian
-        return address
-    }
-
     private static func freePort() throws -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
-        var address = Self.loopback(0)
+        var address = RedisLine.loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in

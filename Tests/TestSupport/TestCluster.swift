@@ -37,8 +37,20 @@ package final class TestCluster: Sendable {
     package static let readSecret = "read secret of the tests"
     package static let database = "trunkline"
 
+    /// How the cluster is told where Redis is.
+    package enum RedisSetup: Sendable {
+        case alone
+        /// A primary and its replica, both named.
+        case pair
+        /// A primary and its replica, known to a sentinel.
+        case sentinel
+    }
+
     package let shards: [PostgresServer]
+    /// The primary, to begin with.
     package let redis: RedisServer
+    package let redisReplica: RedisServer?
+    private let redisSentinel: RedisSentinel?
     package let nodes: [Node]
     package let folder: String
     /// Whether nodes speak TLS, to clients and each other, with certificates that ``authorityPath`` has signed.
@@ -53,6 +65,7 @@ package final class TestCluster: Sendable {
     /// - Parameters:
     ///   - settings: further lines of `cluster.yaml`.
     ///   - durability: of the Postgres servers.
+    ///   - redis: whether there is another one to take its place.
     ///   - isSecured: TLS everywhere.
     ///   - variables: of single nodes, by their names; see ``change(_:to:)``.
     package init(
@@ -61,11 +74,14 @@ package final class TestCluster: Sendable {
         shards: Int = 2,
         settings: String = "",
         durability: PostgresServer.Durability = .withoutFsync,
+        redis: RedisSetup = .alone,
         isSecured: Bool = false,
         variables: [String: [String: String]] = [:]
     ) async throws {
         self.shards = try (0..<shards).map { _ in try PostgresServer(durability: durability) }
         self.redis = try RedisServer()
+        self.redisReplica = redis == .alone ? nil : try RedisServer(replicaOf: self.redis)
+        self.redisSentinel = redis == .sentinel ? try RedisSentinel(watching: self.redis) : nil
         self.isSecured = isSecured
         self.settings = settings + (isSecured ? Self.certificateSettings : "")
         self.variables = Mutex(variables)
@@ -337,8 +353,15 @@ package final class TestCluster: Sendable {
 
     private func log(of name: String) -> String { "\(self.folder)/\(name).log" }
 
+    package var redisURL: String {
+        if let sentinel = self.redisSentinel {
+            return "redis-sentinel://127.0.0.1:\(sentinel.port)#\(RedisSentinel.primaryName)"
+        }
+        return self.redisReplica.map { self.redis.url(with: $0) } ?? self.redis.url
+    }
+
     private func writeConfiguration() throws {
-        var text = "cluster: \(Self.cluster)\nredis:\n  url: \(self.redis.url)\nshards:\n"
+        var text = "cluster: \(Self.cluster)\nredis:\n  url: \(self.redisURL)\nshards:\n"
         for (index, server) in self.shards.enumerated() {
             text += "  - name: shard-\(index + 1)\n"
             text += "    connection: \(server.connectionString(database: Self.database))\n"

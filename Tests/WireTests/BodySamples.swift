@@ -287,9 +287,9 @@ let bodySamples: [(body: any WireMessage & Equatable, hexadecimal: String)] =
             """
         ),
         (
-            Attachment(attached: [ada], detached: [bob], isRegistered: true),
+            Attachment(attached: [ada], detached: [bob], isRegistered: true, registry: "run"),
             """
-            0a1000000000000000000000000000000001121000000000000000000000000000000002180120012801
+            0a1000000000000000000000000000000001121000000000000000000000000000000002180120012801320372756e
             """
         ),
         (

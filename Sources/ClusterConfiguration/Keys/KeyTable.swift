@@ -38,8 +38,17 @@ enum KeyTable {
     ]
 
     static let redis: [SettingKey<ClusterSettings>] = [
-        .redisURL("url", \.redis.url, "The Redis that holds the registry and the nodes' leases."),
+        .redisURL(
+            "url",
+            \.redis.url,
+            "The Redis that holds the registry and the nodes' leases. Of several servers the one that is the primary is used; sentinels are asked which one that is."
+        ),
         .optionalSecret("password", \.redis.password, "The password of Redis."),
+        .optionalSecret(
+            "sentinel_password",
+            \.redis.sentinelPassword,
+            "The password of the sentinels, where they have one."
+        ),
     ]
 
     static let shard: [SettingKey<ClusterSettings.Shard>] = [

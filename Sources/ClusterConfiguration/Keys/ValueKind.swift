@@ -38,7 +38,8 @@ enum ValueKind: Sendable {
         case .address: "HOST:PORT"
         case .host: "HOST"
         case .path: "path of a file; \(ClusterSettings.TLS.nodePlaceholder) in it stands for the node's name"
-        case .redisURL: "redis://[USER@]HOST[:PORT][/DATABASE]"
+        case .redisURL:
+            "redis://[USER@]HOST[:PORT],…[/DATABASE], or redis-sentinel://[USER@]HOST[:PORT],…[/DATABASE]#PRIMARY"
         case .connection: "connection string of libpq (keywords or URI)"
         case .rate: "rate (COUNT/s, /m or /h burst COUNT), or off"
         case .networks: "addresses and networks (192.0.2.7 10.0.0.0/8 2001:db8::/32), or none"

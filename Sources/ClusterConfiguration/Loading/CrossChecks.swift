@@ -22,6 +22,7 @@ struct CrossChecks {
         self.checkNames(settings.nodes.map(\.name), of: "nodes")
         self.checkRoles()
         self.checkAddresses()
+        self.checkRedis()
         self.checkShards()
         self.checkTimes()
         self.checkSizes()
@@ -85,6 +86,16 @@ struct CrossChecks {
                 }
             }
         }
+    }
+
+    private mutating func checkRedis() {
+        let redis = self.settings.redis
+        guard redis.sentinelPassword != nil, redis.url.primaryName == nil, self.isUsable("redis.url") else { return }
+        self.report(
+            "redis.sentinel_password",
+            "redis.url names no sentinels",
+            remedy: "remove it, or write redis-sentinel:// in redis.url"
+        )
     }
 
     private mutating func checkShards() {

@@ -15,6 +15,8 @@ package struct AudienceSnapshot: Sendable, Equatable {
     package var completeEdges: Set<EdgeLife> = []
     /// Entries that could not be understood and were left out.
     package var malformedEntries = 0
+    /// The life of the server that answered; empty when it does not tell.
+    package var serverRunID = ""
 
     package init() {}
 }
@@ -63,6 +65,7 @@ struct AudienceRead: Sendable {
     /// - Parameter serverRunID: Of the server that gave these answers. A marker from another life is not believed.
     func snapshot(_ replies: [RedisValue], serverRunID: String) throws(DirectoryError) -> AudienceSnapshot {
         var snapshot = AudienceSnapshot()
+        snapshot.serverRunID = serverRunID
         var position = 0
         for (index, chunk) in self.chunks.enumerated() {
             let commandCount = chunk.count + (self.edges.isEmpty ? 0 : 1)

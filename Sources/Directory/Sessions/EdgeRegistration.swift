@@ -2,21 +2,26 @@
 
 /// Decides when an edge refills the registry, so that routers may trust it. A pure value: no clock, no I/O.
 ///
-/// The edge holds its table of sessions and asks ``tick(now:)`` about once a second; what that says is carried out with
-/// ``SessionRegistry``, and how it went is told here.
+/// The edge holds its table of sessions and asks ``tick(now:life:)`` about once a second; what that says is carried out
+/// with ``SessionRegistry``, and how it went is told here.
 ///
 ///     incomplete ──tick──▶ refilling ──refillEnded──▶ complete ──tick──▶ (renews the marker, refreshes in time)
 ///         ▲                    │ failed, or a registration failed meanwhile     │
-///         └────────────────────┴───────── marker gone, a registration failed ───┘
+///         └────────────────────┴── marker gone, a registration failed, ─────────┘
+///                                  another life of the registry
 ///
 /// An edge is complete once every session of its table is in Redis and the marker that says so is set. Emptying or
 /// restarting Redis takes the marker away; the next renewal notices. Until the edge is complete again the routers send
 /// it everything, so nothing here has to be fast or must not fail.
+///
+/// It is complete in one life of the registry. After a fail-over the old primary may go on answering some routers, from
+/// entries that lack what is registered with the new one, and the other way round: so an edge that finds itself
+/// connected to another life is incomplete before it announces anything that it registered there.
 package struct EdgeRegistration: Sendable, Equatable {
     private enum State: Equatable {
         case incomplete
-        case refilling(startedAt: ContinuousClock.Instant, hasFailedRegistration: Bool)
-        case complete(filledAt: ContinuousClock.Instant)
+        case refilling(startedAt: ContinuousClock.Instant, in: RegistryLife, hasFailedRegistration: Bool)
+        case complete(filledAt: ContinuousClock.Instant, in: RegistryLife)
     }
 
     private let refreshInterval: Duration
@@ -28,30 +33,32 @@ package struct EdgeRegistration: Sendable, Equatable {
         self.refreshInterval = refreshInterval
     }
 
-    /// Whether the marker stands as far as the edge knows.
-    package var isComplete: Bool {
-        if case .complete = self.state { true } else { false }
+    /// Where the marker stands as far as the edge knows; nil where it does not.
+    package var completeIn: RegistryLife? {
+        if case .complete(_, let life) = self.state { life } else { nil }
     }
 
     package enum TickAction: Sendable, Equatable {
         case none
         /// Call ``SessionRegistry/renewComplete(_:)``, then ``markerRenewed(stands:)``; nothing when it throws.
         case renewMarker
-        /// Call ``SessionRegistry/refill(_:_:)`` with all sessions, then ``refillEnded(succeeded:)``.
+        /// Call ``SessionRegistry/refill(_:_:)`` with all sessions, then ``refillEnded(succeeded:life:)``.
         case refill
     }
 
     /// The regular question. A failed refill is repeated with the next tick.
-    package mutating func tick(now: ContinuousClock.Instant) -> TickAction {
+    ///
+    /// - Parameter life: of the registry, as it is known now.
+    package mutating func tick(now: ContinuousClock.Instant, life: RegistryLife) -> TickAction {
         switch self.state {
         case .incomplete:
             break
         case .refilling:
             return .none
-        case .complete(let filledAt):
-            guard filledAt.duration(to: now) >= self.refreshInterval else { return .renewMarker }
+        case .complete(let filledAt, let filled):
+            guard filled != life || filledAt.duration(to: now) >= self.refreshInterval else { return .renewMarker }
         }
-        self.state = .refilling(startedAt: now, hasFailedRegistration: false)
+        self.state = .refilling(startedAt: now, in: life, hasFailedRegistration: false)
         return .refill
     }
 
@@ -62,6 +69,22 @@ package struct EdgeRegistration: Sendable, Equatable {
             if !stands { self.state = .incomplete }
         case .incomplete, .refilling:
             break
+        }
+    }
+
+    /// A session was registered: in this life of the registry, or in one before.
+    package mutating func registered(in life: RegistryLife) {
+        switch self.state {
+        case .incomplete:
+            break
+        case .refilling(let startedAt, let filled, let hasFailed):
+            self.state = .refilling(
+                startedAt: startedAt,
+                in: filled,
+                hasFailedRegistration: hasFailed || filled != life
+            )
+        case .complete(_, let filled):
+            if filled != life { self.state = .incomplete }
         }
     }
 
@@ -76,8 +99,8 @@ package struct EdgeRegistration: Sendable, Equatable {
         switch self.state {
         case .incomplete:
             return .none
-        case .refilling(let startedAt, _):
-            self.state = .refilling(startedAt: startedAt, hasFailedRegistration: true)
+        case .refilling(let startedAt, let life, _):
+            self.state = .refilling(startedAt: startedAt, in: life, hasFailedRegistration: true)
             return .none
         case .complete:
             self.state = .incomplete
@@ -86,14 +109,16 @@ package struct EdgeRegistration: Sendable, Equatable {
     }
 
     /// The refill was carried out to its end, the marker included, or was not.
-    package mutating func refillEnded(succeeded: Bool) -> FailureAction {
+    ///
+    /// - Parameter life: of the registry, as it is known now: another one than at the beginning has only a part.
+    package mutating func refillEnded(succeeded: Bool, life: RegistryLife) -> FailureAction {
         switch self.state {
-        case .refilling(let startedAt, let hasFailedRegistration):
-            guard succeeded, !hasFailedRegistration else {
+        case .refilling(let startedAt, let filled, let hasFailedRegistration):
+            guard succeeded, !hasFailedRegistration, filled == life else {
                 self.state = .incomplete
                 return .clearMarker
             }
-            self.state = .complete(filledAt: startedAt)
+            self.state = .complete(filledAt: startedAt, in: life)
             return .none
         case .incomplete, .complete:
             return .none

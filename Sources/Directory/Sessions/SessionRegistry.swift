@@ -32,6 +32,12 @@ package struct SessionRegistry: Sendable {
         self.lifetimes = lifetimes
     }
 
+    /// The life of the registry that this node writes to and reads from at this moment, or did last.
+    package var life: RegistryLife {
+        let state = self.connection.state
+        return RegistryLife(serverRunID: state.serverRunID, reign: state.reign)
+    }
+
     // MARK: - Single sessions
 
     /// Registers the session of a device in place of whichever was registered before.

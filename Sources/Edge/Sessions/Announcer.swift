@@ -24,8 +24,8 @@ final class Announcer: Sendable {
     private struct Waiting {
         var attached: [(user: UserID, completion: @Sendable () -> Void)] = []
         var detached: Set<UserID> = []
-        /// Whether the registry knows all sessions of the edge.
-        var isRegistered = false
+        /// The life of the Redis whose registry knows all sessions of the edge; nil when none does.
+        var registry: String?
         var tellsRegistration = false
         var isScheduled = false
     }
@@ -58,9 +58,11 @@ final class Announcer: Sendable {
     }
 
     /// Whether the registry knows all sessions of the edge has changed: every announcement from now on says it.
-    func registrationChanged(_ isRegistered: Bool) {
+    ///
+    /// - Parameter registry: the life of the Redis that it is in, nil when it does not know them.
+    func registrationChanged(_ registry: String?) {
         self.add {
-            $0.isRegistered = isRegistered
+            $0.registry = registry
             $0.tellsRegistration = true
         }
     }
@@ -83,7 +85,7 @@ final class Announcer: Sendable {
     private func flush() {
         let taken = self.waiting.withLock { waiting in
             let taken = waiting
-            waiting = Waiting(isRegistered: taken.isRegistered)
+            waiting = Waiting(registry: taken.registry)
             return taken
         }
         // Whoever came back meanwhile has not left.
@@ -103,7 +105,8 @@ final class Announcer: Sendable {
                 Attachment(
                     attached: came.map(\.user),
                     detached: Array(left),
-                    isRegistered: taken.isRegistered
+                    isRegistered: taken.registry != nil,
+                    registry: taken.registry ?? ""
                 ),
                 to: routers,
                 completions: came.map(\.completion)

@@ -22,8 +22,9 @@ final class RegistryKeeper: Sendable {
     private let state = Mutex(EdgeRegistration())
     /// Called with each session of this edge that turns out to have a newer one elsewhere.
     private let onSuperseded: @Sendable (UserID, DeviceID, SessionIndex.Entry) -> Void
-    /// Called with ``isComplete`` when it has changed, in the order of the changes. Must not call back.
-    private let onChange: @Sendable (Bool) -> Void
+    /// Called when it has changed in which life of the registry all sessions are, if in any; in the order of the
+    /// changes. Must not call back.
+    private let onChange: @Sendable (RegistryLife?) -> Void
 
     init(
         life: EdgeLife,
@@ -32,7 +33,7 @@ final class RegistryKeeper: Sendable {
         metrics: EdgeMetrics,
         logger: Logger,
         onSuperseded: @escaping @Sendable (UserID, DeviceID, SessionIndex.Entry) -> Void,
-        onChange: @escaping @Sendable (Bool) -> Void
+        onChange: @escaping @Sendable (RegistryLife?) -> Void
     ) {
         self.onChange = onChange
         self.life = life
@@ -43,7 +44,7 @@ final class RegistryKeeper: Sendable {
         self.onSuperseded = onSuperseded
     }
 
-    var isComplete: Bool { self.state.withLock { $0.isComplete } }
+    var isComplete: Bool { self.state.withLock { $0.completeIn != nil } }
 
     enum Registration: Equatable {
         /// The entry is there; `replaced` is the session that had the device before.
@@ -57,7 +58,11 @@ final class RegistryKeeper: Sendable {
 
     func register(_ user: UserID, _ device: DeviceID, _ session: SessionID) async -> Registration {
         do {
-            return .registered(replaced: try await self.directory.register(user, device, self.location(session)))
+            let replaced = try await self.directory.register(user, device, self.location(session))
+            // Whoever announces this session says before that it is not where the others are.
+            let life = self.directory.life
+            self.change { $0.registered(in: life) }
+            return .registered(replaced: replaced)
         } catch {
             switch (error as? DirectoryError)?.code {
             case .tooManyDevices: return .tooManyDevices
@@ -89,7 +94,8 @@ final class RegistryKeeper: Sendable {
     }
 
     func tick(now: ContinuousClock.Instant) async {
-        switch self.change({ $0.tick(now: now) }) {
+        let life = self.directory.life
+        switch self.change({ $0.tick(now: now, life: life) }) {
         case .none:
             break
         case .renewMarker:
@@ -108,7 +114,7 @@ final class RegistryKeeper: Sendable {
         do {
             let newer = try await self.directory.refill(self.life, registrations)
             self.metrics.registryRefills.increment()
-            await self.carryOut(self.change { $0.refillEnded(succeeded: true) })
+            await self.refillEnded(succeeded: true)
             self.logger.info(
                 "All sessions are registered",
                 metadata: .keys([.count: "\(registrations.count)"])
@@ -121,15 +127,20 @@ final class RegistryKeeper: Sendable {
             }
         } catch {
             self.logger.debug("The registry could not be filled", metadata: .keys([.reason: "\(error)"]))
-            await self.carryOut(self.change { $0.refillEnded(succeeded: false) })
+            await self.refillEnded(succeeded: false)
         }
+    }
+
+    private func refillEnded(succeeded: Bool) async {
+        let life = self.directory.life
+        await self.carryOut(self.change { $0.refillEnded(succeeded: succeeded, life: life) })
     }
 
     private func change<Result>(_ change: (inout EdgeRegistration) -> Result) -> Result {
         self.state.withLock { state in
-            let before = state.isComplete
+            let before = state.completeIn
             defer {
-                if state.isComplete != before { self.onChange(state.isComplete) }
+                if state.completeIn != before { self.onChange(state.completeIn) }
             }
             return change(&state)
         }

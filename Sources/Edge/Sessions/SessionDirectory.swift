@@ -5,6 +5,9 @@ package import Messaging
 
 /// What the edge needs of the registry. May be used from any thread. Errors are of type ``DirectoryError``.
 package protocol SessionDirectory: Sendable {
+    /// Of the registry that was connected to last.
+    var life: RegistryLife { get }
+
     /// Registers a device's session. Returns the location that it replaced.
     func register(
         _ user: UserID,

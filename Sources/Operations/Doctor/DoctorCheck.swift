@@ -38,6 +38,7 @@ struct DoctorJudgement {
     }
 
     private(set) var problems: [Problem] = []
+    private(set) var statements: [(subject: String, message: String)] = []
     private(set) var unknown: [String] = []
 
     mutating func fails(_ subject: String, _ message: String, mend remedy: String) {
@@ -46,6 +47,11 @@ struct DoctorJudgement {
 
     mutating func warns(_ subject: String, _ message: String, mend remedy: String) {
         self.problems.append(Problem(level: .warning, subject: subject, message: message, remedy: remedy))
+    }
+
+    /// What is well and worth knowing.
+    mutating func states(_ subject: String, _ message: String) {
+        self.statements.append((subject, message))
     }
 
     /// What could not be looked at, and why.
@@ -76,10 +82,13 @@ package struct DoctorFinding: Codable, Sendable, Equatable {
 }
 
 extension DoctorCheck {
-    /// One finding for each problem, or one that says that there is none.
+    /// One finding for each problem and each statement, or one that says that there is no problem.
     func findings(_ facts: DoctorFacts) -> [DoctorFinding] {
         var judgement = DoctorJudgement()
         self.judge(facts, &judgement)
+        let statements = judgement.statements.map { subject, message in
+            DoctorFinding(check: self.id, level: .ok, subject: subject, message: message, remedy: nil)
+        }
         if !judgement.problems.isEmpty {
             return judgement.problems.map { problem in
                 DoctorFinding(
@@ -89,8 +98,9 @@ extension DoctorCheck {
                     message: problem.message,
                     remedy: problem.remedy
                 )
-            }
+            } + statements
         }
+        guard statements.isEmpty else { return statements }
         if !judgement.unknown.isEmpty {
             let message = "not known: \(judgement.unknown.joined(separator: "; "))"
             return [DoctorFinding(check: self.id, level: .unknown, subject: nil, message: message, remedy: nil)]

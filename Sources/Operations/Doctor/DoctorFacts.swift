@@ -48,8 +48,18 @@ package struct DoctorFacts: Sendable {
     }
 
     package struct RedisServer: Sendable, Equatable {
+        package struct Replica: Sendable, Equatable {
+            package var address: String
+            /// Whether it follows; one that gets its first copy does not yet.
+            package var isLinked: Bool
+        }
+
         package var version = ""
         package var isReplica = false
+        /// Of a replica: whether it hears from its primary.
+        package var hearsPrimary = false
+        /// Of a primary, as it names them; nil when it does not tell.
+        package var replicas: [Replica]?
         package var evictionPolicy = ""
         /// Bytes; 0 is no limit.
         package var memoryMax = 0
@@ -61,6 +71,18 @@ package struct DoctorFacts: Sendable {
         package var clockAheadMilliseconds: Int64 = 0
 
         package init() {}
+    }
+
+    /// What was found at one of the addresses of `redis.url`, or where a sentinel says that the primary is.
+    package struct RedisMember: Sendable {
+        package var address: String
+        package var server: Seen<RedisServer>
+    }
+
+    package struct RedisSentinel: Sendable {
+        package var address: String
+        /// Where it says that the primary is.
+        package var primary: Seen<String>
     }
 
     /// A node of the file, or one that has joined.
@@ -106,7 +128,11 @@ package struct DoctorFacts: Sendable {
     package var machine = Machine()
     /// Those of the file in its order, then those of the catalog.
     package var shards: [Shard] = []
+    /// The server that nodes use: the one that is named, the primary of several.
     package var redis: Seen<RedisServer> = .unreachable("it was not asked")
+    /// All servers where there may be several.
+    package var redisMembers: [RedisMember] = []
+    package var redisSentinels: [RedisSentinel] = []
     package var leases: Seen<NodeLeases.Listing> = .unreachable("Redis was not asked")
     /// Those of the file in its order, then those that have joined.
     package var nodes: [Node] = []

@@ -43,6 +43,10 @@ package final class LeaseKeeper: Sendable {
         self.state.withLock { $0.isReachable }
     }
 
+    private var incarnation: Incarnation {
+        self.state.withLock { $0.lease.incarnation }
+    }
+
     /// Takes the lease; waits a little longer than a lease lives for one that an earlier life left behind.
     ///
     /// Without Redis the node goes on without a lease; ``run(onLost:)`` writes it later.
@@ -77,11 +81,22 @@ package final class LeaseKeeper: Sendable {
 
     /// Renews the lease until the task is cancelled.
     ///
+    /// An earlier life may seem to hold the name again for as long as a lease lives: a replica that took the place of
+    /// Redis' primary did not know yet that it was over. One that holds it for longer lives.
+    ///
     /// - Parameter onLost: Called once, when another life took the name; this returns then.
     package func run(onLost: @Sendable (OperationsError) -> Void) async {
+        var heldBefore: ContinuousClock.Instant?
         while !Task.isCancelled {
             switch await self.renew() {
-            case .held, nil: break
+            case .held: heldBefore = nil
+            case nil: break
+            case .heldBy(let other) where other.incarnation < self.incarnation:
+                let since = heldBefore ?? .now
+                heldBefore = since
+                guard since.duration(to: .now) < self.timeToLive + self.renewal else {
+                    return onLost(Self.nameIsTaken(by: other))
+                }
             case .heldBy(let other): return onLost(Self.nameIsTaken(by: other))
             case .heldByUnreadable: return onLost(self.nameIsTakenByUnreadable)
             }

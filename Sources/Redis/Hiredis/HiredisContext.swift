@@ -16,11 +16,12 @@ struct HiredisContext: ~Copyable {
     private var partialReplyBytes = 0
 
     /// Connects; resolves the host's name and blocks for the connect timeout for each of its addresses.
-    init(configuration: RedisConfiguration) throws(RedisError) {
-        let endpoint = configuration.endpoint
+    ///
+    /// - Parameter name: of what is there, for messages.
+    init(_ address: RedisAddress, named name: String, configuration: RedisConfiguration) throws(RedisError) {
         let made = redisConnectWithTimeout(
-            endpoint.host,
-            Int32(endpoint.port),
+            address.host,
+            Int32(address.port),
             timeval(configuration.connectTimeout)
         )
         guard let context = made else {
@@ -29,7 +30,7 @@ struct HiredisContext: ~Copyable {
         guard context.pointee.err == 0 else {
             let reason = Self.errorText(context)
             redisFree(context)
-            throw RedisError(.unavailable, "Redis at \(endpoint) cannot be reached: \(reason).")
+            throw RedisError(.unavailable, "\(name) cannot be reached: \(reason).")
         }
         guard let reader = context.pointee.reader,
             let replyGuard = ReplyGuard(reader: reader, elementsMax: configuration.replyElementsMax)

@@ -51,16 +51,18 @@ package struct Audience {
 
     /// What the registry said.
     package enum Answer: Sendable {
-        /// For every user the edges with a session, and the edges that are known to have registered everything.
-        case found([UserID: [EdgeLife]], complete: Set<EdgeLife>)
+        /// For every user the edges with a session, and the edges that are known to have registered everything; in the
+        /// registry of this life of Redis, empty when it does not tell.
+        case found([UserID: [EdgeLife]], complete: Set<EdgeLife>, registry: String = "")
         case failed
     }
 
     private var entries: [ConversationID: AudienceEntry] = [:]
     private var conversationsOfUser: [UserID: Set<ConversationID>] = [:]
     private var linked: Set<EdgeLife> = []
-    /// Edges that said over their present link that the registry knows all their sessions.
-    private var registered: Set<String> = []
+    /// Edges that said over their present link that the registry knows all their sessions, and in which life of Redis;
+    /// empty when they did not tell.
+    private var registered: [String: String] = [:]
     /// Edges that said over their present link that they understand numbers.
     private var numbering: Set<String> = []
     private var nextToken: UInt64 = 1
@@ -160,13 +162,16 @@ package struct Audience {
 
     /// An edge said whether the registry knows all its sessions. What was resolved before stays right, since the edge
     /// announces who comes; what is resolved from now on goes by it.
-    /// - Parameter takesAudiences: it understands ``AudienceUpdate``.
-    package mutating func registrationChanged(edge: String, isRegistered: Bool, takesAudiences: Bool) {
-        if isRegistered {
-            self.registered.insert(edge)
-        } else {
-            self.registered.remove(edge)
-        }
+    /// - Parameters:
+    ///   - takesAudiences: it understands ``AudienceUpdate``.
+    ///   - registry: the life of the Redis that it is registered in; empty when it did not tell.
+    package mutating func registrationChanged(
+        edge: String,
+        isRegistered: Bool,
+        takesAudiences: Bool,
+        registry: String = ""
+    ) {
+        self.registered[edge] = isRegistered ? registry : nil
         if takesAudiences {
             self.numbering.insert(edge)
         } else {
@@ -189,8 +194,8 @@ package struct Audience {
     /// The links to edges are now these. Announcements may have been missed, so nothing known is trusted any more.
     package mutating func linksChanged(_ linked: Set<EdgeLife>) {
         // A link that was down in between has to be told anew.
-        let kept = linked.intersection(self.linked).map(\.edge)
-        self.registered.formIntersection(kept)
+        let kept = Set(linked.intersection(self.linked).map(\.edge))
+        self.registered = self.registered.filter { kept.contains($0.key) }
         self.numbering.formIntersection(kept)
         self.linked = linked
         for conversation in Array(self.entries.keys) {
@@ -265,9 +270,9 @@ package struct Audience {
         switch answer {
         case .failed:
             resolved.uncertain = Set(self.linked.map(\.edge))
-        case .found(let locations, let complete):
+        case .found(let locations, let complete, let registry):
             resolved.uncertain = Set(
-                self.linked.filter { !complete.contains($0) || !self.registered.contains($0.edge) }.map(\.edge)
+                self.linked.filter { !complete.contains($0) || !self.isRegistered($0.edge, in: registry) }.map(\.edge)
             )
             for (user, edges) in locations where resolving.members[user] != nil {
                 // Entries of an edge that has no link, or of an earlier life of it, are void.
@@ -288,6 +293,13 @@ package struct Audience {
             news.note(change.user, edge: change.edge, isAttached: change.isAttached)
         }
         return news.actions(conversation, resolved)
+    }
+
+    /// After a fail-over of Redis edge and router may be at two servers, and a marker that the edge left with the one says
+    /// nothing of what it registers with the other.
+    private func isRegistered(_ edge: String, in registry: String) -> Bool {
+        guard let own = self.registered[edge] else { return false }
+        return own == registry || own.isEmpty || registry.isEmpty
     }
 
     /// The audience if it is known and still valid.

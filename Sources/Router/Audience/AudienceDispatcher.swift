@@ -106,7 +106,8 @@ package final class AudienceDispatcher: Sendable {
             state.audience.registrationChanged(
                 edge: edge,
                 isRegistered: attachment.isRegistered,
-                takesAudiences: attachment.takesAudiences
+                takesAudiences: attachment.takesAudiences,
+                registry: attachment.registry
             )
             self.carryOut(
                 state.audience.attachmentChanged(

@@ -17,19 +17,24 @@ package struct Attachment: WireMessage, Equatable {
     package var takesAudiences: Bool
     /// The edge understands ``Relayed``. Absent in what an older edge sends, which is taken for "no".
     package var takesRelayed: Bool
+    /// The life of the Redis (`run_id`) whose registry knows the sessions: another one may lack some. Empty when that is
+    /// not known, and absent in what an older edge sends.
+    package var registry: String
 
     package init(
         attached: [UserID],
         detached: [UserID],
         isRegistered: Bool,
         takesAudiences: Bool = true,
-        takesRelayed: Bool = true
+        takesRelayed: Bool = true,
+        registry: String = ""
     ) {
         self.attached = attached
         self.detached = detached
         self.isRegistered = isRegistered
         self.takesAudiences = takesAudiences
         self.takesRelayed = takesRelayed
+        self.registry = registry.utf8.count <= Self.registryBytesMax ? registry : ""
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -38,6 +43,7 @@ package struct Attachment: WireMessage, Equatable {
         writer.flag(3, self.isRegistered)
         writer.flag(4, self.takesAudiences)
         writer.flag(5, self.takesRelayed)
+        writer.text(6, self.registry)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -46,6 +52,7 @@ package struct Attachment: WireMessage, Equatable {
         var isRegistered = false
         var takesAudiences = false
         var takesRelayed = false
+        var registry = ""
         while let field = try reader.next() {
             switch field.number {
             case 1: attached = try field.identifiers(atMost: Attachment.usersMax)
@@ -53,6 +60,7 @@ package struct Attachment: WireMessage, Equatable {
             case 3: isRegistered = try field.flag()
             case 4: takesAudiences = try field.flag()
             case 5: takesRelayed = try field.flag()
+            case 6: registry = try field.anyText(atMost: Attachment.registryBytesMax)
             default: break
             }
         }
@@ -61,7 +69,8 @@ package struct Attachment: WireMessage, Equatable {
             detached: detached,
             isRegistered: isRegistered,
             takesAudiences: takesAudiences,
-            takesRelayed: takesRelayed
+            takesRelayed: takesRelayed,
+            registry: registry
         )
     }
 }
@@ -189,4 +198,6 @@ package struct DisplaceSession: WireMessage, Equatable {
 extension Attachment {
     /// Users of one announcement; more go into the next.
     package static let usersMax = 1024
+    /// UTF-8 bytes of the name of a life of Redis, which has 40; an edge does not tell a longer one.
+    package static let registryBytesMax = 128
 }

@@ -42,9 +42,14 @@ struct DoctorBed: Sendable {
         if migrate { try await self.migrate() }
     }
 
-    static func settings(_ redis: RedisServer, _ shards: [String]) throws -> ClusterSettings {
+    static func settings(
+        _ redis: RedisServer,
+        _ shards: [String],
+        redisURL: String? = nil
+    ) throws -> ClusterSettings {
         var settings = try makeSettings(
             redisPort: redis.port,
+            redisURL: redisURL,
             shards: shards,
             routerMesh: freePort(),
             routerHTTP: freePort(),
@@ -61,6 +66,12 @@ struct DoctorBed: Sendable {
 
     mutating func use(_ shards: [String]) throws {
         self.settings = try Self.settings(self.redis, shards)
+    }
+
+    /// Another place where Redis is, as in the file.
+    mutating func use(redisURL: String) throws {
+        let shards = ["one", "two"].map(self.connection)
+        self.settings = try Self.settings(self.redis, shards, redisURL: redisURL)
     }
 
     func connection(_ database: String) -> String { self.postgres.connectionString(database: database) }

@@ -76,7 +76,7 @@ package final class SimulatedEdge: SimulatedNode {
     // MARK: - The registry
 
     private func tick() {
-        switch self.registration.tick(now: self.world.instant) {
+        switch self.registration.tick(now: self.world.instant, life: self.registryLife) {
         case .none:
             break
         case .renewMarker:
@@ -99,16 +99,16 @@ package final class SimulatedEdge: SimulatedNode {
         let life = self.edgeLife
         let registrations = self.index.registrations(life).sorted { $0.location.session < $1.location.session }
         self.cluster.registry.call(from: self) { registry in
-            (run: registry.currentRun, newer: registry.registerAll(registrations))
+            (run: registry.run, newer: registry.registerAll(registrations))
         } completion: { [weak self] result in
             guard let self else { return }
-            guard let result else { return self.carryOut(self.registration.refillEnded(succeeded: false)) }
+            guard let result else { return self.refillEnded(succeeded: false) }
             self.cluster.registry.call(from: self) {
                 $0.setComplete(life, run: result.run)
             } completion: {
                 [weak self] done in
                 guard let self else { return }
-                self.carryOut(self.registration.refillEnded(succeeded: done != nil))
+                self.refillEnded(succeeded: done != nil)
                 self.announce()
                 for entry in result.newer where entry.location.life != life {
                     guard let current = self.index.current(entry.user, entry.device),
@@ -119,6 +119,12 @@ package final class SimulatedEdge: SimulatedNode {
                 }
             }
         }
+    }
+
+    private var registryLife: RegistryLife { self.cluster.registry.life(for: self) }
+
+    private func refillEnded(succeeded: Bool) {
+        self.carryOut(self.registration.refillEnded(succeeded: succeeded, life: self.registryLife))
     }
 
     private func carryOut(_ action: EdgeRegistration.FailureAction) {
@@ -168,6 +174,7 @@ package final class SimulatedEdge: SimulatedNode {
             guard let self else { return }
             switch registration {
             case .registered(let replaced):
+                self.registration.registered(in: self.registryLife)
                 completion(replaced)
             case .outdated:
                 let isCurrent = self.index.current(user, device)?.session == session.id
@@ -198,7 +205,8 @@ package final class SimulatedEdge: SimulatedNode {
         let attachment = Attachment(
             attached: attached,
             detached: detached,
-            isRegistered: self.registration.isComplete
+            isRegistered: self.registration.completeIn != nil,
+            registry: self.registration.completeIn?.serverRunID ?? ""
         )
         for router in self.cluster.routers {
             self.cluster.link(self, router)?.send(from: self) { router.attachmentReceived(attachment, from: self.name) }

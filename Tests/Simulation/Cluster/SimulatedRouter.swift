@@ -297,7 +297,8 @@ package final class SimulatedRouter: SimulatedNode {
         self.audience.registrationChanged(
             edge: edge,
             isRegistered: attachment.isRegistered,
-            takesAudiences: attachment.takesAudiences
+            takesAudiences: attachment.takesAudiences,
+            registry: attachment.registry
         )
         self.carryOut(
             self.audience.attachmentChanged(edge: edge, attached: attachment.attached, detached: attachment.detached)

@@ -32,7 +32,7 @@ final class FaultInjector {
         case .crashRouter, .freezeRouter, .stopRouter: self.beginRouterFault(fault, length)
         case .crashEdge, .freezeEdge: self.beginEdgeFault(fault, length)
         case .blockLink, .partitionRouters, .partitionEdge, .slowLink, .fullLink: self.beginLinkFault(fault, length)
-        case .registryAway, .registryEmptied, .registryRestarted, .registryUnreachable:
+        case .registryAway, .registryEmptied, .registryRestarted, .registryUnreachable, .registryFailover:
             self.beginRegistryFault(fault, length)
         case .shardCrash, .shardUnreachable, .shardCut, .shardSlow: self.beginShardFault(fault, length)
         case .everybodyDrops:
@@ -110,6 +110,12 @@ final class FaultInjector {
             self.after(length) { registry.comeBack(emptied: true) }
         case .registryEmptied:
             registry.empty()
+        case .registryFailover:
+            let nodes = self.cluster.routers.map(\.name) + self.cluster.edges.map(\.name)
+            registry.failOver(
+                lag: self.world.duration(0...(.milliseconds(500))),
+                nodes: nodes.map { ($0, self.world.duration(0...length)) }
+            )
         default:
             let nodes = self.cluster.routers.map(\.name) + self.cluster.edges.map(\.name)
             let node = self.pick(nodes)

@@ -17,6 +17,7 @@ package struct FaultPlan {
         case registryEmptied
         case registryRestarted
         case registryUnreachable
+        case registryFailover
         case shardCrash
         case shardUnreachable
         case shardCut

@@ -3,17 +3,20 @@
 import ClusterConfiguration
 
 extension DoctorFacts {
-    fileprivate func server(_ judgement: inout DoctorJudgement) -> RedisServer? {
+    func server(_ judgement: inout DoctorJudgement) -> RedisServer? {
         if case .value(let server) = self.redis { return server }
         judgement.cannotTell("Redis cannot be reached")
         return nil
     }
 
-    fileprivate var redisName: String { self.settings.redis.url.description }
+    var redisName: String { self.settings.redis.url.description }
 }
 
 extension DoctorCheck {
-    static let ofRedis: [DoctorCheck] = [
+    static let ofRedis: [DoctorCheck] =
+        Self.ofRedisReach + Self.ofRedisReplication + Self.ofRedisSettings
+
+    private static let ofRedisReach: [DoctorCheck] = [
         DoctorCheck(
             "redis.reachable",
             "Redis lets this program in",
@@ -21,15 +24,10 @@ extension DoctorCheck {
         ) { facts, judgement in
             guard case .unreachable(let reason) = facts.redis else { return }
             judgement.fails(facts.redisName, reason, mend: RedisRefusal(reason).remedy)
-        },
-        DoctorCheck(
-            "redis.primary",
-            "Redis takes writes",
-            meaning: "A replica refuses them: no lease and no session could be registered."
-        ) { facts, judgement in
-            guard let server = facts.server(&judgement), server.isReplica else { return }
-            judgement.fails(facts.redisName, "it is a replica", mend: "name the primary in redis.url")
-        },
+        }
+    ]
+
+    private static let ofRedisSettings: [DoctorCheck] = [
         DoctorCheck(
             "redis.eviction",
             "Redis never throws away what was written to it",
@@ -111,6 +109,16 @@ struct RedisRefusal {
     var remedy: String {
         if self.reason.contains("misconf") { return Self.saving }
         if self.reason.contains("loading") { return "wait until it has loaded its data" }
+        if self.reason.contains("watches no primary") { return "correct the name after # in redis.url" }
+        if self.reason.contains("is a sentinel") {
+            return "write redis-sentinel://HOST:PORT#NAME in redis.url, or name the servers"
+        }
+        if self.reason.contains("sentinel") {
+            return "start the sentinels and the primary, or correct redis.url or redis.sentinel_password"
+        }
+        if self.reason.contains("is a replica") {
+            return "start the primary, or make a replica the primary: REPLICAOF NO ONE"
+        }
         if ["password", "auth", "noperm"].contains(where: self.reason.contains) {
             return "correct redis.password, or the user in redis.url"
         }

@@ -51,7 +51,7 @@ package struct DoctorCollector: Sendable {
         facts.secretProblems = problems
         facts.machine = self.lookAtMachine(secrets)
         async let shards = self.surveyShards(secrets)
-        (facts.redis, facts.leases) = await self.readRedis(secrets)
+        await self.readRedis(secrets, into: &facts)
         // Who has joined is only known from the leases.
         facts.nodes = await self.visitNodes(facts.leases, secrets)
         facts.shards = await shards
