@@ -12,8 +12,8 @@ struct TrunklineFaults: AsyncParsableCommand {
         abstract: "Breaks a whole cluster while it is used, and audits whether its contract held.",
         discussion: """
             Starts a cluster of real processes on loopback: 3 routers, 3 edges, 2 shards of a Postgres primary and a \
-            synchronous replica each, one Redis; every connection between them goes through a relay that can cut, delay \
-            or swallow it. About 24 people use it: steady senders that repeat every message until it is acknowledged, \
+            synchronous replica each, a Redis with a replica; every connection between them goes through a relay that can \
+            cut, delay or swallow it. About 24 people use it: steady senders that repeat every message until it is acknowledged, \
             direct conversations and groups, one group whose members come and go, devices that flap, sleep or read \
             slowly. Then faults, one after the other and sometimes two at once. After each the run waits, up to 30 s, \
             until everything goes on without help.

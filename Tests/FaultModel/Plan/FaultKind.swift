@@ -12,6 +12,8 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
     case redisRestart = "redis-restart"
     case redisKill = "redis-kill"
     case redisUnreachable = "redis-unreachable"
+    case redisFailover = "redis-failover"
+    case redisSwap = "redis-swap"
     case postgresCrash = "postgres-crash"
     case postgresStop = "postgres-stop"
     case postgresFailover = "postgres-failover"
@@ -36,7 +38,7 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         switch self {
         case .killRouter, .freezeRouter, .stopRouter: .router
         case .killEdge, .freezeEdge, .stopEdge: .edge
-        case .redisFlush, .redisRestart, .redisKill, .redisUnreachable: .redis
+        case .redisFlush, .redisRestart, .redisKill, .redisUnreachable, .redisFailover, .redisSwap: .redis
         case .postgresCrash, .postgresStop, .postgresFailover, .postgresCut, .postgresDiskFull,
             .postgresReplicaAway:
             .postgres
@@ -58,6 +60,8 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         case .redisRestart: "Redis is killed and started again at once, empty"
         case .redisKill: "Redis is killed and away for seconds"
         case .redisUnreachable: "one node loses Redis: its connections are cut and new ones refused"
+        case .redisFailover: "Redis' primary is killed, its replica promoted, the killed one made its replica"
+        case .redisSwap: "Redis' replica becomes the primary and the primary its replica, with all connections open"
         case .postgresCrash: "a shard's primary is stopped at once (as a crash would) and recovers"
         case .postgresStop: "a shard's primary is stopped; in long runs it is away for longer than a message is tried"
         case .postgresFailover: "a shard's primary is killed for good, its replica promoted, a new replica built"
@@ -84,8 +88,9 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         // A lease lives 2 s: the others have replaced it before it wakes up.
         case .freezeRouter, .freezeEdge: 3000...6000
         case .stopRouter, .stopEdge: 200...2000
-        case .redisFlush, .redisRestart, .clientsStorm: 0...0
+        case .redisFlush, .redisRestart, .redisSwap, .clientsStorm: 0...0
         case .redisKill, .redisUnreachable: 1000...6000
+        case .redisFailover: 500...4000
         case .postgresCrash: 0...500
         case .postgresStop: isLong ? 25_000...35_000 : 5000...8000
         case .postgresFailover: 500...2000

@@ -32,8 +32,9 @@ extension FaultyCluster {
     /// The cluster as one node sees it: its own addresses are real, those of the others are its relays. All that a node
     /// waits for has its default, so that the figures are those of a cluster as it is delivered.
     private func configuration(of node: Node) -> String {
+        let redis = self.redis.ports.indices.map { "127.0.0.1:\(self.port(node, Self.place(Self.redisName, $0)))" }
         var text =
-            "cluster: \(Self.cluster)\nredis:\n  url: redis://127.0.0.1:\(self.port(node, Self.redisName))\nshards:\n"
+            "cluster: \(Self.cluster)\nredis:\n  url: redis://\(redis.joined(separator: ","))\nshards:\n"
         for shard in self.shards {
             let ports = shard.ports.indices.map { index in
                 // An edge has no connection to a shard, only its name.

@@ -20,7 +20,7 @@ final class FaultyCluster: Sendable {
     struct RelayKey: Hashable, Sendable, Comparable {
         /// The node that dials, or ``clients``.
         var from: String
-        /// A node, ``redis``, or an address of a shard as ``FaultyCluster/place(_:_:)`` names it.
+        /// A node, or an address of Redis or of a shard as ``FaultyCluster/place(_:_:)`` names it.
         var to: String
 
         static func < (left: Self, right: Self) -> Bool { (left.from, left.to) < (right.from, right.to) }
@@ -32,7 +32,7 @@ final class FaultyCluster: Sendable {
 
     let shape: ClusterShape
     let shards: [ReplicatedShard]
-    let redis: RedisServer
+    let redis: ReplicatedRedis
     let nodes: [Node]
     let relays: [RelayKey: TCPRelay]
     let folder: String
@@ -50,13 +50,13 @@ final class FaultyCluster: Sendable {
     /// Starts everything and waits until every node is ready.
     init(shape: ClusterShape, wantsSmallDisk: Bool, seed: UInt64) async throws {
         self.shape = shape
-        let ports = try TCPConnection.stablePorts(2 * shape.shards + 2 * shape.routers + shape.edges + 1)
+        let ports = try TCPConnection.stablePorts(2 * shape.shards + 2 * shape.routers + shape.edges + 2)
         let problem: String? = wantsSmallDisk ? Self.diskProblem() : "not asked for"
         self.diskProblem = problem
         async let shards = Self.startShards(Array(ports.prefix(2 * shape.shards)), withDisk: problem == nil)
-        let redisPort = ports[2 * shape.shards]
-        self.redis = try await onThread { try RedisServer(port: redisPort) }
-        var rest = ports.dropFirst(2 * shape.shards + 1)
+        let redisPorts = Array(ports[(2 * shape.shards)..<(2 * shape.shards + 2)])
+        self.redis = try await onThread { try ReplicatedRedis(ports: redisPorts) }
+        var rest = ports.dropFirst(2 * shape.shards + 2)
         let routers = (1...shape.routers).map { index in
             Node(name: "router-\(index)", meshPort: rest.removeFirst(), httpPort: rest.removeFirst())
         }
@@ -66,7 +66,7 @@ final class FaultyCluster: Sendable {
         self.nodes = routers + edges
         self.folder = try Self.makeFolder()
         self.shards = try await shards
-        self.relays = try Self.makeRelays(self.nodes, self.shards, redisPort, seed: seed)
+        self.relays = try Self.makeRelays(self.nodes, self.shards, redisPorts, seed: seed)
         self.watch = NodeWatch(self.nodes)
         try self.writeConfigurations()
         try await self.migrate()
@@ -90,7 +90,7 @@ final class FaultyCluster: Sendable {
     var routers: [Node] { self.nodes.filter(\.isRouter) }
     var edges: [Node] { self.nodes.filter { !$0.isRouter } }
 
-    /// The name of one of the two addresses of a shard.
+    /// The name of one of the two addresses of a shard, or of Redis.
     static func place(_ shard: String, _ index: Int) -> String { "\(shard)/\(index)" }
 
     func relays(where fits: (RelayKey) -> Bool) -> [TCPRelay] {
@@ -202,12 +202,14 @@ final class FaultyCluster: Sendable {
     private static func makeRelays(
         _ nodes: [Node],
         _ shards: [ReplicatedShard],
-        _ redisPort: UInt16,
+        _ redisPorts: [UInt16],
         seed: UInt64
     ) throws -> [RelayKey: TCPRelay] {
         var targets: [(RelayKey, UInt16)] = []
         for node in nodes {
-            targets.append((RelayKey(from: node.name, to: Self.redisName), redisPort))
+            for (index, port) in redisPorts.enumerated() {
+                targets.append((RelayKey(from: node.name, to: Self.place(Self.redisName, index)), port))
+            }
             for router in nodes where router.name != node.name {
                 guard let port = router.meshPort else { continue }
                 targets.append((RelayKey(from: node.name, to: router.name), port))

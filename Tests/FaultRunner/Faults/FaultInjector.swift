@@ -60,17 +60,27 @@ struct FaultInjector: Sendable {
         let redis = self.cluster.redis
         switch fault.kind {
         case .redisFlush:
-            try await onThread { try redis.flushAll() }
+            try await onThread { try redis.primary.flushAll() }
             return ActiveFault(target: "redis") {}
         case .redisRestart:
-            try await onThread { try redis.restart() }
+            try await onThread { try redis.restartPrimary() }
             return ActiveFault(target: "redis") {}
         case .redisKill:
-            try await onThread { try redis.kill() }
-            return ActiveFault(target: "redis") { try await onThread { try redis.start() } }
+            try await onThread { try redis.primary.kill() }
+            return ActiveFault(target: "redis") { try await onThread { try redis.startPrimary() } }
+        case .redisFailover:
+            try await onThread { try redis.primary.kill() }
+            return ActiveFault(
+                target: "redis",
+                undo: { try await onThread { try redis.promoteReplica() } },
+                restore: { try await onThread { try redis.startReplica() } }
+            )
+        case .redisSwap:
+            try await onThread { try redis.swapRoles() }
+            return ActiveFault(target: "redis") {}
         default:
             let name = self.cluster.nodes[fault.peer].name
-            let relays = self.cluster.relays { $0.from == name && $0.to == FaultyCluster.redisName }
+            let relays = self.cluster.relays { $0.from == name && $0.to.hasPrefix(FaultyCluster.redisName + "/") }
             return try Self.impose(TCPRelay.Behaviour(accepting: .refuse), cutting: true, relays, "redis for \(name)")
         }
     }
