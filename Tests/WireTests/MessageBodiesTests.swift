@@ -138,17 +138,17 @@ struct MessageBodiesTests {
         #expect(try SettleDeliveries(decoding: ByteBuffer(bytes: users)) == question)
     }
 
-    @Test("An edge of an earlier version does not tell where it is registered; a name without bound is refused")
+    @Test("An edge of an earlier version does not tell where it is registered, nor that it takes what is passed on")
     func registryOfAttachment() throws {
         let bytes: [UInt8] = [0x18, 0x01, 0x20, 0x01]
         let earlier = try Attachment(decoding: ByteBuffer(bytes: bytes))
-        #expect(earlier == Attachment(attached: [], detached: [], isRegistered: true, registry: ""))
+        #expect(earlier == Attachment(attached: [], detached: [], isRegistered: true, takesRelayed: false))
         let longest = String(repeating: "x", count: Attachment.registryBytesMax)
         let whole = Attachment(attached: [], detached: [], isRegistered: true, registry: longest)
         #expect(try Attachment(decoding: whole.encoded()) == whole)
         #expect(Attachment(attached: [], detached: [], isRegistered: true, registry: longest + "x").registry.isEmpty)
-        let long = ByteBuffer(bytes: [0x2A, 0x81, 0x01] + [UInt8](repeating: 0x78, count: 129))
-        #expect(throws: FieldError.tooMany(field: 5)) { try Attachment(decoding: long) }
+        let long = ByteBuffer(bytes: [0x32, 0x81, 0x01] + [UInt8](repeating: 0x78, count: 129))
+        #expect(throws: FieldError.tooMany(field: 6)) { try Attachment(decoding: long) }
     }
 
     @Test("An error code of a later version is told as an internal error, not refused")
