@@ -77,6 +77,48 @@ extension ClusterTests {
             }
         }
 
+        @Test("A new database may have the name of a shard that was removed; one whose database is gone can be let go")
+        func sameNameAgain() async throws {
+            let cluster = try await TestCluster()
+            let former = try Self.database()
+            _ = try await Self.run(cluster, "shard", "add", "shard-3", "--connection", former.connection)
+            _ = try await Self.run(cluster, "move", "start", "--slots-at-a-time", "512")
+            let migrated = try await Self.run(cluster, "migrate")
+            #expect(migrated.contains("shard-3: up to date"), "\(migrated)")
+            // Every router that comes or goes is one more view, so that the numbers of a new database would be lower.
+            #expect(try await cluster.stop("router-2") == 0)
+            try cluster.start("router-2")
+            try await cluster.waitUntilReady("router-2")
+            _ = try await Self.run(cluster, "shard", "drain", "shard-3", "--slots-at-a-time", "512")
+            _ = try await Self.run(cluster, "move", "confirm")
+            _ = try await Self.run(cluster, "shard", "remove", "shard-3")
+            try former.server.stop(.immediate)
+
+            let new = try Self.database()
+            let load = try await Load(cluster, conversations: 12)
+            try await load.run {
+                _ = try await Self.run(cluster, "shard", "add", "shard-3", "--connection", new.connection)
+                let moved = try await Self.run(cluster, "move", "start", "--slots-at-a-time", "200")
+                #expect(moved.contains("Done: 1365 of 1365 slots moved"), "\(moved)")
+                try await eventually("the routers own the slots in the new database") {
+                    try Self.slots(cluster, "shard-3") == 1365
+                }
+                try await load.progress(2)
+            }
+            for sender in load.senders { #expect(sender.refusals.isEmpty, "\(sender.refusals)") }
+
+            let gone = try Self.database()
+            _ = try await Self.run(cluster, "shard", "add", "shard-4", "--connection", gone.connection)
+            try gone.server.stop(.immediate)
+            let (status, refusal) = try await CommandLineTests.run(["shard", "remove", "shard-4"], cluster)
+            #expect(status == 1 && refusal.contains("shard remove shard-4 --force"), "\(refusal)")
+            let holding = try await CommandLineTests.run(["shard", "remove", "shard-3", "--force"], cluster)
+            #expect(holding.status == 1 && holding.text.contains("shard-4"), "\(holding.text)")
+            _ = try await Self.run(cluster, "shard", "remove", "shard-4", "--force")
+            let named = try await CommandLineTests.run(["shard", "add", "Shard 5", "--connection", "host=x"], cluster)
+            #expect(named.status == 64 && named.text.contains("is not a name"), "\(named.text)")
+        }
+
         @Test("An operator who is killed at any moment: senders go on, and who resumes brings it to its end")
         func killedOperator() async throws {
             let seed = UInt64.random(in: 0...999_999)

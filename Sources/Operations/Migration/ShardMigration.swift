@@ -5,7 +5,7 @@ import Messaging
 import Placement
 import Storage
 
-/// `trunkline migrate`: every shard in the order of `cluster.yaml` to the schema of this program.
+/// `trunkline migrate`: every shard to the schema of this program, in the order of `cluster.yaml`, then those that came later.
 package struct ShardMigration: Sendable {
     /// Between two attempts to reach a shard that is not there yet.
     private static let attemptPause: Duration = .milliseconds(500)
@@ -23,23 +23,54 @@ package struct ShardMigration: Sendable {
         self.wait = wait
     }
 
+    /// One that the configuration lists, or that came later and that the others tell of.
+    private struct Place {
+        var descriptor: ShardDescriptor
+        /// Where the connection can be corrected.
+        var key: String
+    }
+
     /// Safe to run again, and by several nodes at once. Stops at the first shard that fails: those before it are done.
     ///
     /// - Parameter say: Takes one line at a time, for people.
     package func run(say: @escaping @Sendable (String) -> Void) async throws(OperationsError) {
         // A shard that is new must not deal out slots that others have: whether there is a map is known when all were asked.
+        let listed = self.settings.shards.enumerated().map { index, shard in
+            Place(
+                descriptor: self.secrets.descriptor(of: shard),
+                key: "shards[\(index)].connection (\(shard.connection.masked))"
+            )
+        }
         var reports: [MigrationReport] = []
-        for shard in self.settings.shards {
-            reports.append(try await self.migrate(shard, firstMap: .none, say: say))
+        for place in listed {
+            reports.append(try await self.migrate(place, firstMap: .none, say: say))
         }
         let catalog = try await self.newestCatalog()
-        for (shard, before) in zip(self.settings.shards, reports) {
-            let firstMap = catalog.map { Migrator.FirstMap.catalog($0) } ?? .dealt
-            let report = try await self.migrate(shard, firstMap: firstMap, say: say)
-            say("\(shard.name): \(Self.text(of: before.followed(by: report)))")
-            if !report.isInShardMap {
-                say("\(shard.name): has no slots yet; `trunkline shard add \(shard.name)` gives it a part")
-            }
+        let firstMap = catalog.map { Migrator.FirstMap.catalog($0) } ?? .dealt
+        for (place, before) in zip(listed, reports) {
+            let report = try await self.migrate(place, firstMap: firstMap, say: say)
+            self.tell(place, before.followed(by: report), say)
+        }
+        for place in self.unlisted(in: catalog) {
+            self.tell(place, try await self.migrate(place, firstMap: firstMap, say: say), say)
+        }
+    }
+
+    private func tell(_ place: Place, _ report: MigrationReport, _ say: (String) -> Void) {
+        let name = place.descriptor.name
+        say("\(name): \(Self.text(of: report))")
+        guard !report.isInShardMap else { return }
+        say("\(name): has no slots yet; `trunkline shard add \(name)` gives it a part")
+    }
+
+    /// Shards that came with `shard add`.
+    private func unlisted(in catalog: ShardCatalog?) -> [Place] {
+        let listed = Set(self.settings.shards.map(\.name))
+        return (catalog?.shards ?? []).filter { !listed.contains($0.name) && !$0.connection.isEmpty }.map { shard in
+            Place(
+                descriptor: ShardDescriptor(name: shard.name, connectionString: shard.connection),
+                key: "its connection, which `trunkline shards --json` tells, or PGPASSFILE"
+            )
         }
     }
 
@@ -60,30 +91,30 @@ package struct ShardMigration: Sendable {
                 guard let catalog = try result.get() else { continue }
                 newest = newest.map { $0.map.version >= catalog.map.version ? $0 : catalog } ?? catalog
             } catch {
-                throw self.failure(error, shard: shard)
+                throw Self.failure(error, key: "shards: \(shard.name)")
             }
         }
         return newest
     }
 
     private func migrate(
-        _ shard: ClusterSettings.Shard,
+        _ place: Place,
         firstMap: Migrator.FirstMap,
         say: @escaping @Sendable (String) -> Void
     ) async throws(OperationsError) -> MigrationReport {
-        let result = await onOwnThread(named: "migrate") { self.attempt(shard, firstMap: firstMap, say: say) }
+        let result = await onOwnThread(named: "migrate") { self.attempt(place, firstMap: firstMap, say: say) }
         guard let result else { throw .noThread }
         return try result.get()
     }
 
     private func attempt(
-        _ shard: ClusterSettings.Shard,
+        _ place: Place,
         firstMap: Migrator.FirstMap,
         say: @Sendable (String) -> Void
     ) -> Result<MigrationReport, OperationsError> {
         let migrator = Migrator(
             cluster: self.settings.cluster,
-            shard: self.secrets.descriptor(of: shard),
+            shard: place.descriptor,
             shards: self.settings.shards.map(\.name),
             timeout: Self.migrationTimeMax
         )
@@ -94,10 +125,10 @@ package struct ShardMigration: Sendable {
                 return .success(try migrator.migrate(now: WallClock.now(), firstMap: firstMap))
             } catch {
                 guard error.isRetryable, ContinuousClock.now < deadline else {
-                    return .failure(self.failure(error, shard: shard))
+                    return .failure(Self.failure(error, key: place.key))
                 }
                 if !told {
-                    say("\(shard.name): cannot be reached yet, trying for \(self.wait)")
+                    say("\(place.descriptor.name): cannot be reached yet, trying for \(self.wait)")
                     told = true
                 }
                 BlockingPause.pause(for: Self.attemptPause)
@@ -105,9 +136,7 @@ package struct ShardMigration: Sendable {
         }
     }
 
-    private func failure(_ error: StorageError, shard: ClusterSettings.Shard) -> OperationsError {
-        let index = self.settings.shards.firstIndex { $0.name == shard.name } ?? 0
-        let key = "shards[\(index)].connection (\(shard.connection.masked))"
+    private static func failure(_ error: StorageError, key: String) -> OperationsError {
         let remedy =
             switch error.code {
             case .unavailable: "see that Postgres runs there and lets this user in, or correct \(key)"

@@ -81,6 +81,7 @@ package struct MoveOrders: Sendable {
         try await self.orders.locked { (cluster) throws(OperationsError) -> Ending in
             try cluster.refuseDuringMove()
             let plan = try cluster.plan(goal)
+            try cluster.awaitRouters(of: Set(plan.ways.map(\.target)))
             let move = StoredMove(
                 id: .generate(),
                 origin: plan.catalog.map.assignment,

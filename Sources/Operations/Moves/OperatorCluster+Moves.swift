@@ -6,6 +6,8 @@ import Storage
 extension OperatorCluster {
     /// Slots whose old copies are compared or removed at a time.
     private static let oldCopiesAtATime = 64
+    private static let joinWaitMax: Duration = .seconds(10)
+    private static let joinPause: Duration = .milliseconds(100)
 
     func plan(_ goal: MoveOrders.Goal) throws(OperationsError) -> MoveOrders.Plan {
         let catalog = try self.requiredCatalog()
@@ -30,6 +32,29 @@ extension OperatorCluster {
             }
         }
         return goal
+    }
+
+    /// Routers join a shard that has come within a second. Slots that would go to one that no router serves would be nobody's.
+    func awaitRouters(of targets: Set<String>) throws(OperationsError) {
+        let end = ContinuousClock.now + Self.joinWaitMax
+        for target in targets.sorted() {
+            do throws(StorageError) {
+                while try self.session(target).readView().routers.isEmpty {
+                    guard .now < end else {
+                        throw StorageError(.busy, "no router serves shard \(target) yet")
+                    }
+                    // Nothing tells when a router has joined.
+                    BlockingPause.pause(for: Self.joinPause)
+                }
+            } catch {
+                guard error.code == .busy else { throw OperationsError(error) }
+                throw OperationsError(
+                    error.message,
+                    remedy:
+                        "see in `trunkline status` whether routers are ready and reach its database, then say the same again"
+                )
+            }
+        }
     }
 
     func observe() throws(OperationsError) -> MoveSituation {
@@ -66,20 +91,16 @@ extension OperatorCluster {
         tell: @escaping (MoveProgress) -> Void,
         warn: @escaping (String) -> Void
     ) throws(OperationsError) -> MoveOrders.Ending {
-        var last = MoveProgress(slots: 0, slotsMoved: 0)
         let mover = SlotMover(
             self,
             options: SlotMover.Options(slotsAtATime: options.slotsAtATime, pauseMax: options.pauseMax),
-            tell: { progress in
-                last = progress
-                tell(progress)
-            },
+            tell: tell,
             warn: warn
         )
         switch try mover.run() {
-        case .done: return .done(last)
-        case .paused: return .paused(last)
-        case .aborted: return .aborted(last)
+        case .done: return .done(mover.progress)
+        case .paused: return .paused(mover.progress)
+        case .aborted: return .aborted(mover.progress)
         }
     }
 

@@ -48,7 +48,7 @@ final class SlotMover {
     private let options: Options
     private let tell: (MoveProgress) -> Void
     private let warn: (String) -> Void
-    private var progress = MoveProgress(slots: 0, slotsMoved: 0)
+    private(set) var progress = MoveProgress(slots: 0, slotsMoved: 0)
     private var prepared: Set<String> = []
     private var isWatched = false
 

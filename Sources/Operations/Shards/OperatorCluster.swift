@@ -69,18 +69,38 @@ final class OperatorCluster {
 
     /// The same, and makes sure that nobody else changes where slots are, until it is closed. Every shard of the catalog has
     /// to be there.
-    func lock() throws(OperationsError) {
+    ///
+    /// - Parameter dispensable: One that need not be.
+    func lock(without dispensable: String? = nil) throws(OperationsError) {
         try self.look()
         let catalog = try self.requiredCatalog()
         for shard in catalog.map.shards {
             guard let session = self.sessions[shard] else {
+                if shard == dispensable { continue }
                 throw OperationsError(
                     self.unreachable[shard] ?? "it is not known how shard \(shard) is reached",
-                    remedy: "every shard has to be there when slots are moved; list it under `shards` in cluster.yaml"
+                    remedy: self.remedy(for: shard, catalog)
                 )
             }
             try self.lock(session)
         }
+    }
+
+    private func remedy(for shard: String, _ catalog: ShardCatalog) -> String {
+        if catalog.map.slots(of: shard).isEmpty {
+            return """
+                every shard has to be there when slots are moved: start its database, or let it go with `trunkline shard \
+                remove \(shard) --force`, since it holds no slots
+                """
+        }
+        guard self.isConfigured(shard) else {
+            return """
+                every shard has to be there when slots are moved: see that its database runs and that PGPASSFILE has its \
+                password, or list it under `shards` in cluster.yaml
+                """
+        }
+        return
+            "every shard has to be there when slots are moved: see that its database runs, or correct it in cluster.yaml"
     }
 
     private func lock(_ session: OperatorSession) throws(OperationsError) {

@@ -57,6 +57,8 @@ package struct ShardOrders: Sendable {
                 guard try session.readView().slots?.isEmpty != false else {
                     throw StorageError(.wrongDatabase, "shard \(name): its database holds slots already")
                 }
+                // Seconds grow faster than views ever follow each other.
+                try session.beginEpochs(at: WallClock.now() / 1000)
                 try session.store(next)
                 try cluster.spread(next)
                 try cluster.log("shard add", "\(name), weight \(weight)")
@@ -91,8 +93,11 @@ package struct ShardOrders: Sendable {
     }
 
     /// Takes a shard that holds nothing out of the cluster. Its database is left as it is.
-    package func remove(_ name: String, isTrial: Bool) async throws(OperationsError) -> [String] {
-        try await self.locked { (cluster) throws(OperationsError) -> [String] in
+    ///
+    /// - Parameter isForced: Also when its database cannot be reached, so that nobody sees whether it has old copies.
+    package func remove(_ name: String, isForced: Bool, isTrial: Bool) async throws(OperationsError) -> [String] {
+        try await self.onCluster { (cluster) throws(OperationsError) -> [String] in
+            try cluster.lock(without: isForced ? name : nil)
             let catalog = try cluster.requiredCatalog()
             try cluster.refuseDuringMove()
             guard catalog.shard(named: name) != nil else { throw .noShard(name, in: catalog) }
@@ -105,7 +110,8 @@ package struct ShardOrders: Sendable {
             }
             let transfers: [SlotTransfer]
             do throws(StorageError) {
-                transfers = try cluster.session(name).readTransfers()
+                // One that cannot be reached got here only because it may.
+                transfers = try cluster.sessions[name]?.readTransfers() ?? []
             } catch {
                 throw OperationsError(error)
             }
@@ -181,13 +187,18 @@ extension OperatorCluster {
     /// The indices of shards must stay as they are while slots move.
     func refuseDuringMove() throws(OperationsError) {
         do throws(StorageError) {
-            guard try self.situation().move != nil else { return }
+            var isMoving = false
+            for session in self.sessions.values { isMoving = try session.readMove() != nil || isMoving }
+            guard isMoving else { return }
         } catch {
             throw OperationsError(error)
         }
         throw OperationsError(
             "slots are being moved",
-            remedy: "wait for the end of it, or end it: `trunkline move status`, `trunkline move abort`"
+            remedy: """
+                `trunkline move status` says whether somebody carries it out; if nobody does, `trunkline move resume` goes on with \
+                it and `trunkline move abort` ends it
+                """
         )
     }
 

@@ -43,6 +43,17 @@ extension OperatorSession {
         try self.transaction { (transaction) throws(StorageError) in try transaction.store(catalog) }
     }
 
+    /// Lets the numbers of the views of a database that no router has served begin at this one. Nodes take no view whose
+    /// number is not higher than the one they know, and an earlier shard of the same name had some.
+    package func beginEpochs(at epoch: UInt64) throws(StorageError) {
+        try self.transaction { (transaction) throws(StorageError) in
+            try transaction.run(
+                "UPDATE shard_view SET epoch = $1 WHERE epoch < $1 AND routers = '{}'",
+                [.int8(Int64(clamping: epoch))]
+            )
+        }
+    }
+
     /// The slots that the shard holds, and under which epoch.
     package func readView() throws(StorageError) -> View {
         try self.query(View.query) { (result) throws(PostgresError) -> View in

@@ -113,6 +113,7 @@ struct DrainCommand: AsyncParsableCommand {
             if self.noWait {
                 return printLine(DrainProgress.line(try await client.give(order, to: self.options.node)))
             }
+            Interruption.leavesDrain()
             try await client.drain(self.options.node, order, within: self.timeout) { printLine($0) }
             printLine("\(self.options.node) is empty: it is safe to remove")
         }

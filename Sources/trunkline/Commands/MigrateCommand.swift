@@ -9,7 +9,8 @@ struct MigrateCommand: AsyncParsableCommand {
         commandName: "migrate",
         abstract: "Bring every Postgres shard to the schema of this program.",
         discussion: """
-            Goes through the shards in the order of cluster.yaml, each in one transaction. Safe to run again, by several \
+            Goes through the shards in the order of cluster.yaml, then through those that came with `shard add`, each in one \
+            transaction. Safe to run again, by several \
             machines at once, and while nodes are running: migrations only add. Run it before starting nodes of a \
             new version.
 

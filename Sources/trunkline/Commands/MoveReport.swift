@@ -40,6 +40,7 @@ enum MoveReport {
             _ warn: @escaping @Sendable (String) -> Void
         ) async throws -> MoveOrders.Ending
     ) async throws {
+        Interruption.leavesMove()
         let begin = ContinuousClock.now
         let ending = try await move({ printLine(Self.line($0, since: begin)) }, { Ending.complain("warning: \($0)") })
         printLine(Self.text(ending))

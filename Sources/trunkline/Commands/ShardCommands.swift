@@ -67,6 +67,9 @@ struct ShardAddCommand: AsyncParsableCommand {
     func validate() throws {
         try ShardWeightCommand.check(self.weight)
         guard self.weight > 0 else { throw ValidationError("--weight is 1 to 1000.") }
+        guard ClusterSettings.isName(self.name) else {
+            throw ValidationError("\"\(self.name)\" is not a name: use 1 to 63 lower-case letters, digits and -")
+        }
     }
 
     func run() async throws {
@@ -151,10 +154,12 @@ struct ShardRemoveCommand: AsyncParsableCommand {
         commandName: "remove",
         abstract: "Let an empty shard go.",
         discussion: """
-            Refused while it holds slots or old copies of slots. Its database is left as it is.
+            Refused while it holds slots or old copies of slots. Its database is left as it is. One whose database is gone \
+            is let go with --force, if it holds no slots.
 
-            Example:
+            Examples:
               trunkline shard remove shard-2
+              trunkline shard remove shard-2 --force
             """
     )
 
@@ -163,10 +168,15 @@ struct ShardRemoveCommand: AsyncParsableCommand {
     @Argument(help: "The shard.")
     var name: String
 
+    @Flag(help: "Also when its database cannot be reached, so that nobody sees whether it has old copies of slots.")
+    var force = false
+
     @Flag(help: "Say what would happen, and do nothing.")
     var dryRun = false
 
     func run() async throws {
-        try await order(self.shared) { try await $0.remove(self.name, isTrial: self.dryRun) }
+        try await order(self.shared) {
+            try await $0.remove(self.name, isForced: self.force, isTrial: self.dryRun)
+        }
     }
 }
