@@ -3,12 +3,18 @@
 import Logging
 import Threads
 
-/// One connection to Redis that pipelines whatever is waiting and comes back by itself.
+/// One connection to the primary of a Redis that pipelines whatever is waiting and comes back by itself.
 ///
 /// A thread of its own owns the one hiredis context; nothing here blocks the caller. Commands are carried out in the
 /// order of their `send`; those of one `send` travel without another's in between. While there is no connection and
-/// the first attempt to get one has failed, commands fail at once with `.unavailable` instead of waiting. A command is
-/// answered or failed within the command timeout from its turn, and gets its turn within one more.
+/// every address has been tried in vain, commands fail at once with `.unavailable` instead of waiting. A command is
+/// answered or failed within the command timeout from its turn, and gets its turn within one more once there is a
+/// connection.
+///
+/// Where several servers or sentinels are named, the connection follows the primary through a fail-over. Replication is
+/// asynchronous: what was answered by the former primary may be missing at the next one, which
+/// ``RedisConnectionState/reign`` tells. A server that was demoted refuses writes with `READONLY`; that answer is handed
+/// on like any other, and the command has not happened.
 ///
 /// A command that failed with an error for which ``RedisError/isOutcomeUnknown`` holds may have been carried out; it is
 /// never sent again by itself.

@@ -46,7 +46,8 @@ extension DoctorFacts {
         for member in self.redisMembers {
             switch member.server {
             case .unreachable(let reason):
-                judgement.warns(member.address, reason, mend: RedisRefusal(reason).remedy)
+                let text = reason.replacing("Redis at \(member.address)", with: "it")
+                judgement.warns(member.address, text, mend: RedisRefusal(reason).remedy)
             case .value(let server) where server.isReplica && !server.hearsPrimary:
                 judgement.warns(
                     member.address,
@@ -85,7 +86,10 @@ extension DoctorFacts {
             switch sentinel.primary {
             case .value(let primary): answers[primary, default: []].append(sentinel.address)
             case .unreachable(let reason):
-                judgement.warns(sentinel.address, reason, mend: RedisRefusal(reason).remedy)
+                let isAway = reason.contains("cannot be")
+                let text = reason.replacing("The sentinel at \(sentinel.address)", with: "it")
+                let remedy = isAway ? "start it, or take it out of redis.url" : RedisRefusal(reason).remedy
+                judgement.warns(sentinel.address, text, mend: remedy)
             }
         }
         guard answers.count > 1 else { return }

@@ -87,7 +87,8 @@ extension DoctorCollector {
     ) async -> [DoctorFacts.Seen<RedisAddress>] {
         var configuration = configuration
         configuration.endpoint = RedisEndpoint(place: configuration.endpoint.place, password: password)
-        return await self.each(of: sentinels, configuration) { connection in
+        let answers = await self.each(of: sentinels, configuration) {
+            connection -> DoctorFacts.Seen<RedisAddress> in
             do throws(RedisError) {
                 let reply = try await connection.send([SentinelAnswer.question(primaryName)]).first
                 guard let sentinel = connection.state.address else { return .unreachable("it is gone") }
@@ -95,6 +96,10 @@ extension DoctorCollector {
             } catch {
                 return .unreachable(error.message)
             }
+        }
+        return answers.map { answer in
+            guard case .unreachable(let reason) = answer else { return answer }
+            return .unreachable(reason.replacing("Redis at ", with: "The sentinel at "))
         }
     }
 
