@@ -128,6 +128,13 @@ extension ClusterTests {
                     try await cluster.trunkline("health", "--http", there).contains("the node at \(there) is ready")
                 )
 
+                let examined = try await CommandLineTests.run(["doctor", "--json"], cluster)
+                for check in ["tls.certificates", "mesh.reachable", "mesh.certificates", "mesh.secret"] {
+                    let findings = try JSONValue(json: examined.text)["findings"]?.array ?? []
+                    let levels = findings.filter { $0["check"]?.string == check }.map { $0["level"]?.string }
+                    #expect(levels == ["ok"], "\(check): \(examined.text)")
+                }
+
                 try await cluster.makeCertificate(of: "edge-1", days: 20)
                 let log = try cluster.process("edge-1")
                 try await eventually("the new one is in use", within: .seconds(30)) {

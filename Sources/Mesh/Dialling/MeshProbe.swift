@@ -4,10 +4,13 @@ import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
+import TransportSecurity
 import Wire
 
 /// Finds out whether a router would take this node as one of its cluster, without becoming one: it goes through the
 /// handshake of one lane and closes. A link needs two, so the router never has one.
+///
+/// Where links speak TLS it shows the certificates of its settings, and the router has to show one of its own name.
 package struct MeshProbe: Sendable {
     package enum Outcome: Sendable, Equatable {
         /// Both have the same cluster, secret and protocol.
@@ -26,7 +29,8 @@ package struct MeshProbe: Sendable {
         self.group = group
     }
 
-    /// - Parameter identity: an edge's, of a name that no node has.
+    /// - Parameter identity: an edge's, of a name that no node has; with TLS, that of the node whose certificate is shown,
+    ///   which keeps the links that it has.
     package func ask(_ router: MeshPeer, as identity: PeerIdentity) async -> Outcome {
         let answer = Answer(self.group.next().makePromise())
         let reports = LaneHandler.Reports(
@@ -41,11 +45,13 @@ package struct MeshProbe: Sendable {
             .connectTimeout(self.settings.connectTimeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try self.settings.certificates?.secureDialled(channel)
                     try channel.pipeline.syncOperations.addHandler(
                         LaneHandler(
                             handshake: self.handshake(with: router, as: identity),
                             settings: self.settings,
-                            reports: reports
+                            reports: reports,
+                            dialled: router
                         )
                     )
                 }
@@ -67,13 +73,14 @@ package struct MeshProbe: Sendable {
     }
 
     private func handshake(with router: MeshPeer, as identity: PeerIdentity) -> Handshake {
-        let configuration = Handshake.Configuration(
+        var configuration = Handshake.Configuration(
             identity: identity,
             cluster: self.settings.cluster,
             secret: self.settings.secret,
             creditItems: self.settings.creditItems,
             creditBytes: self.settings.creditBytes
         )
+        configuration.requiresCertificate = self.settings.certificates != nil
         let side = Handshake.Side.dialler(
             peerName: router.name,
             peerRole: router.role,

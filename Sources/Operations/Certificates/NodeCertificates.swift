@@ -40,12 +40,21 @@ package struct NodeCertificates: Sendable {
         node: ClusterSettings.Node,
         now: Date = Date()
     ) throws(ConfigurationError) -> NodeCertificates {
+        try Self.load(settings, name: node.name, isEdge: node.role == .edge, now: now)
+    }
+
+    /// The same of a node that the settings need not list.
+    static func load(
+        _ settings: ClusterSettings,
+        name: String,
+        isEdge: Bool,
+        now: Date
+    ) throws(ConfigurationError) -> NodeCertificates {
         var entries: [Entry] = []
         var problems: [ConfigurationProblem] = []
         for use in LiveCertificates.Use.allCases {
-            guard let files = Self.files(of: use, settings, node) else { continue }
-            let named =
-                use == .mesh ? CertifiedNode(cluster: settings.cluster, node: node.name) : nil
+            guard let files = Self.files(of: use, settings, name, isEdge: isEdge) else { continue }
+            let named = use == .mesh ? CertifiedNode(cluster: settings.cluster, node: name) : nil
             do {
                 let stamps = files.stamps
                 let set = try CertificateSet(try files.read(), naming: named, now: now)
@@ -56,7 +65,7 @@ package struct NodeCertificates: Sendable {
             }
         }
         guard problems.isEmpty else {
-            throw ConfigurationError(file: "certificates of \(node.name)", problems: problems)
+            throw ConfigurationError(file: "certificates of \(name)", problems: problems)
         }
         return NodeCertificates(entries: entries)
     }
@@ -87,12 +96,13 @@ package struct NodeCertificates: Sendable {
     private static func files(
         of use: LiveCertificates.Use,
         _ settings: ClusterSettings,
-        _ node: ClusterSettings.Node
+        _ node: String,
+        isEdge: Bool
     ) -> CertificateFiles? {
         let paths: ClusterSettings.CertificatePaths? =
             switch use {
-            case .clients: node.role == .edge ? settings.clientCertificates(of: node.name) : nil
-            case .mesh: settings.meshCertificates(of: node.name)
+            case .clients: isEdge ? settings.clientCertificates(of: node) : nil
+            case .mesh: settings.meshCertificates(of: node)
             }
         return paths.map {
             CertificateFiles(certificate: $0.certificate, privateKey: $0.privateKey, authority: $0.authority)

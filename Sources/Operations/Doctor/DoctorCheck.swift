@@ -24,7 +24,8 @@ package struct DoctorCheck: Sendable {
 
     /// Every check, in the order in which a person mends things: what others depend on first.
     package static let all: [DoctorCheck] =
-        Self.ofSecrets + Self.ofShards + Self.ofShardServers + Self.ofRedis + Self.ofClocks + Self.ofNodes + Self.ofMesh
+        Self.ofSecrets + Self.ofCertificates + Self.ofShards + Self.ofShardServers + Self.ofRedis + Self.ofClocks
+        + Self.ofNodes + Self.ofMesh
         + Self.ofMachine
 }
 

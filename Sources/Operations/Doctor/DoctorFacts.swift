@@ -21,6 +21,31 @@ package struct DoctorFacts: Sendable {
         }
     }
 
+    /// A certificate of a node here.
+    package struct Certificate: Sendable, Equatable {
+        package var node: String
+        /// `clients` or `mesh`.
+        package var use: String
+        package var secondsLeft: Int
+
+        package init(node: String, use: String, secondsLeft: Int) {
+            self.node = node
+            self.use = use
+            self.secondsLeft = secondsLeft
+        }
+    }
+
+    /// What would keep a node here from starting.
+    package struct CertificateTrouble: Sendable, Equatable {
+        package var node: String
+        package var problem: ConfigurationProblem
+
+        package init(node: String, problem: ConfigurationProblem) {
+            self.node = node
+            self.problem = problem
+        }
+    }
+
     /// A shard of the file, or one that the shards' catalog tells of.
     package struct Shard: Sendable {
         package var name: String
@@ -104,7 +129,7 @@ package struct DoctorFacts: Sendable {
         package var refusals: [String: Int] = [:]
         /// Exact to a second.
         package var clockAheadMilliseconds: Int64?
-        /// Of a router that runs: whether it would take us as a node of its cluster.
+        /// Of a router that runs: whether it would take us as a node of its cluster. Nil where it was not asked.
         package var handshake: MeshProbe.Outcome?
         /// Whether its addresses are of this machine.
         package var isHere = false
@@ -126,6 +151,10 @@ package struct DoctorFacts: Sendable {
     package var settings: ClusterSettings
     package var secretProblems: [ConfigurationProblem] = []
     package var machine = Machine()
+    package var certificates: [Certificate] = []
+    package var certificateTroubles: [CertificateTrouble] = []
+    /// The nodes whose certificates routers can be shown from here; empty where links do not speak TLS, too.
+    package var credentials: [String] = []
     /// Those of the file in its order, then those of the catalog.
     package var shards: [Shard] = []
     /// The server that nodes use: the one that is named, the primary of several.

@@ -13,6 +13,13 @@ extension DoctorCheck {
             Self.judgeReachable
         ),
         DoctorCheck(
+            "mesh.certificates",
+            "Every router and the nodes here accept each other's certificates",
+            meaning:
+                "Where links speak TLS, both sides have to show a certificate of their own name and a common authority.",
+            Self.judgeCertificates
+        ),
+        DoctorCheck(
             "mesh.secret",
             "Every router takes a node with our cluster name, mesh secret and protocol",
             meaning: "Nodes with another secret, of another cluster or of a version too far away are refused.",
@@ -44,22 +51,53 @@ extension DoctorCheck {
         }
     }
 
+    private static func judgeCertificates(_ facts: DoctorFacts, _ judgement: inout DoctorJudgement) {
+        for node in facts.nodes where node.role == .router && node.isRunning {
+            switch node.handshake {
+            case .refused(let refusal) where Self.isOfTLS(refusal.code):
+                judgement.fails(node.name, refusal.message, mend: Self.remedy(of: refusal.code))
+            case nil where facts.settings.tls.mesh.certificate != nil && facts.credentials.isEmpty:
+                judgement.cannotTell("no certificate of a node is here to show to routers")
+            case .accepted, .refused, .unreachable, nil: break
+            }
+            Self.judgeRefusals(of: node, [.wrongCertificate, .tlsMismatch], &judgement)
+        }
+    }
+
     private static func judgeSecret(_ facts: DoctorFacts, _ judgement: inout DoctorJudgement) {
         for node in facts.nodes where node.role == .router {
-            if case .refused(let refusal) = node.handshake {
+            switch node.handshake {
+            case .refused(let refusal) where Self.isOfTLS(refusal.code):
+                judgement.cannotTell("\(node.name) ends connections before a secret is asked for")
+            case .refused(let refusal):
                 judgement.fails(node.name, refusal.message, mend: Self.remedy(of: refusal.code))
+            case nil where node.isRunning && facts.settings.tls.mesh.certificate != nil && facts.credentials.isEmpty:
+                judgement.cannotTell("no certificate of a node is here to show to routers")
+            case .accepted, .unreachable, nil: break
             }
-            let refused = [Refusal.Code.wrongSecret, .wrongCluster, .unsupportedVersion].compactMap { code in
-                node.refusals["\(code)"].map { (code, $0) }
-            }
-            for (code, count) in refused where count > 0 && node.handshake == .accepted {
-                judgement.warns(
-                    node.name,
-                    "it has refused \(count) connections as \(code) since it was started: some node is not like the others",
-                    mend: "see in its log which node that is. " + Self.remedy(of: code)
-                )
-            }
+            Self.judgeRefusals(of: node, [.wrongSecret, .wrongCluster, .unsupportedVersion], &judgement)
         }
+    }
+
+    /// What others met with at a router that takes us.
+    private static func judgeRefusals(
+        of node: DoctorFacts.Node,
+        _ codes: [Refusal.Code],
+        _ judgement: inout DoctorJudgement
+    ) {
+        guard node.handshake == .accepted else { return }
+        for code in codes {
+            guard let count = node.refusals["\(code)"], count > 0 else { continue }
+            judgement.warns(
+                node.name,
+                "it has refused \(count) connections as \(code) since it was started: some node is not like the others",
+                mend: "see in its log which node that is. " + Self.remedy(of: code)
+            )
+        }
+    }
+
+    private static func isOfTLS(_ code: Refusal.Code) -> Bool {
+        code == .wrongCertificate || code == .tlsMismatch
     }
 
     private static func remedy(of code: Refusal.Code) -> String {
@@ -68,8 +106,10 @@ extension DoctorCheck {
         case .wrongCluster: "correct `cluster`, or the addresses: two clusters share one Redis only under two names"
         case .wrongPeer: "correct the addresses: another node answers there"
         case .unsupportedVersion: "bring the older program to a version next to the newer one"
-        case .wrongCertificate, .tlsMismatch:
-            "give all nodes certificates of one authority: `trunkline certs`, `tls.mesh`"
+        case .wrongCertificate:
+            "give all nodes certificates of one authority that have not expired (`trunkline certs node`); they are read "
+                + "without a restart"
+        case .tlsMismatch: "set `tls.mesh` for all nodes or for none, and start those again that had it otherwise"
         case .malformed, .wrongRole, .staleIncarnation, .timedOut, .shuttingDown, .other: "see the node's log"
         }
     }

@@ -10,15 +10,32 @@ import NIOHTTP1
 import NIOSSL
 
 extension DoctorCollector {
-    /// Visits the nodes of the file and those that have joined.
-    func visitNodes(
-        _ leases: DoctorFacts.Seen<NodeLeases.Listing>,
-        _ secrets: ResolvedSecrets
-    ) async -> [DoctorFacts.Node] {
+    /// The nodes of the file and those that have joined, and which of them are on this machine.
+    func locateNodes(_ leases: DoctorFacts.Seen<NodeLeases.Listing>) async -> [DoctorFacts.Node] {
         let nodes = self.knownNodes(leases)
+        let settings = self.settings
+        let located = await self.blocking { () -> [DoctorFacts.Node] in
+            let own = LocalAddresses()
+            return nodes.map { node in
+                var node = node
+                // Where a node listens says more than where others reach it.
+                node.isHere =
+                    (settings.node(named: node.name)?.http ?? node.http).map { own.contains(host: $0.host) } ?? false
+                return node
+            }
+        }
+        return located ?? nodes
+    }
+
+    /// Asks them all.
+    func visitNodes(
+        _ nodes: [DoctorFacts.Node],
+        _ secrets: ResolvedSecrets,
+        _ certificates: Certificates
+    ) async -> [DoctorFacts.Node] {
         let visited = await withTaskGroup(of: (Int, DoctorFacts.Node).self) { group in
             for (index, node) in nodes.enumerated() {
-                group.addTask { (index, await self.visit(node, secrets)) }
+                group.addTask { (index, await self.visit(node, secrets, certificates)) }
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
@@ -51,7 +68,11 @@ extension DoctorCollector {
         return nodes
     }
 
-    private func visit(_ node: DoctorFacts.Node, _ secrets: ResolvedSecrets) async -> DoctorFacts.Node {
+    private func visit(
+        _ node: DoctorFacts.Node,
+        _ secrets: ResolvedSecrets,
+        _ certificates: Certificates
+    ) async -> DoctorFacts.Node {
         var node = node
         if let http = node.http {
             do throws(OperationsError) {
@@ -63,25 +84,18 @@ extension DoctorCollector {
                 node.readiness = .unreachable(error.message)
             }
         }
-        // Where links speak TLS only a node with a certificate of its own name is let in, which this is not.
-        let isPlain = self.settings.tls.mesh.certificate == nil
-        if isPlain, node.role == .router, node.isRunning, let mesh = node.mesh, let secret = secrets.mesh {
-            node.handshake = await self.shakeHands(with: node.name, at: mesh, secret)
+        if node.role == .router, node.isRunning, let mesh = node.mesh, let secret = secrets.mesh {
+            node.handshake = await self.shakeHands(with: node.name, at: mesh, secret, certificates)
         }
-        let listed = self.settings.node(named: node.name)
-        if let http = listed?.http ?? node.http {
-            let isRunning = node.isRunning
-            let found = await self.blocking { () -> (isHere: Bool, taken: [String: String]) in
-                guard LocalAddresses().contains(host: http.host) else { return (false, [:]) }
-                guard let listed, !isRunning else { return (true, [:]) }
+        if node.isHere, !node.isRunning, let listed = self.settings.node(named: node.name) {
+            let taken = await self.blocking { () -> [String: String] in
                 let addresses = [("mesh", listed.mesh), ("http", listed.http)]
                 let taken = addresses.compactMap { key, address in
                     address.flatMap { PortCheck.reasonNotToListen(on: $0) }.map { (key, "\($0)") }
                 }
-                return (true, Dictionary(taken) { first, _ in first })
+                return Dictionary(taken) { first, _ in first }
             }
-            node.isHere = found?.isHere ?? false
-            node.portsTaken = found?.taken ?? [:]
+            node.portsTaken = taken ?? [:]
         }
         return node
     }
@@ -124,19 +138,29 @@ extension DoctorCollector {
         return Int64(timegm(&time)) * 1000
     }
 
-    private func shakeHands(with name: String, at address: NetworkAddress, _ secret: Secret) async -> MeshProbe.Outcome
-    {
-        var mesh = MeshSettings(cluster: self.settings.cluster, secret: secret.exposedBytes)
-        mesh.connectTimeout = TimeAmount(self.timeout)
-        mesh.handshakeTimeout = TimeAmount(self.timeout)
-        let probe = MeshProbe(settings: mesh, group: self.group)
-        // A router that listens everywhere is asked on this machine.
-        let host = address.isWildcard ? (address.host == "::" ? "::1" : "127.0.0.1") : address.host
-        let identity = PeerIdentity(
+    /// Nil where links speak TLS and there is no certificate to show: only who has one of his own name is let in.
+    private func shakeHands(
+        with name: String,
+        at address: NetworkAddress,
+        _ secret: Secret,
+        _ certificates: Certificates
+    ) async -> MeshProbe.Outcome? {
+        var identity = PeerIdentity(
             name: "doctor-\(UInt32.random(in: 0...UInt32.max))",
             incarnation: .generate(),
             role: .edge
         )
+        var mesh = MeshSettings(cluster: self.settings.cluster, secret: secret.exposedBytes)
+        mesh.connectTimeout = TimeAmount(self.timeout)
+        mesh.handshakeTimeout = TimeAmount(self.timeout)
+        if self.settings.tls.mesh.certificate != nil {
+            guard let credential = certificates.credential(for: name) else { return nil }
+            identity.name = credential.node
+            mesh.certificates = credential.certificates
+        }
+        let probe = MeshProbe(settings: mesh, group: self.group)
+        // A router that listens everywhere is asked on this machine.
+        let host = address.isWildcard ? (address.host == "::" ? "::1" : "127.0.0.1") : address.host
         return await probe.ask(MeshPeer(name: name, role: .router, host: host, port: address.port), as: identity)
     }
 }

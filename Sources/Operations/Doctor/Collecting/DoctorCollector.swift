@@ -53,7 +53,11 @@ package struct DoctorCollector: Sendable {
         async let shards = self.surveyShards(secrets)
         await self.readRedis(secrets, into: &facts)
         // Who has joined is only known from the leases.
-        facts.nodes = await self.visitNodes(facts.leases, secrets)
+        let nodes = await self.locateNodes(facts.leases)
+        let certificates = await self.readCertificates(of: nodes)
+        (facts.certificates, facts.certificateTroubles) = (certificates.found, certificates.troubles)
+        facts.credentials = certificates.credentials.map(\.node)
+        facts.nodes = await self.visitNodes(nodes, secrets, certificates)
         facts.shards = await shards
         return facts
     }
