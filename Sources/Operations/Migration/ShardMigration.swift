@@ -12,6 +12,9 @@ package struct ShardMigration: Sendable {
     /// For one shard, the wait for another node's migration included.
     private static let migrationTimeMax: Duration = .seconds(120)
 
+    /// For one shard that is only looked at.
+    private static let lookTimeMax: Duration = .seconds(5)
+
     private let settings: ClusterSettings
     private let secrets: ResolvedSecrets
     private let wait: Duration
@@ -40,6 +43,32 @@ package struct ShardMigration: Sendable {
             if !report.isInShardMap {
                 say("\(shard.name): has no slots yet; `trunkline shard add \(shard.name)` gives it a part")
             }
+        }
+    }
+
+    /// Says what ``run(say:)`` would do, and changes nothing. A shard that cannot be reached is not waited for.
+    package func look(say: @escaping @Sendable (String) -> Void) async throws(OperationsError) {
+        for shard in self.settings.shards {
+            let surveyor = ShardSurveyor(shard: self.secrets.descriptor(of: shard), timeout: Self.lookTimeMax)
+            let result = await onOwnThread(named: "migrate") { () -> Result<ShardSurvey, StorageError> in
+                Result { () throws(StorageError) in try surveyor.survey { WallClock.now() } }
+            }
+            guard let result else { throw .noThread }
+            do throws(StorageError) {
+                say("\(shard.name): \(Self.text(of: try result.get()))")
+            } catch {
+                throw self.failure(error, shard: shard)
+            }
+        }
+    }
+
+    private static func text(of survey: ShardSurvey) -> String {
+        let (found, needed) = (survey.schemaVersion, ShardSurvey.schemaVersionNeeded)
+        switch found {
+        case needed: return "has schema \(needed) already"
+        case 0: return "is empty: it would get schema \(needed)"
+        case ..<needed: return "would go from schema \(found) to \(needed)"
+        default: return "has schema \(found), which this program does not know: it would be refused"
         }
     }
 

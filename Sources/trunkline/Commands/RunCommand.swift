@@ -7,7 +7,7 @@ import Operations
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Run one node of the cluster until it is stopped.",
+        abstract: OperatorVerb.run.summary,
         discussion: """
             The node's role and addresses are those of its name in cluster.yaml. One that is not listed there joins all the \
             same: say --role and --http, and for a router --mesh. The others find it through Redis and begin to use it \
@@ -33,26 +33,16 @@ struct RunCommand: AsyncParsableCommand {
     @Argument(help: "The node's name: one of cluster.yaml, or a new one that no other node of the cluster has.")
     var node: String
 
-    @Option(help: ArgumentHelp("What it does: edge or router.", valueName: "role"))
+    @Option(help: ArgumentHelp(.runRole))
     var role: String?
 
-    @Option(help: ArgumentHelp("Routers: where it listens for the other nodes.", valueName: "host:port"))
+    @Option(help: ArgumentHelp(.mesh))
     var mesh: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Edges: where clients connect. Routers: health and metrics.",
-            valueName: "host:port"
-        )
-    )
+    @Option(help: ArgumentHelp(.http))
     var http: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "The host by which others reach it, where that is not the one of --mesh and --http.",
-            valueName: "host"
-        )
-    )
+    @Option(help: ArgumentHelp(.advertise))
     var advertise: String?
 
     private var options: NodeOptions {
@@ -77,7 +67,14 @@ struct RunCommand: AsyncParsableCommand {
             }
             let secrets = try self.shared.resolveSecrets(of: settings, for: node.role)
             let certificates = try NodeCertificates.load(settings, node: node)
-            try await NodeRunner(settings: settings, node: node, secrets: secrets, certificates: certificates).run()
+            let runner = NodeRunner(
+                settings: settings,
+                node: node,
+                secrets: secrets,
+                certificates: certificates,
+                source: NodeRunner.Source(path: self.shared.path, environment: SharedOptions.environment)
+            )
+            try await runner.run()
         }
     }
 }
