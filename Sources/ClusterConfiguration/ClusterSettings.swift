@@ -41,6 +41,18 @@ package struct ClusterSettings: Sendable {
         (try? ValueKind.name.parse(text)) != nil
     }
 
+    /// The same with shards that other nodes have told of, where the file lists none. What cannot be read is left out.
+    ///
+    /// - Parameter shards: names, and connection strings for libpq.
+    package func knowing(_ shards: [(name: String, connection: String)]) -> ClusterSettings {
+        guard self.shards.isEmpty else { return self }
+        var settings = self
+        settings.shards = shards.compactMap { shard in
+            (try? ConnectionString(shard.connection)).map { Shard(name: shard.name, connection: $0) }
+        }
+        return settings
+    }
+
     package var routers: [Node] { self.nodes.filter { $0.role == .router } }
     package var edges: [Node] { self.nodes.filter { $0.role == .edge } }
 }

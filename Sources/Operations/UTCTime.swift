@@ -21,6 +21,14 @@ enum UTCTime {
         return String(decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// `2026-01-31T10:20:30.004Z`, as RFC 3339 has it.
+    static func precise(_ milliseconds: UnixMilliseconds) -> String {
+        // Put together by hand: a `Date` counts in binary fractions and would lose some of the milliseconds.
+        let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let text = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
+        return "\(text.dropLast()).\(String(1000 + rest).dropFirst())Z"
+    }
+
     /// `42s`, `3m 7s`, `5h 12m`, `8d 3h`: the two largest units.
     static func span(seconds: Int) -> String {
         let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60)

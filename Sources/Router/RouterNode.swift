@@ -381,6 +381,9 @@ package final class RouterNode: Sendable {
         return RouterOperator.report(of: node, answer)
     }
 
+    /// Whether there is a link to a node at this moment. A router has none to itself.
+    package func isLinked(to node: String) -> Bool { self.links.names.contains(node) }
+
     /// Puts an order that was carried out into the log of a shard, if one can be reached. Does not wait.
     package func record(_ order: OperatorLogEntry) {
         OrderRecorder(shards: self.roster, logger: self.logger).record(order)

@@ -2,29 +2,20 @@
 
 import ArgumentParser
 import ClusterConfiguration
+import Operations
 
 /// What the command line says of a node: one that no file lists, or a listed one with other values.
 struct NodeDescription: ParsableArguments {
-    @Option(help: ArgumentHelp("What it does: edge or router.", valueName: "role"))
+    @Option(help: ArgumentHelp(.runRole))
     var role: String?
 
-    @Option(help: ArgumentHelp("Routers: where it listens for the other nodes.", valueName: "host:port"))
+    @Option(help: ArgumentHelp(.mesh))
     var mesh: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Edges: where clients connect. Routers: health and metrics.",
-            valueName: "host:port"
-        )
-    )
+    @Option(help: ArgumentHelp(.http))
     var http: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "The host by which others reach it, where that is not the one of --mesh and --http.",
-            valueName: "host"
-        )
-    )
+    @Option(help: ArgumentHelp(.advertise))
     var advertise: String?
 
     var isEmpty: Bool { [self.role, self.mesh, self.http, self.advertise].allSatisfy { $0 == nil } }

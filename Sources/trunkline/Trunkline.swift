@@ -23,6 +23,7 @@ struct Trunkline: AsyncParsableCommand {
               trunkline status                 what lives, what is ready
               trunkline top                    what the nodes do, live
               trunkline drain edge-1           empty it, then it is safe to stop
+              trunkline verbs                  all that can be asked for, here and over HTTP
               trunkline roll --help            start every node again, one after the other
               trunkline plan --preset city     how large a cluster has to be
 
@@ -33,11 +34,11 @@ struct Trunkline: AsyncParsableCommand {
         version: ProgramVersion.current,
         subcommands: [
             RunCommand.self, MigrateCommand.self, HealthCommand.self, DoctorCommand.self, StatusCommand.self,
-            NodesCommand.self, TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self,
-            SessionsCommand.self,
-            DrainCommand.self, UndrainCommand.self, RollCommand.self, RebalanceCommand.self, RingCommand.self,
-            ShardCommand.self, MoveCommand.self, LogCommand.self, PlanCommand.self, CertsCommand.self,
-            ConfigCommand.self, VersionCommand.self,
+            NodesCommand.self,
+            TopCommand.self, ShardsCommand.self, SlotsCommand.self, OwnerCommand.self, SessionsCommand.self,
+            TraceCommand.self, DrainCommand.self, UndrainCommand.self, RemoveCommand.self, RollCommand.self,
+            RebalanceCommand.self, RingCommand.self, ShardCommand.self, MoveCommand.self, LogCommand.self,
+            VerbsCommand.self, PlanCommand.self, CertsCommand.self, ConfigCommand.self, VersionCommand.self,
         ]
     )
 
@@ -48,7 +49,7 @@ struct Trunkline: AsyncParsableCommand {
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "version",
-        abstract: "Show the version of this program."
+        abstract: OperatorVerb.version.summary
     )
 
     func run() {

@@ -175,6 +175,34 @@ struct NodeLeasesTests {
         await fixture.connection.shutdown()
     }
 
+    @Test("One name is looked at by itself, and what nobody can read under it is taken away if it is still the same")
+    func record() async throws {
+        let fixture = try await DirectoryFixture()
+        let leases = fixture.leases
+        #expect(try await leases.record(of: "edge-1") == .none)
+        let lease = self.lease("edge-1", .edge)
+        #expect(try await leases.renewLease(lease, timeToLive: .seconds(60)) == .held)
+        guard case .lease(lease, let left) = try await leases.record(of: "edge-1") else {
+            Issue.record("its lease is not seen")
+            return
+        }
+        #expect(left > .seconds(50) && left <= .seconds(60))
+        let key = "trunkline:\(DirectoryFixture.cluster):node:edge-2"
+        let bytes: [UInt8] = [0xFF, 0x00, 0x20]
+        _ = try await fixture.connection.send([RedisCommand("SET", arguments: [Array(key.utf8), bytes])])
+        _ = try await fixture.send("SADD", "trunkline:\(DirectoryFixture.cluster):nodes", "edge-2")
+        #expect(try await leases.record(of: "edge-2") == .unreadable(bytes))
+        #expect(try await leases.leases().malformedNames == ["edge-2"])
+        #expect(try await !leases.discard(unreadable: [0xFF], of: "edge-2"))
+        let mark = try await leases.changeMark()
+        #expect(try await leases.discard(unreadable: bytes, of: "edge-2"))
+        #expect(try await leases.changeMark() != mark)
+        #expect(try await leases.record(of: "edge-2") == .none)
+        #expect(try await leases.leases().malformedEntries == 0)
+        #expect(try await leases.leases().leases == [lease])
+        await fixture.connection.shutdown()
+    }
+
     @Test("What is too large is not written")
     func bounds() async throws {
         let fixture = try await DirectoryFixture()

@@ -222,4 +222,27 @@ struct ReceiptTests {
                 == Watermarks(delivered: 8, read: 6)
         )
     }
+
+    @Test("what an operator is shown of a message: all but its text, and whom it has not reached first")
+    func glance() throws {
+        let session = try TestShard().session()
+        let state = try session.makeConversation(members: 5)
+        let id = state.conversation.id
+        let sender = state.members[2].user
+        let messages = (1...3).map { Message.test(id, $0, sender: sender, body: "Grüße") }
+        _ = try session.appendMessages(MessageBatch(messages), epoch: 1)
+        let others = state.members.map(\.user).filter { $0 != sender }
+        let receipts = self.batch([(id, others[0], 3, 2), (id, others[1], 1, 0), (id, others[2], 3, 3)])
+        _ = try session.storeReceipts(receipts, epoch: 1)
+        let message = MessageID(conversation: id, seq: 2)
+        let glance = try #require(try session.glance(at: message, recipientsMax: 3))
+        #expect(glance.kind == .text && glance.sender == sender && glance.senderDevice == messages[1].senderDevice)
+        #expect(glance.clientMessageID == messages[1].clientMessageID && glance.createdAt == messages[1].createdAt)
+        #expect(glance.bodyBytes == 7 && glance.isIDKept && glance.table.hasPrefix("messages_"))
+        #expect(glance.recipients == 4 && glance.delivered == 2 && glance.read == 2)
+        #expect(Set(glance.furthestBehind.prefix(2).map(\.user)) == [others[1], others[3]])
+        #expect(glance.furthestBehind.count == 3 && glance.furthestBehind[2].watermarks.read >= 2)
+        #expect(try session.glance(at: MessageID(conversation: id, seq: 4), recipientsMax: 3) == nil)
+        #expect(try session.glance(at: MessageID(conversation: .generate(), seq: 1), recipientsMax: 3) == nil)
+    }
 }

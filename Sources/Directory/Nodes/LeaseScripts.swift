@@ -47,6 +47,19 @@ enum LeaseScripts {
             """
     )
 
+    /// `ARGV`: what is held, name. Removes it if it is still the same, byte for byte; answers how many were removed. For what
+    /// says no incarnation.
+    static let discard = RedisScript(
+        Self.change + """
+            if redis.call('GET', KEYS[1]) == ARGV[1] then
+                redis.call('SREM', KEYS[2], ARGV[2])
+                changed()
+                return redis.call('DEL', KEYS[1])
+            end
+            return 0
+            """
+    )
+
     /// `ARGV`: name. Forgets the name of a node whose lease is gone; answers how many were forgotten.
     static let forget = RedisScript(
         Self.change + """

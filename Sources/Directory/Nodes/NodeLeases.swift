@@ -3,6 +3,15 @@
 import Messaging
 import Redis
 
+/// What one name has in Redis.
+package enum NodeRecord: Sendable, Equatable {
+    case none
+    /// - timeLeft: until it runs out by itself.
+    case lease(NodeLease, timeLeft: Duration)
+    /// Something else stands under the name, which no node of this name can take it from.
+    case unreadable([UInt8])
+}
+
 /// The leases of the nodes: who lives, in which role and state, and where.
 ///
 /// A lease is a guess about liveness and decides nothing; views in Postgres do. Names with a lease are found through
@@ -101,6 +110,8 @@ package struct NodeLeases: Sendable {
         package var timeLeft: [String: Duration] = [:]
         /// Leases that could not be understood and were left out.
         package var malformedEntries = 0
+        /// The names that they are under.
+        package var malformedNames: [String] = []
 
         package init() {}
     }
@@ -135,10 +146,36 @@ package struct NodeLeases: Sendable {
                 listing.timeLeft[name] = .milliseconds(max(0, left.integer ?? 0))
             } else {
                 listing.malformedEntries += 1
+                listing.malformedNames.append(name)
             }
         }
         try await self.forget(expired)
         return listing
+    }
+
+    /// What is there under one name.
+    package func record(of name: String) async throws(DirectoryError) -> NodeRecord {
+        let key = self.keys.node(name)
+        let replies = try await self.connection.carryOut([RedisCommand("GET", key), RedisCommand("PTTL", key)])
+        guard let held = replies.first, replies.count == 2 else { throw DirectoryError.unexpected("a lease") }
+        if let text = held.errorText { throw DirectoryError(refusal: text) }
+        guard let bytes = held.bytes else { return .none }
+        guard let lease = NodeLease(stored: bytes, name: name) else { return .unreadable(bytes) }
+        return .lease(lease, timeLeft: .milliseconds(max(0, replies[1].integer ?? 0)))
+    }
+
+    /// Takes away what cannot be read under a name, if it is still the same.
+    ///
+    /// - Returns: Whether it was.
+    @discardableResult
+    package func discard(unreadable bytes: [UInt8], of name: String) async throws(DirectoryError) -> Bool {
+        // Sent with its text each time: the usual way takes text alone, and this happens once in years.
+        let keys = self.keysOfChange(name)
+        let arguments = [LeaseScripts.discard.source, String(keys.count)] + keys
+        let command = RedisCommand("EVAL", arguments: arguments.map { Array($0.utf8) } + [bytes, Array(name.utf8)])
+        let reply = try await self.connection.carryOut([command]).first
+        if let text = reply?.errorText { throw DirectoryError(refusal: text) }
+        return reply?.integer == 1
     }
 
     private func forget(_ names: [String]) async throws(DirectoryError) {

@@ -2,7 +2,6 @@
 
 import ClusterConfiguration
 import Directory
-import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -15,7 +14,8 @@ package struct AdminClient: Sendable {
     /// The edges that say that they are ready, with the addresses that clients use.
     package let readyEdges: [(name: String, address: String)]
     private let token: String
-    private let http: NodeHTTP
+    private let group: any EventLoopGroup
+    private let timeout: Duration
 
     /// Finds the routers, in `cluster.yaml` and through Redis.
     package init(
@@ -32,7 +32,8 @@ package struct AdminClient: Sendable {
             )
         }
         self.token = token.exposedText
-        self.http = NodeHTTP(group: group, timeout: timeout)
+        self.group = group
+        self.timeout = timeout
         var addresses = Dictionary(settings.routers.map { ($0.name, $0.httpToAsk) }) { first, _ in first }
         let collector = StatusCollector(
             settings: settings,
@@ -62,34 +63,51 @@ package struct AdminClient: Sendable {
     }
 
     package func condition(of node: String) async throws(OperationsError) -> NodeCondition {
-        try await self.ask(.GET, "/admin/nodes/\(node)", "", about: node)
+        try await self.ask(.GET, "/admin/nodes/\(node)", "", about: node) { try? NodeCondition(json: $0) }
     }
 
     @discardableResult
     package func give(_ order: NodeOrder, to node: String) async throws(OperationsError) -> NodeCondition {
         var order = order
         order.operatorName = order.operatorName ?? OperatorCluster.personAtMachine
-        return try await self.ask(.POST, "/admin/nodes/\(node)/\(order.verb)", order.json, about: node)
+        return try await self.ask(.POST, "/admin/nodes/\(node)/\(order.verb)", order.json, about: node) {
+            try? NodeCondition(json: $0)
+        }
+    }
+
+    /// How long a router may take to look everywhere whether a node is gone.
+    private static let removalTimeout: Duration = .seconds(20)
+
+    /// Has a router take the record of a node away, if nothing stands against it.
+    package func remove(_ node: String, isTrial: Bool) async throws(OperationsError) -> NodeRemoval {
+        let order = RemovalOrder(isTrial: isTrial, operatorName: OperatorCluster.personAtMachine)
+        return try await self.ask(
+            .POST,
+            "/admin/nodes/\(node)/remove",
+            order.json,
+            about: node,
+            within: Self.removalTimeout
+        ) { try? NodeRemoval(json: $0) }
     }
 
     // MARK: - Private
 
-    private struct Problem: Decodable {
-        var detail: String
-    }
-
-    private func ask(
+    /// - Parameter read: nil for an answer that is not understood.
+    private func ask<Value>(
         _ method: HTTPMethod,
         _ path: String,
         _ body: String,
-        about node: String
-    ) async throws(OperationsError) -> NodeCondition {
+        about node: String,
+        within limit: Duration? = nil,
+        _ read: (String) -> Value?
+    ) async throws(OperationsError) -> Value {
+        let http = NodeHTTP(group: self.group, timeout: limit ?? self.timeout)
         var failures: [String] = []
         // One that is asked about itself may be on its way out: it comes last.
         for router in self.routers.filter({ $0.name != node }) + self.routers.filter({ $0.name == node }) {
             let answer: NodeHTTP.Answer
             do throws(OperationsError) {
-                answer = try await self.http.send(
+                answer = try await http.send(
                     method,
                     path,
                     fields: [("authorization", "Bearer \(self.token)")],
@@ -100,12 +118,12 @@ package struct AdminClient: Sendable {
                 failures.append("\(router.name) at \(router.address): \(error.message)")
                 continue
             }
-            if answer.status == 200, let condition = try? NodeCondition(json: answer.body) { return condition }
-            let detail = (try? JSONDecoder().decode(Problem.self, from: Data(answer.body.utf8)))?.detail
-            let reason = detail ?? "it answers with \(answer.status)"
+            if answer.status == 200, let value = read(answer.body) { return value }
+            let problem = AdminProblem(json: answer.body)
+            let reason = problem?.detail ?? "it answers with \(answer.status)"
             // A router without a link to the node, or one that stops: another one may have what it takes.
             guard answer.status >= 500 else {
-                throw OperationsError("\(node): \(reason)", remedy: "see `trunkline status`")
+                throw OperationsError("\(node): \(reason)", remedy: problem?.remedy ?? "see `trunkline status`")
             }
             failures.append("\(router.name): \(reason)")
         }

@@ -7,21 +7,9 @@ import Storage
 import Wire
 
 /// What an operator wants of a node, as the command line and the admin interface take it.
-///
-/// This list is the registry of orders: the routes of the interface, its own description and the commands follow it.
 package struct NodeOrder: Sendable, Equatable {
     package enum Verb: String, Sendable, CaseIterable {
         case drain, undrain, shed
-
-        /// For the interface's description of itself.
-        package var summary: String {
-            switch self {
-            case .drain:
-                "Take nobody new, and have nobody left: sessions are asked to go at a rate, slots go to other routers."
-            case .undrain: "Take everybody again."
-            case .shed: "Have so many sessions of an edge go to other edges, at a rate."
-            }
-        }
 
         fileprivate var wire: OperateNode.Verb {
             switch self {
@@ -46,9 +34,13 @@ package struct NodeOrder: Sendable, Equatable {
     package var targets: [String]
     /// Who gives it, as they call themselves, for the log. The secret is the same for all, so nothing proves it.
     package var operatorName: String?
+    /// Only how the node is now is wanted, to see what the order would do.
+    package var isTrial: Bool
 
     /// UTF-8 bytes.
     package static let operatorNameMax = 200
+    /// Whom the log names where nobody was named.
+    static let namelessOperator = "somebody who gave no name"
 
     package init(
         _ verb: Verb,
@@ -56,8 +48,10 @@ package struct NodeOrder: Sendable, Equatable {
         windowMilliseconds: UInt32 = 1000,
         count: UInt32 = 0,
         targets: [String] = [],
-        operatorName: String? = nil
+        operatorName: String? = nil,
+        isTrial: Bool = false
     ) {
+        self.isTrial = isTrial
         self.operatorName = operatorName
         self.verb = verb
         self.rate = rate
@@ -88,7 +82,7 @@ package struct NodeOrder: Sendable, Equatable {
             }
         return OperatorLogEntry(
             at: now,
-            operatorName: self.operatorName ?? "somebody who gave no name",
+            operatorName: self.operatorName ?? Self.namelessOperator,
             action: self.verb.rawValue,
             detail: detail
         )
@@ -102,9 +96,11 @@ package struct NodeOrder: Sendable, Equatable {
         var count: Int?
         var targets: [String]?
         var operatorName: String?
+        var isTrial: Bool?
 
         enum CodingKeys: String, CodingKey {
             case rate, count, targets
+            case isTrial = "dry_run"
             case windowMilliseconds = "window_ms"
             case operatorName = "operator"
         }
@@ -117,7 +113,8 @@ package struct NodeOrder: Sendable, Equatable {
             windowMilliseconds: Int(self.windowMilliseconds),
             count: self.verb == .shed ? Int(self.count) : nil,
             targets: self.targets.isEmpty ? nil : self.targets,
-            operatorName: self.operatorName
+            operatorName: self.operatorName,
+            isTrial: self.isTrial ? true : nil
         )
         return (try? JSONEncoder().encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
@@ -133,7 +130,11 @@ package struct NodeOrder: Sendable, Equatable {
                 throw OperationsError(
                     "the body is not what is understood here",
                     remedy:
-                        "send an object with the whole numbers rate, window_ms and count and the texts targets and operator, or nothing"
+                        """
+                        send an object with the whole numbers rate, window_ms and count, the texts targets and operator, and the \
+                        truth value dry_run, or nothing
+                        """,
+                    kind: .invalid
                 )
             }
             fields = read
@@ -149,25 +150,35 @@ package struct NodeOrder: Sendable, Equatable {
             ),
             count: try Self.number(fields.count, "count", 0...UInt32.max, otherwise: 0),
             targets: fields.targets ?? [],
-            operatorName: fields.operatorName
+            operatorName: fields.operatorName,
+            isTrial: fields.isTrial ?? false
         )
-        guard fields.operatorName.map(Self.isOperatorName) ?? true else {
-            throw OperationsError(
-                "operator is wrong",
-                remedy: "name who gives the order in 1 to \(Self.operatorNameMax) bytes without control characters"
-            )
-        }
+        guard fields.operatorName.map(Self.isOperatorName) ?? true else { throw Self.wrongOperatorName }
         guard self.targets.count <= OperateNode.targetsMax,
             self.targets.allSatisfy({ NetworkAddress($0) != nil })
         else {
-            throw OperationsError("targets is wrong", remedy: "list at most \(OperateNode.targetsMax) HOST:PORT")
+            throw OperationsError(
+                "targets is wrong",
+                remedy: "list at most \(OperateNode.targetsMax) HOST:PORT",
+                kind: .invalid
+            )
         }
         guard verb != .shed || fields.count != nil else {
-            throw OperationsError("count is missing", remedy: "say how many sessions are to go; 0 ends it")
+            throw OperationsError(
+                "count is missing",
+                remedy: "say how many sessions are to go; 0 ends it",
+                kind: .invalid
+            )
         }
     }
 
-    private static func isOperatorName(_ text: String) -> Bool {
+    static let wrongOperatorName = OperationsError(
+        "operator is wrong",
+        remedy: "name who gives the order in 1 to \(NodeOrder.operatorNameMax) bytes without control characters",
+        kind: .invalid
+    )
+
+    static func isOperatorName(_ text: String) -> Bool {
         (1...Self.operatorNameMax).contains(text.utf8.count)
             && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
@@ -182,7 +193,8 @@ package struct NodeOrder: Sendable, Equatable {
         guard let number = UInt32(exactly: value), bounds.contains(number) else {
             throw OperationsError(
                 "\(name) is \(value)",
-                remedy: "it is \(bounds.lowerBound) to \(bounds.upperBound)"
+                remedy: "it is \(bounds.lowerBound) to \(bounds.upperBound)",
+                kind: .invalid
             )
         }
         return number

@@ -33,20 +33,13 @@ package struct OrderLog: Sendable, Equatable {
         }
         self.entries = order.suffix(count).map { entry in
             Entry(
-                at: Self.time(entry.at),
+                at: UTCTime.precise(entry.at),
                 operator: entry.operatorName,
                 action: entry.action,
                 detail: entry.detail,
                 shards: shards[entry, default: []].sorted()
             )
         }
-    }
-
-    private static func time(_ milliseconds: UnixMilliseconds) -> String {
-        // Put together by hand: a `Date` counts in binary fractions and would lose some of the milliseconds.
-        let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
-        let text = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
-        return "\(text.dropLast()).\(String(1000 + rest).dropFirst())Z"
     }
 
     /// For people.
@@ -64,6 +57,20 @@ package struct OrderLog: Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self.entries), as: UTF8.self)
+    }
+}
+
+extension OrderLog {
+    private struct Document: Encodable {
+        var orders: [Entry]
+        var unreachable: [String]
+    }
+
+    /// For those who have no other place for warnings.
+    ///
+    /// - Parameter unreachable: why logs of shards are not in it.
+    func document(unreachable: [String]) throws -> String {
+        try JSONText.text(of: Document(orders: self.entries, unreachable: unreachable))
     }
 }
 

@@ -99,7 +99,11 @@ package struct ConversationOwner: Encodable, Sendable, Equatable {
 extension ClusterLook {
     /// - Throws: `OperationsError` when not even its shard can be found out.
     package func owner(of id: ConversationID) async throws(OperationsError) -> ConversationOwner {
-        let found = try await self.whereabouts()
+        try await self.owner(of: id, try await self.whereabouts())
+    }
+
+    /// The same for whoever has looked already where slots are.
+    func owner(of id: ConversationID, _ found: Whereabouts) async throws(OperationsError) -> ConversationOwner {
         let slot = Slot(of: id.value)
         let shard = found.map.shard(of: slot)
         let view = found.table.views[shard]

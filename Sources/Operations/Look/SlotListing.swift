@@ -94,7 +94,8 @@ extension ClusterLook {
         if let shard, table.map?.shards.contains(shard) != true {
             throw OperationsError(
                 "the shard map has no shard \(shard)",
-                remedy: "it has \((table.map?.shards ?? []).joined(separator: ", "))"
+                remedy: "it has \((table.map?.shards ?? []).joined(separator: ", "))",
+                kind: .notFound
             )
         }
         let routers = Set(table.views.values.flatMap(\.routers))
@@ -102,7 +103,8 @@ extension ClusterLook {
             throw OperationsError(
                 "no shard's view has a router \(router)",
                 remedy: routers.isEmpty
-                    ? "start a router" : "they have \(routers.sorted().joined(separator: ", ")); see `trunkline nodes`"
+                    ? "start a router" : "they have \(routers.sorted().joined(separator: ", ")); see `trunkline nodes`",
+                kind: .notFound
             )
         }
         return SlotListing(table, shard: shard, router: router)

@@ -96,7 +96,11 @@ extension ClusterLook {
         let glance = try await self.read(shard, found) { (session) throws(StorageError) in try session.glance(at: user)
         }
         guard let glance else {
-            throw OperationsError("there is no user \(text)", remedy: "see that the name or the id is right")
+            throw OperationsError(
+                "there is no user \(text)",
+                remedy: "see that the name or the id is right",
+                kind: .notFound
+            )
         }
         let leases = try await self.leases()
         let edges = leases.filter { $0.role == .edge }.map(\.name)
@@ -117,7 +121,8 @@ extension ClusterLook {
         guard let user else {
             throw OperationsError(
                 "there is no user \(text)",
-                remedy: "see that the name is right: capital letters count; or name the user's id"
+                remedy: "see that the name is right: capital letters count; or name the user's id",
+                kind: .notFound
             )
         }
         return user

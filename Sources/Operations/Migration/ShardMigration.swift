@@ -12,6 +12,9 @@ package struct ShardMigration: Sendable {
     /// For one shard, the wait for another node's migration included.
     private static let migrationTimeMax: Duration = .seconds(120)
 
+    /// For one shard that is only looked at.
+    private static let lookTimeMax: Duration = .seconds(5)
+
     private let settings: ClusterSettings
     private let secrets: ResolvedSecrets
     private let wait: Duration
@@ -35,12 +38,7 @@ package struct ShardMigration: Sendable {
     /// - Parameter say: Takes one line at a time, for people.
     package func run(say: @escaping @Sendable (String) -> Void) async throws(OperationsError) {
         // A shard that is new must not deal out slots that others have: whether there is a map is known when all were asked.
-        let listed = self.settings.shards.enumerated().map { index, shard in
-            Place(
-                descriptor: self.secrets.descriptor(of: shard),
-                key: "shards[\(index)].connection (\(shard.connection.masked))"
-            )
-        }
+        let listed = self.listed
         var reports: [MigrationReport] = []
         for place in listed {
             reports.append(try await self.migrate(place, firstMap: .none, say: say))
@@ -63,6 +61,15 @@ package struct ShardMigration: Sendable {
         say("\(name): has no slots yet; `trunkline shard add \(name)` gives it a part")
     }
 
+    private var listed: [Place] {
+        self.settings.shards.enumerated().map { index, shard in
+            Place(
+                descriptor: self.secrets.descriptor(of: shard),
+                key: "shards[\(index)].connection (\(shard.connection.masked))"
+            )
+        }
+    }
+
     /// Shards that came with `shard add`.
     private func unlisted(in catalog: ShardCatalog?) -> [Place] {
         let listed = Set(self.settings.shards.map(\.name))
@@ -71,6 +78,34 @@ package struct ShardMigration: Sendable {
                 descriptor: ShardDescriptor(name: shard.name, connectionString: shard.connection),
                 key: "its connection, which `trunkline shards --json` tells, or PGPASSFILE"
             )
+        }
+    }
+
+    /// Says what ``run(say:)`` would do, and changes nothing. A shard that cannot be reached is not waited for.
+    package func look(say: @escaping @Sendable (String) -> Void) async throws(OperationsError) {
+        // A database without a schema tells of no others.
+        let catalog = try? await self.newestCatalog()
+        for place in self.listed + self.unlisted(in: catalog) {
+            let surveyor = ShardSurveyor(shard: place.descriptor, timeout: Self.lookTimeMax)
+            let result = await onOwnThread(named: "migrate") { () -> Result<ShardSurvey, StorageError> in
+                Result { () throws(StorageError) in try surveyor.survey { WallClock.now() } }
+            }
+            guard let result else { throw .noThread }
+            do throws(StorageError) {
+                say("\(place.descriptor.name): \(Self.text(of: try result.get()))")
+            } catch {
+                throw Self.failure(error, key: place.key)
+            }
+        }
+    }
+
+    private static func text(of survey: ShardSurvey) -> String {
+        let (found, needed) = (survey.schemaVersion, ShardSurvey.schemaVersionNeeded)
+        switch found {
+        case needed: return "has schema \(needed) already"
+        case 0: return "is empty: it would get schema \(needed)"
+        case ..<needed: return "would go from schema \(found) to \(needed)"
+        default: return "has schema \(found), which this program does not know: it would be refused"
         }
     }
 

@@ -22,6 +22,42 @@ extension MoveOrders.Plan {
         }
         return [shares.text(), table.text()].joined(separator: "\n\n")
     }
+
+    private struct Document: Encodable {
+        struct Shard: Encodable {
+            var name: String
+            var weight: Int
+            var slots: Int
+            var slotsAfterwards: Int
+        }
+
+        struct Way: Encodable {
+            var from: String
+            var to: String
+            var slots: Int
+        }
+
+        var mapVersion: UInt64
+        var shards: [Shard]
+        var ways: [Way]
+    }
+
+    /// For programs.
+    package func json() throws -> String {
+        let document = Document(
+            mapVersion: self.catalog.map.version,
+            shards: self.catalog.shards.enumerated().map { index, shard in
+                Document.Shard(
+                    name: shard.name,
+                    weight: shard.weight,
+                    slots: self.catalog.map.slots(of: shard.name).count,
+                    slotsAfterwards: self.plan.goal.count { $0 == UInt16(index) }
+                )
+            },
+            ways: self.ways.map { Document.Way(from: $0.source, to: $0.target, slots: $0.slots.count) }
+        )
+        return try JSONText.text(of: document)
+    }
 }
 
 extension MoveOrders.Status {
@@ -52,6 +88,33 @@ extension MoveOrders.Status {
             Started by \(move.startedBy) at \(start); carried out by \(self.carrier ?? "nobody"); wish: \(move.wish.rawValue).
             \(self.next).\(copies)
             """
+    }
+
+    /// What an order would do; changes nothing.
+    ///
+    /// - Throws: when there is no move to give it about, or somebody carries it out already.
+    package func trial(of change: MoveOrders.Change) throws(OperationsError) -> String {
+        guard let move = self.situation.move else {
+            throw OperationsError("no slots are being moved", remedy: "see `trunkline move plan`")
+        }
+        let left = counted(move.slotCount - self.moved, "slot")
+        switch change {
+        case .resume:
+            if let carrier = self.carrier {
+                throw OperationsError(
+                    "\(carrier) carries it out",
+                    remedy: "wait until that one is done, or ask its operator"
+                )
+            }
+            return "Nothing was done. It would go on and move the \(left) that are left of \(move.slotCount)."
+        case .pause:
+            return "Nothing was done. The move would stop after the batch that is under way, with \(left) left."
+        case .abort:
+            return """
+                Nothing was done. The move would end: \(left) would stay where they are, and the \(self.moved) that were moved \
+                stay where they are now.
+                """
+        }
     }
 
     private struct Document: Encodable {

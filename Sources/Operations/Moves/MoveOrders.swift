@@ -24,6 +24,11 @@ package struct MoveOrders: Sendable {
         case back
     }
 
+    /// What may become of a move that is under way.
+    package enum Change: Sendable {
+        case pause, resume, abort
+    }
+
     package enum Ending: Sendable {
         case done(MoveProgress), paused(MoveProgress), aborted(MoveProgress)
     }

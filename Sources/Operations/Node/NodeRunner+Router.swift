@@ -11,7 +11,7 @@ import Wire
 
 extension NodeRunner {
     /// A router as `cluster.yaml` says.
-    func makeRouter(_ parts: Parts) async throws -> RouterService {
+    func makeRouter(_ parts: Parts, _ shards: [ShardDescriptor]) throws -> RouterService {
         guard let address = self.node.mesh else {
             throw OperationsError("\(self.node.name) has no mesh address", remedy: "add one in cluster.yaml")
         }
@@ -23,7 +23,7 @@ extension NodeRunner {
             meshHost: address.host,
             meshPort: address.port,
             routers: self.settings.listedRouters,
-            shards: try await self.findShards(parts),
+            shards: shards,
             session: { self.session($0, parts) },
             writersPerShard: self.settings.limits.shardWriters,
             readersPerShard: self.settings.limits.shardReaders,
@@ -86,7 +86,7 @@ extension NodeRunner {
     }
 
     /// The shards of the file; without any, those that other routers have told by way of Redis.
-    private func findShards(_ parts: Parts) async throws -> [ShardDescriptor] {
+    func findShards(_ parts: Parts) async throws -> [ShardDescriptor] {
         guard self.settings.shards.isEmpty else { return self.settings.shards.map { self.secrets.descriptor(of: $0) } }
         let entries = try await ShardAddresses(connection: parts.registry, cluster: self.settings.cluster).read()
         guard !entries.isEmpty else {

@@ -10,6 +10,7 @@ import NIOPosix
 import Observability
 import Redis
 import Router
+import Storage
 
 /// `trunkline run NODE`: puts one node of `cluster.yaml` together and runs it until the process is told to stop.
 package struct NodeRunner: Sendable {
@@ -17,17 +18,32 @@ package struct NodeRunner: Sendable {
     let node: ClusterSettings.Node
     let secrets: ResolvedSecrets
     private let certificates: NodeCertificates
+    /// Where the settings and the secrets came from; for the doctor, who judges that too.
+    let source: Source
+
+    package struct Source: Sendable {
+        /// Of the file.
+        package var path: String
+        package var environment: [String: String]
+
+        package init(path: String, environment: [String: String]) {
+            self.path = path
+            self.environment = environment
+        }
+    }
 
     package init(
         settings: ClusterSettings,
         node: ClusterSettings.Node,
         secrets: ResolvedSecrets,
-        certificates: NodeCertificates
+        certificates: NodeCertificates,
+        source: Source
     ) {
         self.settings = settings
         self.node = node
         self.secrets = secrets
         self.certificates = certificates
+        self.source = source
     }
 
     /// What the node is made of, whatever its role.
@@ -104,8 +120,9 @@ package struct NodeRunner: Sendable {
         do {
             switch self.node.role {
             case .router:
-                let router = try await self.makeRouter(parts)
-                let health = self.makeHealthServer(of: router, parts)
+                let shards = try await self.findShards(parts)
+                let router = try self.makeRouter(parts, shards)
+                let health = self.makeHealthServer(of: router, shards, parts)
                 (service, companion) = (router, { try await health.run() })
             case .edge:
                 // An edge serves health and metrics on its clients' port itself.
@@ -137,21 +154,17 @@ package struct NodeRunner: Sendable {
         }
     }
 
-    private func makeHealthServer(of service: RouterService, _ parts: Parts) -> HealthServer {
-        let router = service.router
-        let admin = AdminInterface(
-            tokens: AdminTokens(read: self.secrets.adminRead, operate: self.secrets.adminOperate),
-            operate: { order, node in await router.operate(order, on: node) },
-            record: { router.record($0) },
-            audience: { AudienceCondition($0, await router.audience(of: $0)) },
-            logger: parts.logger
-        )
-        return HealthServer(
+    private func makeHealthServer(
+        of service: RouterService,
+        _ shards: [ShardDescriptor],
+        _ parts: Parts
+    ) -> HealthServer {
+        HealthServer(
             address: self.node.http,
             group: parts.group,
             notReadyReasons: { service.notReadyReasons() },
             metrics: { parts.metrics.render() },
-            admin: admin,
+            admin: self.makeAdminInterface(of: service.router, shards, parts),
             logger: parts.logger
         )
     }

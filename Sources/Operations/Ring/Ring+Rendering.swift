@@ -22,31 +22,3 @@ extension RingSimulation {
             + "Between routers that stay: \(self.movedNeedlessly).\n"
     }
 }
-
-extension ClusterStatus {
-    /// How many slots each router owns, in all shards together.
-    package func ringText() -> String {
-        var slots: [String: Int] = [:]
-        for shard in self.shards {
-            for router in shard.routers { slots[router.name, default: 0] += router.slots }
-        }
-        let total = slots.values.reduce(0, +)
-        let average = slots.isEmpty ? 0 : Double(total) / Double(slots.count)
-        var table = TextTable("ROUTER", "SLOTS", "FROM EVEN", "SHARDS")
-        for (router, count) in slots.sorted(by: { $0.key < $1.key }) {
-            let shards = self.shards.compactMap { shard in
-                shard.routers.first { $0.name == router }.map { "\(shard.name): \($0.slots)" }
-            }
-            table.add(
-                router,
-                String(count),
-                String(format: "%+.1f %%", average > 0 ? (Double(count) - average) * 100 / average : 0),
-                shards.joined(separator: ", ")
-            )
-        }
-        let unknown = self.shards.filter { $0.problem != nil }.map(\.name)
-        let missing =
-            unknown.isEmpty ? "" : "\nNot known, because they cannot be reached: \(unknown.joined(separator: ", "))\n"
-        return table.text() + "\n" + missing
-    }
-}

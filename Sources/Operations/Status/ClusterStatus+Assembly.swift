@@ -220,7 +220,11 @@ extension ClusterStatus {
         }
         warnings += self.disagreements(settings, leases: leases)
         if case .value(let listing) = seen.leases, listing.malformedEntries > 0 {
-            warnings.append("\(listing.malformedEntries) leases in Redis cannot be read")
+            let names = listing.malformedNames.joined(separator: ", ")
+            warnings.append(
+                "\(listing.malformedEntries) leases in Redis cannot be read"
+                    + (names.isEmpty ? "" : ": \(names); `trunkline remove NODE` takes one away")
+            )
         }
         return warnings
     }

@@ -66,7 +66,7 @@ struct CertsCommand: AsyncParsableCommand {
 extension CertsCommand {
     struct Authority: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make an authority: authority.pem, which is handed around, and authority.key, which is not.",
+            abstract: OperatorVerb.certsAuthority.summary,
             discussion: """
                 For development and small installations. Whoever has authority.key can be any node of the cluster as far as \
                 certificates go: keep it where nodes are not, readable for you alone (it is written so).
@@ -109,7 +109,7 @@ extension CertsCommand {
 
     struct Node: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make the certificates of nodes: NAME.pem and NAME.key for each.",
+            abstract: OperatorVerb.certsNode.summary,
             discussion: """
                 One certificate serves both uses: the mesh, where it names the node, and clients, who compare --host with \
                 what they dialled. Each is good for --days, but not longer than its authority.
@@ -192,7 +192,7 @@ extension CertsCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show what the certificates of a PEM file say; private keys are not shown.",
+            abstract: OperatorVerb.certsShow.summary,
             discussion: """
                 Examples:
                   trunkline certs show certificates/edge-1.pem

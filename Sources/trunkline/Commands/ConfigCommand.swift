@@ -13,7 +13,7 @@ struct ConfigCommand: AsyncParsableCommand {
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check the file, the environment, and that every secret and certificate can be read and fits.",
+            abstract: OperatorVerb.configCheck.summary,
             discussion: """
                 All problems are told at once, each with the path of its key and what would be right. Nothing is \
                 connected to.
@@ -98,7 +98,7 @@ struct ConfigCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the values in force, each with where it came from; secrets are masked.",
+            abstract: OperatorVerb.configShow.summary,
             discussion: """
                 Examples:
                   trunkline config show
@@ -108,7 +108,7 @@ struct ConfigCommand: AsyncParsableCommand {
 
         @OptionGroup var shared: SharedOptions
 
-        @Flag(help: "Print JSON for programs.")
+        @Flag(help: ArgumentHelp(.json))
         var json = false
 
         func run() async throws {
@@ -124,7 +124,7 @@ struct ConfigCommand: AsyncParsableCommand {
 
     struct Reference: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show every key with its meaning, bounds, default and environment variable."
+            abstract: OperatorVerb.configReference.summary
         )
 
         func run() {

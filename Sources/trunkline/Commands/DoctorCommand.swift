@@ -9,7 +9,7 @@ import Operations
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Find what is wrong with the configuration, the servers and the nodes, and say how to mend it.",
+        abstract: OperatorVerb.doctor.summary,
         discussion: """
             Looks at the secrets, at every shard's Postgres, at Redis, at every node of the file and every one that has \
             joined, and at this machine. Each check is one line: ok, warning, FAILS, or unknown when something else that \
@@ -30,13 +30,13 @@ struct DoctorCommand: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "Print JSON for programs.")
+    @Flag(help: ArgumentHelp(.json))
     var json = false
 
-    @Flag(help: "Say what is looked at, and why; look at nothing.")
+    @Flag(help: ArgumentHelp(.list))
     var list = false
 
-    @Option(help: ArgumentHelp("How long each server and node has to answer.", valueName: "time"))
+    @Option(help: ArgumentHelp(.doctorTimeout))
     var timeout = WaitTime(duration: .seconds(5), text: "5s")
 
     func run() async throws {

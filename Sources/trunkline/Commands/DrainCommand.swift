@@ -40,10 +40,10 @@ extension AdminClient {
 
 /// How fast sessions go.
 struct LeavingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Edges: sessions that are asked to go in a second.", valueName: "n"))
+    @Option(help: ArgumentHelp(.rate))
     var rate = NodeOrder.standardRate
 
-    @Option(help: ArgumentHelp("Edges: within which each of them goes once it is asked.", valueName: "time"))
+    @Option(help: ArgumentHelp(.window))
     var window = WaitTime(duration: NodeOrder.standardWindow, text: "1s")
 
     var windowMilliseconds: UInt32 { UInt32(clamping: self.window.duration.wholeMilliseconds) }
@@ -61,7 +61,7 @@ struct LeavingOptions: ParsableArguments {
 struct DrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain",
-        abstract: "Empty a node without anybody noticing, and wait until it is safe to remove.",
+        abstract: OperatorVerb.drain.summary,
         discussion: """
             An edge takes no new sessions from then on and asks those that it has to connect elsewhere, so many in a \
             second; each goes at a moment of its own within the window. Messages flow until it has gone. A router hands \
@@ -84,18 +84,13 @@ struct DrainCommand: AsyncParsableCommand {
     @OptionGroup var options: OrderOptions
     @OptionGroup var leaving: LeavingOptions
 
-    @Option(
-        help: ArgumentHelp(
-            "How long to wait; the node goes on draining afterwards. (default: until it is empty)",
-            valueName: "time"
-        )
-    )
+    @Option(help: ArgumentHelp(.drainTimeout))
     var timeout: WaitTime?
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
-    @Flag(help: "Give the order and do not wait.")
+    @Flag(help: ArgumentHelp(.noWait))
     var noWait = false
 
     func run() async throws {
@@ -123,7 +118,7 @@ struct DrainCommand: AsyncParsableCommand {
 struct UndrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undrain",
-        abstract: "Take a node back that was being drained.",
+        abstract: OperatorVerb.undrain.summary,
         discussion: """
             An edge takes sessions again; those that were asked to go, go all the same. A router takes its slots back.
 
@@ -134,9 +129,16 @@ struct UndrainCommand: AsyncParsableCommand {
 
     @OptionGroup var options: OrderOptions
 
+    @Flag(help: ArgumentHelp(.dryRun))
+    var dryRun = false
+
     func run() async throws {
         try await Ending.report {
-            let condition = try await self.options.client().give(NodeOrder(.undrain), to: self.options.node)
+            let client = try await self.options.client()
+            if self.dryRun {
+                return printLine(DrainProgress.backPlan(try await client.condition(of: self.options.node)))
+            }
+            let condition = try await client.give(NodeOrder(.undrain), to: self.options.node)
             printLine(DrainProgress.line(condition))
         }
     }
@@ -182,6 +184,11 @@ enum DrainProgress {
     static func line(_ condition: NodeCondition) -> String {
         let reasons = condition.obstacles.isEmpty ? "safe to remove" : condition.obstacles.joined(separator: "; ")
         return "\(condition.node) \(condition.state): \(reasons)"
+    }
+
+    static func backPlan(_ condition: NodeCondition) -> String {
+        let change = condition.state == "draining" ? "take everybody and everything again" : "change nothing"
+        return "\(condition.node) is \(condition.state) now. Nothing was done; it would \(change)."
     }
 
     static func plan(_ condition: NodeCondition, _ order: NodeOrder) -> String {

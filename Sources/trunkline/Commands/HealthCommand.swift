@@ -8,7 +8,7 @@ import Operations
 struct HealthCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "health",
-        abstract: "Ask one node on this machine whether it is ready, for health checks of containers and for scripts.",
+        abstract: OperatorVerb.health.summary,
         discussion: """
             Asks /ready of the address where cluster.yaml has the node listen, and says the answer in one line. With --http \
             neither the file nor a secret is read, so that it works in an image that has nothing but this program.

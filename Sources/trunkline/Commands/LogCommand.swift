@@ -6,7 +6,7 @@ import Operations
 struct LogCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Show what operators have ordered: drains, moves of slots, changes of shards.",
+        abstract: OperatorVerb.log.summary,
         discussion: """
             Every order that was carried out is in the log of a shard, with the time and with who gave it, as they call \
             themselves. This reads the logs of all shards, oldest order first; a shard that cannot be reached is warned of.
@@ -19,10 +19,10 @@ struct LogCommand: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Option(help: ArgumentHelp("How many of the newest orders, 1 to 10000.", valueName: "n"))
+    @Option(help: ArgumentHelp(.last))
     var last = 50
 
-    @Flag(help: "Print JSON for programs.")
+    @Flag(help: ArgumentHelp(.json))
     var json = false
 
     func validate() throws {

@@ -11,7 +11,7 @@ import Operations
 struct LookOptions: ParsableArguments {
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "Print JSON for programs.")
+    @Flag(help: ArgumentHelp(.json))
     var json = false
 
     /// - Parameter asksRouters: whether a secret of the admin interface is taken along, if there is one.
@@ -35,7 +35,7 @@ struct LookOptions: ParsableArguments {
 struct NodesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nodes",
-        abstract: "List the nodes: those of the file and those that have joined.",
+        abstract: OperatorVerb.nodes.summary,
         discussion: """
             State, version and incarnation are those of a node's lease in Redis; sessions and slots it tells itself.
 
@@ -58,7 +58,7 @@ struct NodesCommand: AsyncParsableCommand {
 struct SlotsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "slots",
-        abstract: "Show which slots belong to which shard and router, as ranges.",
+        abstract: OperatorVerb.slots.summary,
         discussion: """
             The shard map says which shard holds a slot, the view of the shard which router owns it.
 
@@ -70,10 +70,10 @@ struct SlotsCommand: AsyncParsableCommand {
 
     @OptionGroup var options: LookOptions
 
-    @Option(help: ArgumentHelp("Only what this shard holds.", valueName: "name"))
+    @Option(help: ArgumentHelp(.ofShard))
     var shard: String?
 
-    @Option(help: ArgumentHelp("Only what this router owns.", valueName: "name"))
+    @Option(help: ArgumentHelp(.ofRouter))
     var router: String?
 
     func run() async throws {
@@ -87,7 +87,7 @@ struct SlotsCommand: AsyncParsableCommand {
 struct OwnerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "owner",
-        abstract: "Say where a conversation is, which router owns it, why, and which edges hear of it.",
+        abstract: OperatorVerb.owner.summary,
         discussion: """
             The edges are asked from the owner, which needs secrets.admin_read or admin_operate; it keeps them in memory \
             only of conversations in which something was sent lately. What people wrote is not shown.
@@ -117,7 +117,7 @@ struct OwnerCommand: AsyncParsableCommand {
 struct SessionsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sessions",
-        abstract: "Show where a user is connected.",
+        abstract: OperatorVerb.sessions.summary,
         discussion: """
             Reads the registry in Redis: a line for each device that has a session, with the edge where it is. An entry \
             of an edge's former life is left over and means nothing.

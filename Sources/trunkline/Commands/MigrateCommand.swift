@@ -7,7 +7,7 @@ import Operations
 struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate",
-        abstract: "Bring every Postgres shard to the schema of this program.",
+        abstract: OperatorVerb.migrate.summary,
         discussion: """
             Goes through the shards in the order of cluster.yaml, then through those that came with `shard add`, each in one \
             transaction. Safe to run again, by several \
@@ -22,16 +22,18 @@ struct MigrateCommand: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Option(
-        help: ArgumentHelp("How long a shard that cannot be reached is tried again.", valueName: "time")
-    )
+    @Option(help: ArgumentHelp(.wait))
     var wait = WaitTime(duration: .seconds(30), text: "30s")
+
+    @Flag(help: ArgumentHelp(.dryRun))
+    var dryRun = false
 
     func run() async throws {
         try await Ending.report {
             let settings = try self.shared.loadSettings()
             let secrets = try self.shared.resolveSecrets(of: settings, for: .shards)
             let migration = ShardMigration(settings: settings, secrets: secrets, wait: self.wait.duration)
+            if self.dryRun { return try await migration.look(say: printLine) }
             try await migration.run(say: printLine)
         }
     }

@@ -35,18 +35,22 @@ struct MoveCommand: AsyncParsableCommand {
 struct MovePlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Show which slots would move, and where to.",
+        abstract: OperatorVerb.movePlan.summary,
         discussion: "Changes nothing. The shares follow from the weights: `trunkline shard weight`."
     )
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "The way back: to where old copies say that slots came from.")
+    @Flag(help: ArgumentHelp(.back))
     var back = false
+
+    @Flag(help: ArgumentHelp(.json))
+    var json = false
 
     func run() async throws {
         try await Ending.report {
             let plan = try await MoveCommand.orders(self.shared).plan(self.back ? .back : .shares)
+            if self.json { return print(try plan.json(), terminator: "") }
             printLine(plan.text)
         }
     }
@@ -55,7 +59,7 @@ struct MovePlanCommand: AsyncParsableCommand {
 struct MoveStartCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start",
-        abstract: "Move slots so that each shard has its share.",
+        abstract: OperatorVerb.moveStart.summary,
         discussion: """
             Ends when all are moved, with the old copies kept. Refused while another move is under way, and while another \
             operator works on the shards.
@@ -70,10 +74,10 @@ struct MoveStartCommand: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var pace: MovePaceOptions
 
-    @Flag(help: "The way back: to where old copies say that slots came from.")
+    @Flag(help: ArgumentHelp(.back))
     var back = false
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
     func run() async throws {
@@ -93,13 +97,13 @@ struct MoveStartCommand: AsyncParsableCommand {
 struct MoveStatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show how far a move is, and who carries it out.",
+        abstract: OperatorVerb.moveStatus.summary,
         discussion: "Changes nothing, and works while the move runs."
     )
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "As JSON, for scripts.")
+    @Flag(help: ArgumentHelp(.json))
     var json = false
 
     func run() async throws {
@@ -113,15 +117,20 @@ struct MoveStatusCommand: AsyncParsableCommand {
 struct MovePauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause",
-        abstract: "Have a move stop between two batches.",
+        abstract: OperatorVerb.movePause.summary,
         discussion: "Whoever carries it out ends; `trunkline move resume` goes on, from any machine."
     )
 
     @OptionGroup var shared: SharedOptions
 
+    @Flag(help: ArgumentHelp(.dryRun))
+    var dryRun = false
+
     func run() async throws {
         try await Ending.report {
-            try await MoveCommand.orders(self.shared).pause()
+            let orders = try MoveCommand.orders(self.shared)
+            if self.dryRun { return printLine(try await orders.status().trial(of: .pause)) }
+            try await orders.pause()
             printLine("The move stops after the batch that is under way.")
         }
     }
@@ -130,15 +139,19 @@ struct MovePauseCommand: AsyncParsableCommand {
 struct MoveResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
-        abstract: "Go on with a move that was paused, or broken off in whatever way."
+        abstract: OperatorVerb.moveResume.summary
     )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var pace: MovePaceOptions
 
+    @Flag(help: ArgumentHelp(.dryRun))
+    var dryRun = false
+
     func run() async throws {
         try await Ending.report {
             let orders = try MoveCommand.orders(self.shared)
+            if self.dryRun { return printLine(try await orders.status().trial(of: .resume)) }
             try await MoveReport.show { tell, warn in
                 try await orders.resume(self.pace.options, tell: tell, warn: warn)
             }
@@ -149,7 +162,7 @@ struct MoveResumeCommand: AsyncParsableCommand {
 struct MoveAbortCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "abort",
-        abstract: "End a move: every slot stays where it is now.",
+        abstract: OperatorVerb.moveAbort.summary,
         discussion: """
             What was being copied is forgotten. Slots that were handed over stay at their new shard; `trunkline move start \
             --back` brings them back.
@@ -158,9 +171,14 @@ struct MoveAbortCommand: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
+    @Flag(help: ArgumentHelp(.dryRun))
+    var dryRun = false
+
     func run() async throws {
         try await Ending.report {
-            let ending = try await MoveCommand.orders(self.shared).abort(
+            let orders = try MoveCommand.orders(self.shared)
+            if self.dryRun { return printLine(try await orders.status().trial(of: .abort)) }
+            let ending = try await orders.abort(
                 tell: { _ in },
                 warn: { Ending.complain("warning: \($0)") }
             )
@@ -172,7 +190,7 @@ struct MoveAbortCommand: AsyncParsableCommand {
 struct MoveVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Compare the old copies of moved slots with what their new shards have.",
+        abstract: OperatorVerb.moveVerify.summary,
         discussion: """
             Each batch was compared before it was handed over; this does it once more, with what has happened since: every \
             message of the old copy has to be at the new shard as it was, and every conversation, user and name. Exit \
@@ -199,13 +217,13 @@ struct MoveVerifyCommand: AsyncParsableCommand {
 struct MoveConfirmCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "confirm",
-        abstract: "Remove the old copies of moved slots, after comparing them once more.",
+        abstract: OperatorVerb.moveConfirm.summary,
         discussion: "After this there is no way back but another move."
     )
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
     func run() async throws {

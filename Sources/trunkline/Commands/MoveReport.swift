@@ -8,16 +8,11 @@ import Operations
 struct MovePaceOptions: ParsableArguments {
     @Option(
         name: .customLong("slots-at-a-time"),
-        help: ArgumentHelp("Slots that are copied and handed over together, 1 to 512.", valueName: "count")
+        help: ArgumentHelp(.slotsAtATime)
     )
     var slotsAtATime = 32
 
-    @Option(
-        help: ArgumentHelp(
-            "A hand-over that takes longer is taken back and tried again; writes to its slots wait for so long at most.",
-            valueName: "time"
-        )
-    )
+    @Option(help: ArgumentHelp(.pauseMax))
     var pauseMax = WaitTime(duration: .milliseconds(200), text: "200ms")
 
     func validate() throws {

@@ -7,7 +7,7 @@ import Operations
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Work out how large a cluster has to be for a workload, and what it costs.",
+        abstract: OperatorVerb.plan.summary,
         discussion: """
             Needs no cluster. Starts from a preset, each of whose figures an option changes, and from what one thing costs, \
             as it was measured (bench/README.md) or as reports of trunkline-load tell (--costs). Tells edges, routers, \

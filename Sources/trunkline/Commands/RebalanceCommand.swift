@@ -17,7 +17,7 @@ struct RebalanceCommand: AsyncParsableCommand {
 struct RebalanceConnectionsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connections",
-        abstract: "Have edges with more sessions than the average send some to those with fewer.",
+        abstract: OperatorVerb.rebalanceConnections.summary,
         discussion: """
             After an edge has joined, nobody is connected to it: clients stay where they are. This asks edges that are \
             above the average by more than the threshold to send away what they have too many of, so many in a second, \
@@ -32,10 +32,10 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var leaving: LeavingOptions
 
-    @Option(help: ArgumentHelp("Above the average by so much an edge is uneven.", valueName: "percent"))
+    @Option(help: ArgumentHelp(.threshold))
     var threshold = 10
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
     func validate() throws {

@@ -18,14 +18,18 @@ struct RingCommand: AsyncParsableCommand {
 struct RingShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show how many slots each router owns, as the shards' views have it.",
+        abstract: OperatorVerb.ring.summary,
         discussion: """
             Examples:
               trunkline ring
+              trunkline ring --json | jq '.routers[] | {name, slots}'
             """
     )
 
     @OptionGroup var shared: SharedOptions
+
+    @Flag(help: ArgumentHelp(.json))
+    var json = false
 
     func run() async throws {
         try await Ending.report {
@@ -36,7 +40,8 @@ struct RingShowCommand: AsyncParsableCommand {
                 group: MultiThreadedEventLoopGroup.singleton,
                 logger: Logger(label: "ring") { _ in SwiftLogNoOpLogHandler() }
             )
-            print(await collector.collect().ringText(), terminator: "")
+            let ring = await collector.collect().ring
+            print(self.json ? try ring.json() : ring.text(), terminator: "")
         }
     }
 }
@@ -44,7 +49,7 @@ struct RingShowCommand: AsyncParsableCommand {
 struct RingSimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Work out how even the slots would be, and how many would move.",
+        abstract: OperatorVerb.ringSimulate.summary,
         discussion: """
             Needs no cluster. The routers are called router-1, router-2 and so on; other names differ by a little.
 

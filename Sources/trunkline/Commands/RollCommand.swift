@@ -9,7 +9,7 @@ import Operations
 struct RollCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "roll",
-        abstract: "Start every node again, one after the other, without anybody noticing: a restart or an upgrade.",
+        abstract: OperatorVerb.roll.summary,
         discussion: """
             Routers first, then edges, each by name. Each node is drained as by `trunkline drain`, then your command starts \
             it again, and the next one's turn comes when it is back: another process than before, ready, as a router in \
@@ -35,35 +35,28 @@ struct RollCommand: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var leaving: LeavingOptions
 
-    @Option(
-        help: ArgumentHelp("Starts a node again: run by /bin/sh, with {node}, {role} and {host}.", valueName: "command")
-    )
+    @Option(help: ArgumentHelp(.restartWith))
     var restartWith: String
 
-    @Option(help: ArgumentHelp("Only these nodes, with commas between them.", valueName: "nodes"))
+    @Option(help: ArgumentHelp(.only))
     var only: String?
 
-    @Option(help: ArgumentHelp("Only nodes of this role: router or edge.", valueName: "role"))
+    @Option(help: ArgumentHelp(.rollRole))
     var role: ClusterSettings.Role?
 
-    @Option(help: ArgumentHelp("Begin with this node: those before it are done.", valueName: "node"))
+    @Option(help: ArgumentHelp(.from))
     var from: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "How long to wait until a node is empty. (default: until it is)",
-            valueName: "time"
-        )
-    )
+    @Option(help: ArgumentHelp(.emptyTimeout))
     var timeout: WaitTime?
 
-    @Option(help: ArgumentHelp("How long to wait until a node is back after the command.", valueName: "time"))
+    @Option(help: ArgumentHelp(.backWithin))
     var backWithin = WaitTime(duration: .seconds(120), text: "2m")
 
-    @Flag(help: "Go on where no other node of a role would serve meanwhile, or another node is out.")
+    @Flag(help: ArgumentHelp(.allowGap))
     var allowGap = false
 
-    @Flag(help: "Print the walk, and do nothing.")
+    @Flag(help: ArgumentHelp(.walkDryRun))
     var dryRun = false
 
     func validate() throws {

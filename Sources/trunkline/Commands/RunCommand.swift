@@ -7,7 +7,7 @@ import Operations
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Run one node of the cluster until it is stopped.",
+        abstract: OperatorVerb.run.summary,
         discussion: """
             The node's role and addresses are those of its name in cluster.yaml. One that is not listed there joins all the \
             same: say --role and --http, and for a router --mesh. The others find it through Redis and begin to use it \
@@ -40,7 +40,14 @@ struct RunCommand: AsyncParsableCommand {
             let (settings, node) = try self.description.load(self.node, from: self.shared)
             let secrets = try self.shared.resolveSecrets(of: settings, for: SecretNeeds(node.role))
             let certificates = try NodeCertificates.load(settings, node: node)
-            try await NodeRunner(settings: settings, node: node, secrets: secrets, certificates: certificates).run()
+            let runner = NodeRunner(
+                settings: settings,
+                node: node,
+                secrets: secrets,
+                certificates: certificates,
+                source: NodeRunner.Source(path: self.shared.path, environment: SharedOptions.environment)
+            )
+            try await runner.run()
         }
     }
 }

@@ -39,7 +39,7 @@ struct ShardCommand: AsyncParsableCommand {
 struct ShardAddCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
-        abstract: "Make an empty database part of the cluster.",
+        abstract: OperatorVerb.shardAdd.summary,
         discussion: """
             Gives the database the schema, and tells all shards of it; nodes learn of it within a second. It holds nothing \
             until `trunkline move start`. The connection string is stored in every shard, so it holds no password: \
@@ -55,13 +55,13 @@ struct ShardAddCommand: AsyncParsableCommand {
     @Argument(help: "A name that no shard has yet.")
     var name: String
 
-    @Option(help: ArgumentHelp("How libpq reaches the database, without a password.", valueName: "string"))
+    @Option(help: ArgumentHelp(.connection))
     var connection: String?
 
-    @Option(help: "How much it takes, measured by the others: with 2 it gets twice the slots of one with 1.")
+    @Option(help: ArgumentHelp(.weight))
     var weight = 1
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
     func validate() throws {
@@ -82,7 +82,7 @@ struct ShardAddCommand: AsyncParsableCommand {
 struct ShardWeightCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weight",
-        abstract: "Say how many slots a shard is to have, measured by the others.",
+        abstract: OperatorVerb.shardWeight.summary,
         discussion: """
             Nothing moves before `trunkline move start`.
 
@@ -99,7 +99,7 @@ struct ShardWeightCommand: AsyncParsableCommand {
     @Argument(help: "0 to 1000; 0: it is to be emptied.")
     var weight: Int
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
     static func check(_ weight: Int) throws {
@@ -118,7 +118,7 @@ struct ShardWeightCommand: AsyncParsableCommand {
 struct ShardDrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain",
-        abstract: "Move everything that a shard holds to the others.",
+        abstract: OperatorVerb.shardDrain.summary,
         discussion: """
             Sets its weight to 0 and starts the move; see `trunkline move start --help`. When it is done and the old \
             copies are confirmed, `trunkline shard remove` lets the shard go.
@@ -134,7 +134,7 @@ struct ShardDrainCommand: AsyncParsableCommand {
     @Argument(help: "The shard.")
     var name: String
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
     func run() async throws {
@@ -152,7 +152,7 @@ struct ShardDrainCommand: AsyncParsableCommand {
 struct ShardRemoveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Let an empty shard go.",
+        abstract: OperatorVerb.shardRemove.summary,
         discussion: """
             Refused while it holds slots or old copies of slots. Its database is left as it is. One whose database is gone \
             is let go with --force, if it holds no slots.
@@ -168,10 +168,10 @@ struct ShardRemoveCommand: AsyncParsableCommand {
     @Argument(help: "The shard.")
     var name: String
 
-    @Flag(help: "Also when its database cannot be reached, so that nobody sees whether it has old copies of slots.")
+    @Flag(help: ArgumentHelp(.force))
     var force = false
 
-    @Flag(help: "Say what would happen, and do nothing.")
+    @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
     func run() async throws {

@@ -9,7 +9,7 @@ import Operations
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show what lives, what is ready, and who owns what.",
+        abstract: OperatorVerb.status.summary,
         discussion: """
             Reads the nodes' leases from Redis, each shard's view (which routers share its slots, under which number) and \
             map from Postgres, and asks every node whether it is ready. What cannot be reached is said to be so, with \
@@ -25,7 +25,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "Print JSON for programs.")
+    @Flag(help: ArgumentHelp(.json))
     var json = false
 
     func run() async throws {
@@ -53,7 +53,7 @@ struct StatusCommand: AsyncParsableCommand {
 struct ShardsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shards",
-        abstract: "Show the shards: their slots and weights, who owns the slots, what moves.",
+        abstract: OperatorVerb.shards.summary,
         discussion: """
             A part of what `trunkline status` shows; changes nothing.
 
@@ -64,7 +64,7 @@ struct ShardsCommand: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
 
-    @Flag(help: "Print JSON for programs.")
+    @Flag(help: ArgumentHelp(.json))
     var json = false
 
     func run() async throws {

@@ -7,7 +7,7 @@ import Operations
 struct TopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "top",
-        abstract: "Show live what the nodes do: sessions, messages, queues, processor and memory.",
+        abstract: OperatorVerb.top.summary,
         discussion: """
             Asks every node for its metrics each second. SENDS/S are messages: those that clients sent to an edge over \
             WebSocket, those that a router stored. DELIVERIES/S are an edge's events to sessions, a router's frames to \
@@ -24,10 +24,10 @@ struct TopCommand: AsyncParsableCommand {
 
     @OptionGroup var options: LookOptions
 
-    @Flag(help: "Print one interval and end.")
+    @Flag(help: ArgumentHelp(.once))
     var once = false
 
-    @Option(help: ArgumentHelp("Between two looks.", valueName: "time"))
+    @Option(help: ArgumentHelp(.interval))
     var interval = WaitTime(duration: .seconds(1), text: "1s")
 
     func validate() throws {

@@ -78,7 +78,7 @@ struct MeshDoctorTests {
             )
             _ = try await router.listen(host: "127.0.0.1", port: node.mesh?.port ?? 0)
             let connection = try RedisConnection(
-                configuration: RedisConfiguration(endpoint: RedisEndpoint(url: self.doctor.redis.url)),
+                configuration: RedisConfiguration(endpoint: RedisEndpoint(host: "127.0.0.1", port: self.doctor.redis.port)),
                 logger: LogRecorder().logger
             )
             let lease = NodeLease(

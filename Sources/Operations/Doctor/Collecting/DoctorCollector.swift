@@ -47,9 +47,23 @@ package struct DoctorCollector: Sendable {
 
     package func collect() async -> DoctorFacts {
         var facts = DoctorFacts(settings: self.settings)
-        let (secrets, problems) = self.settings.readSecrets(environment: self.environment)
+        // Files, which block.
+        let read = await self.blocking {
+            let (secrets, problems) = self.settings.readSecrets(environment: self.environment)
+            return (secrets, problems, self.lookAtMachine(secrets))
+        }
+        guard let (secrets, problems, machine) = read else {
+            facts.secretProblems = [
+                ConfigurationProblem(
+                    "secrets",
+                    "their files could not be read in time",
+                    remedy: "see whether the file system that they are on answers"
+                )
+            ]
+            return facts
+        }
         facts.secretProblems = problems
-        facts.machine = self.lookAtMachine(secrets)
+        facts.machine = machine
         async let shards = self.surveyShards(secrets)
         await self.readRedis(secrets, into: &facts)
         // Who has joined is only known from the leases.
