@@ -90,7 +90,7 @@ extension ClusterTests {
             #expect(cluster.nodes.allSatisfy { nodes.contains($0.name) }, "\(nodes)")
         }
 
-        @Test("Roles swapped by hand under load, nobody killed: routers, which only read, follow as well")
+        @Test("Roles swapped by hand under load and back, nobody killed: every connection follows")
         func swapped() async throws {
             let cluster = try await TestCluster(redis: .pair)
             let replica = try #require(cluster.redisReplica)
