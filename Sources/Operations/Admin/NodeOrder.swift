@@ -18,8 +18,8 @@ package struct NodeOrder: Sendable, Equatable {
             switch self {
             case .drain:
                 "Take nobody new, and have nobody left: sessions are asked to go at a rate, slots go to other routers."
-            case .undrain: "Take everybody again."
-            case .shed: "Have so many sessions of an edge go to other edges, at a rate."
+            case .undrain: "Take everybody again; a shed goes on."
+            case .shed: "Have so many sessions of an edge go to other edges, at a rate; 0 ends that."
             }
         }
 
@@ -84,7 +84,7 @@ package struct NodeOrder: Sendable, Equatable {
             switch self.verb {
             case .drain: "\(node), \(pace)"
             case .undrain: node
-            case .shed: "\(node), \(self.count) sessions, \(pace)"
+            case .shed: self.count == 0 ? "\(node), nobody more" : "\(node), \(self.count) sessions, \(pace)"
             }
         return OperatorLogEntry(
             at: now,
