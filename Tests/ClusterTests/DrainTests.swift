@@ -78,6 +78,34 @@ extension ClusterTests {
             for socket in sockets { #expect(try await socket.waitUntilClosed() == 4000) }
         }
 
+        @Test("Taking an edge back that nobody drained leaves a rebalancing alone and tells of it; --stop ends it")
+        func rebalancing() async throws {
+            let cluster = try await TestCluster(routers: 1, shards: 1)
+            let user = try await cluster.register()
+            var sockets: [PlainWebSocket] = []
+            for _ in 0..<8 {
+                let device = try await TestUser.login(user.username, port: cluster.edge(1))
+                sockets.append(try await device.connect(port: cluster.edge(1)))
+            }
+            func say(_ arguments: String...) async throws -> String {
+                let (status, text) = try await CommandLineTests.run(arguments, cluster)
+                #expect(status == 0, "\(arguments): \(text)")
+                return text
+            }
+            // So slowly that it lasts as long as the test.
+            let begun = try await say("rebalance", "connections", "--rate", "1", "--window", "1m")
+            #expect(begun == "edge-1 sends away 4 sessions, 1 in a second\n")
+            let back = try await say("undrain", "edge-1")
+            #expect(back.contains("edge-1 serving") && back.contains("more are asked to go by"), "\(back)")
+            let trial = try await say("rebalance", "connections", "--stop", "--dry-run")
+            #expect(trial.contains("sessions would not be asked to go any more"), "\(trial)")
+            let end = try await say("rebalance", "connections", "--stop")
+            #expect(end.contains("edge-1: ") && end.contains("sessions are not asked to go any more"), "\(end)")
+            #expect(try await say("rebalance", "connections", "--stop") == "No edge sends sessions away.\n")
+            #expect(try await !say("undrain", "edge-1").contains("more are asked"))
+            #expect(sockets.allSatisfy { !$0.isEnded })
+        }
+
         @Test("What would happen is said first, and nothing is done")
         func dryRun() async throws {
             let cluster = try await SharedCluster.shared.cluster()

@@ -92,8 +92,66 @@ extension ClusterTests {
             #expect(why.contains("Done: none"), "\(why)")
             let (rest, end) = try await restarter.roll(["--role", "router", "--from", "router-2"])
             #expect(rest == 0 && end.contains("All 1 nodes are back."), "\(end)")
+            let log = try await CommandLineTests.run(["log"], cluster).text
+            #expect(log.contains("at router-2, after router-1: the command for router-2 ended with status 1"), "\(log)")
             let listed = try await CommandLineTests.run(["status"], cluster)
             #expect(listed.text.contains("No warnings."), "\(listed.text)")
+        }
+
+        @Test("Two walks at once: the second is told who the first is; one that was killed leaves nothing behind")
+        func twoAtOnce() async throws {
+            let cluster = try await TestCluster(shards: 2)
+            let wait = "\(cluster.folder)/wait"
+            let first = try GuardedProcess(
+                [
+                    TestCluster.program("trunkline"), "roll", "--only", "edge-1", "--restart-with",
+                    "touch \(wait); while [ -e \(wait) ]; do sleep 0.05; done",
+                ],
+                environment: cluster.environment.merging(["USER": "anna"]) { $1 },
+                output: "\(cluster.folder)/first.out"
+            )
+            try await eventually("the first waits for its command", within: .seconds(60)) { access(wait, F_OK) == 0 }
+            // One of all nodes, and one of a node that the first has nothing to do with.
+            for options in [[], ["--only", "edge-2"]] {
+                let (status, text) = try await CommandLineTests.run(
+                    ["roll", "--restart-with", "touch \(cluster.folder)/second"] + options,
+                    cluster
+                )
+                #expect(status == 1 && text.contains("trunkline operator anna@"), "\(text)")
+                #expect(text.contains("starts the nodes again, one after the other"), "\(text)")
+                #expect(access("\(cluster.folder)/second", F_OK) != 0)
+            }
+            let (moved, move) = try await CommandLineTests.run(["move", "start"], cluster)
+            #expect(moved == 0, "slots may move meanwhile: \(move)")
+            // Its command outlives it here, and has no part in the lock.
+            first.signal(SIGKILL)
+            try await eventually("it is gone") { first.exitStatus != nil }
+            try await cluster.trunkline("undrain", "edge-1")
+            try await eventually("its lease says that edge-1 serves again", within: .seconds(30)) {
+                let trial = ["roll", "--dry-run", "--only", "edge-2", "--restart-with", "true"]
+                return try await CommandLineTests.run(trial, cluster).status == 0
+            }
+            let (status, text) = try await Restarter(cluster: cluster).roll(["--only", "edge-2"])
+            #expect(status == 0, "\(text)")
+            unlink(wait)
+            try await Self.showsBoth(cluster)
+        }
+
+        private static func showsBoth(_ cluster: TestCluster) async throws {
+            let (_, text) = try await CommandLineTests.run(["log", "--json"], cluster)
+            let entries = (try JSONValue(json: text).array ?? []).filter {
+                $0["action"]?.string?.hasPrefix("roll") == true
+            }
+            #expect(
+                entries.map { $0["action"]?.string }
+                    == ["roll begin", "roll node", "roll begin", "roll node", "roll node", "roll end"],
+                "\(text)"
+            )
+            let details = entries.map { $0["detail"]?.string ?? "" }
+            #expect(details.first == "edge-1" && details.last == "back: edge-2", "\(text)")
+            #expect(details.dropLast().last?.hasPrefix("1 of 1: edge-2 is back after ") == true, "\(text)")
+            #expect(entries.first?["operator"]?.string?.hasPrefix("anna@") == true, "\(text)")
+            #expect(entries.allSatisfy { $0["shards"]?.array?.count == 2 }, "\(text)")
         }
 
         @Test("What is refused is refused before anything is done, with what to do")

@@ -117,6 +117,33 @@ struct DrainTests {
         #expect(try await self.requests(clients).compactMap(\.self).count == 3)
     }
 
+    @Test("Taking back an edge that nobody drained leaves a shed alone; no more to be shed ends it, and no drain")
+    func undrainDuringShed() async throws {
+        let fixture = SessionsFixture()
+        var clients: [SessionsClient] = []
+        for number in 1...5 { clients.append(try await self.client(fixture, number)) }
+        _ = try self.order(fixture, OperateNode(.shed, rate: 2, windowMilliseconds: 0, count: 4))
+        await self.advance(fixture, 550)
+        let report = try self.order(fixture, OperateNode(.undrain))
+        #expect(report.state == .serving && report.asked == 1 && report.shedding == 3, "\(report)")
+        await self.advance(fixture, 550)
+        #expect(try self.order(fixture, OperateNode(.report)).shedding == 2)
+        #expect(try self.order(fixture, OperateNode(.shed, count: 0)).shedding == 0)
+        await self.advance(fixture, 5000)
+        #expect(try await self.requests(clients).compactMap(\.self).count == 2)
+
+        // A drain takes the place of a shed, and is ended by being taken back alone.
+        _ = try self.order(fixture, OperateNode(.shed, rate: 2, windowMilliseconds: 0, count: 3))
+        let drained = try self.order(fixture, OperateNode(.drain, rate: 2, windowMilliseconds: 0))
+        #expect(drained.state == .draining && drained.shedding == 0)
+        #expect(throws: Failure.self) { try self.order(fixture, OperateNode(.shed, count: 0)) }
+        await self.advance(fixture, 550)
+        #expect(try self.order(fixture, OperateNode(.report)).asked == 3)
+        #expect(try self.order(fixture, OperateNode(.undrain)).shedding == 0)
+        await self.advance(fixture, 5000)
+        #expect(try self.order(fixture, OperateNode(.report)).asked == 3)
+    }
+
     @Test("An edge that stops takes no order any more")
     func stopping() throws {
         let fixture = SessionsFixture()

@@ -42,6 +42,16 @@ struct AdminTests {
         }
     }
 
+    @Test("How a node is, also as a router of an older version tells it")
+    func condition() throws {
+        let condition = NodeCondition("edge-1", NodeReport(state: .serving, sessions: 3, shedding: 2, obstacles: ["x"]))
+        #expect(try NodeCondition(json: condition.json()) == condition)
+        let older =
+            #"{"asked":1,"node":"edge-1","obstacles":[],"safe_to_remove":true,"sessions":3,"slots":0,"state":"draining"}"#
+        let read = try NodeCondition(json: older)
+        #expect(read.shedding == nil && read.sessions == 3 && read.safeToRemove)
+    }
+
     @Test("The log has who gave an order, about which node, and on which terms")
     func logEntry() {
         let drain = NodeOrder(.drain, rate: 7, windowMilliseconds: 500, operatorName: "anna@ops-1")
@@ -56,6 +66,7 @@ struct AdminTests {
         )
         let undrain = NodeOrder(.undrain).logEntry(of: "router-1", at: 6)
         #expect(undrain.detail == "router-1" && undrain.operatorName == "somebody who gave no name")
+        #expect(NodeOrder(.shed, count: 0).logEntry(of: "edge-2", at: 7).detail == "edge-2, nobody more")
         #expect(NodeOrder(.shed, count: 9).logEntry(of: "edge-2", at: 7).detail.hasPrefix("edge-2, 9 sessions, 100 in"))
     }
 

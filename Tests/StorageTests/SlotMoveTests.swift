@@ -203,6 +203,29 @@ struct SlotMoveTests {
         }
     }
 
+    @Test("who walks over the nodes and who moves slots are in nobody's way, and two who walk are")
+    func walk() throws {
+        let pair = try Pair()
+        let (first, second) = (pair.one.operatorSession("first"), pair.one.operatorSession("second"))
+        try first.lock(.walk)
+        try first.lock(.walk)
+        #expect(try first.holder(of: .slots)?.contains("operator test (from") == true)
+        let error = #expect(throws: StorageError.self) { try second.lock(.walk) }
+        #expect(error?.code == .busy)
+        #expect(error?.message.contains("trunkline operator first (from") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("starts the nodes again") == true)
+        #expect(throws: StorageError.self) { try first.lock(.slots) }
+        first.close()
+        try waitUntil {
+            do {
+                try second.lock(.walk)
+                return true
+            } catch {
+                return false
+            }
+        }
+    }
+
     @Test("routers take held slots back, and take given ones over, when the operator is gone, and not before")
     func abandoned() throws {
         let pair = try Pair()

@@ -329,8 +329,8 @@ let bodySamples: [(body: any WireMessage & Equatable, hexadecimal: String)] =
             "0801106418e80720052a03613a31"
         ),
         (
-            NodeReport(state: .draining, sessions: 3, asked: 7, slots: 2, obstacles: ["x"]),
-            "08011003180720022a0178"
+            NodeReport(state: .draining, sessions: 3, asked: 7, slots: 2, shedding: 300, obstacles: ["x"]),
+            "08011003180720022a017830ac02"
         ),
         (
             ApplyOutbox(kind: .membership, payload: [1, 2, 3]),

@@ -29,13 +29,14 @@ final class EdgeOperator: Sendable {
             self.evacuation.begin(plan)
         case .undrain:
             guard self.services.enter(.open) else { return .failure(.stopping) }
-            self.evacuation.end()
+            // Who takes an edge back that nobody drained does not mean to end somebody's rebalancing.
+            self.evacuation.end(.drain)
         case .shed:
             guard self.services.mode == .open else {
                 return .failure(Failure(.conflict, "This edge is being drained already."))
             }
             plan.count = Int(order.count)
-            if order.count == 0 { self.evacuation.end() } else { self.evacuation.begin(plan) }
+            if order.count == 0 { self.evacuation.end(.shed) } else { self.evacuation.begin(plan) }
         }
         return .success(self.report)
     }
@@ -49,6 +50,7 @@ final class EdgeOperator: Sendable {
             state: self.services.mode.reported,
             sessions: UInt64(max(0, sessions)),
             asked: UInt64(self.evacuation.asked),
+            shedding: UInt64(max(0, self.evacuation.leftToShed)),
             obstacles: obstacles
         )
     }

@@ -65,10 +65,24 @@ final class Evacuation: Sendable {
         self.schedule(number)
     }
 
-    /// No more sessions are asked; those that were go all the same.
-    func end() {
-        self.state.withLock { $0.running = nil }
+    /// What an evacuation is for: an order that ends one kind leaves the other alone.
+    enum Kind: Sendable {
+        /// Of all sessions.
+        case drain
+        /// Of a number of them.
+        case shed
     }
+
+    /// No more sessions are asked by an evacuation of this kind; those that were go all the same.
+    func end(_ kind: Kind) {
+        self.state.withLock { state in
+            guard let running = state.running, (running.left == nil) == (kind == .drain) else { return }
+            state.running = nil
+        }
+    }
+
+    /// Sessions of a number that are still to be asked; 0 when no number is.
+    var leftToShed: Int { self.state.withLock { $0.running?.left ?? 0 } }
 
     private var now: NIODeadline { self.loops[0].eventLoop.now }
 

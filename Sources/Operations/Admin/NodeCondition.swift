@@ -12,6 +12,8 @@ package struct NodeCondition: Codable, Sendable, Equatable {
     package var sessions: UInt64
     /// Of an edge: sessions that were asked to go since it began.
     package var asked: UInt64
+    /// Of an edge: sessions that `rebalance connections` has yet to ask; nil from a router that cannot tell.
+    package var shedding: UInt64?
     /// Of a router.
     package var slots: UInt64
     /// What would be lost or interrupted if it went now.
@@ -24,6 +26,7 @@ package struct NodeCondition: Codable, Sendable, Equatable {
         self.state = "\(report.state)"
         self.sessions = report.sessions
         self.asked = report.asked
+        self.shedding = report.shedding
         self.slots = report.slots
         self.obstacles = report.obstacles
         self.safeToRemove = report.obstacles.isEmpty

@@ -78,7 +78,7 @@ package struct NodeOrder: Sendable, Equatable {
             switch self.verb {
             case .drain: "\(node), \(pace)"
             case .undrain: node
-            case .shed: "\(node), \(self.count) sessions, \(pace)"
+            case .shed: self.count == 0 ? "\(node), nobody more" : "\(node), \(self.count) sessions, \(pace)"
             }
         return OperatorLogEntry(
             at: now,

@@ -66,7 +66,7 @@ package struct MoveOrders: Sendable {
             do throws(StorageError) {
                 let situation = try cluster.situation()
                 var carrier: String?
-                for session in cluster.sessions.values where carrier == nil { carrier = try session.lockHolder() }
+                for session in cluster.sessions.values where carrier == nil { carrier = try session.holder(of: .slots) }
                 return Status(situation: situation, carrier: carrier)
             } catch {
                 throw OperationsError(error)

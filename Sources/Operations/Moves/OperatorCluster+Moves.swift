@@ -67,7 +67,7 @@ extension OperatorCluster {
 
     func isAtWork() throws(OperationsError) -> Bool {
         do throws(StorageError) {
-            for session in self.sessions.values where try session.lockHolder() != nil { return true }
+            for session in self.sessions.values where try session.holder(of: .slots) != nil { return true }
             return false
         } catch {
             throw OperationsError(error)

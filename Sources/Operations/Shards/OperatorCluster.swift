@@ -82,7 +82,7 @@ final class OperatorCluster {
                     remedy: self.remedy(for: shard, catalog)
                 )
             }
-            try self.lock(session)
+            try self.lock(session, .slots)
         }
     }
 
@@ -103,11 +103,25 @@ final class OperatorCluster {
             "every shard has to be there when slots are moved: see that its database runs, or correct it in cluster.yaml"
     }
 
-    private func lock(_ session: OperatorSession) throws(OperationsError) {
+    /// Makes sure, in every shard that can be reached, that nobody else walks over the nodes, until it is closed. Safe to
+    /// repeat, which sees whether that still holds.
+    func lockWalk() throws(OperationsError) {
+        // A connection that has ended since the last time is seen by using it; the second look makes a new one.
+        let isNews = self.sessions.isEmpty
+        do throws(OperationsError) {
+            try self.look()
+        } catch {
+            guard !isNews else { throw error }
+        }
+        if !isNews, !self.unreachable.isEmpty { try self.look() }
+        for (_, session) in self.sessions.sorted(by: { $0.key < $1.key }) { try self.lock(session, .walk) }
+    }
+
+    private func lock(_ session: OperatorSession, _ lock: OperatorLock) throws(OperationsError) {
         let end = ContinuousClock.now + Self.lockWaitMax
         while true {
             do throws(StorageError) {
-                return try session.lock()
+                return try session.lock(lock)
             } catch {
                 guard error.code == .busy, .now < end else { throw OperationsError(error) }
             }
@@ -170,6 +184,21 @@ final class OperatorCluster {
         // One moment for all: those who read the logs see by that that it is one order.
         let now = WallClock.now()
         for session in self.sessions.values { try session.log(action, detail, at: now) }
+    }
+
+    /// The same, and goes on where a shard does not take it. Returns why it is in no log at all; nil when it is in one.
+    func logWhereReachable(_ action: String, _ detail: String) -> String? {
+        let now = WallClock.now()
+        var failures: [String] = []
+        for session in self.sessions.values {
+            do throws(StorageError) {
+                try session.log(action, detail, at: now)
+            } catch {
+                failures.append(error.message)
+            }
+        }
+        guard failures.count == self.sessions.count else { return nil }
+        return failures.isEmpty ? "no shard is connected" : failures.sorted().joined(separator: "; ")
     }
 }
 

@@ -85,6 +85,7 @@ extension OperatorOption {
         value: "percent",
         "Above the average by so much an edge is uneven."
     )
+    package static let stopShedding = OperatorOption("stop", "End what was begun before, and begin nothing.")
     package static let once = OperatorOption("once", "Print one interval and end.")
     package static let interval = OperatorOption("interval", value: "time", "Between two looks.")
 

@@ -69,7 +69,7 @@ extension OperatorVerb {
         "Have edges with more sessions than the average send some to those with fewer.",
         .operate,
         .commandLine("it looks at all edges and gives each an order to shed, which routers carry out"),
-        options: [.rate, .window, .threshold, .dryRun]
+        options: [.rate, .window, .threshold, .stopShedding, .dryRun]
     )
     static let shed = OperatorVerb(
         "shed",

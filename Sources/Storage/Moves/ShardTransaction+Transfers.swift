@@ -23,7 +23,7 @@ extension ShardTransaction {
     }
 
     func hasNoOperator() throws(StorageError) -> Bool {
-        try self.query("SELECT pg_try_advisory_xact_lock($1)", [.int8(OperatorSession.lockNumber)]) {
+        try self.query("SELECT pg_try_advisory_xact_lock($1)", [.int8(OperatorLock.slots.rawValue)]) {
             (result) throws(PostgresError) -> Bool in
             guard var row = result.first else { return false }
             return try row.bool()

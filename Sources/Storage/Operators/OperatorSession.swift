@@ -3,17 +3,15 @@
 import Placement
 import Postgres
 
-/// An operator's connection to one shard. With the operator's lock, the right to change which slots the shard holds.
+/// An operator's connection to one shard. With an ``OperatorLock``, the right to do what nobody else does meanwhile.
 ///
-/// The lock is a session's advisory lock in the shard itself, and every change goes through the connection that holds it: an
+/// A lock is a session's advisory lock in the shard itself, and every change goes through the connection that holds it: an
 /// operator who lost the connection has lost the lock and cannot change anything either, so two of them cannot work
 /// against each other, and one who was killed leaves nothing to be unlocked. It does not pass a pooler that shares
 /// connections between transactions.
 ///
 /// It belongs to one thread, which waits in it.
 package final class OperatorSession {
-    /// The number of the lock; routers take it for a moment to see that no operator is there.
-    static let lockNumber: Int64 = 8_245_917_730_421_638
     /// How long a statement that copies, counts or deletes a batch of slots may take.
     static let longStatementMax: Duration = .seconds(600)
     /// For everything else.
@@ -78,19 +76,19 @@ package final class OperatorSession {
 
     // MARK: - The lock
 
-    /// Takes the operator's lock, or throws ``StorageError/Code/busy`` with who has it.
-    package func lock() throws(StorageError) {
-        let isTaken = try self.query("SELECT pg_try_advisory_lock($1)", [.int8(Self.lockNumber)]) {
+    /// Takes a lock, or throws ``StorageError/Code/busy`` with who has it. Whoever has it already gets it again.
+    package func lock(_ lock: OperatorLock = .slots) throws(StorageError) {
+        let isTaken = try self.query("SELECT pg_try_advisory_lock($1)", [.int8(lock.rawValue)]) {
             (result) throws(PostgresError) -> Bool in
             guard var row = result.first else { return false }
             return try row.bool()
         }
         guard !isTaken else { return }
-        throw self.named(StorageError(.busy, "\(try self.lockHolder() ?? "another operator") works on its slots"))
+        throw self.named(StorageError(.busy, "\(try self.holder(of: lock) ?? "another operator") \(lock.work)"))
     }
 
-    /// Who has the lock, as "trunkline operator anna@ops-1 (from 10.0.0.7, since 12:03:11)".
-    package func lockHolder() throws(StorageError) -> String? {
+    /// Who has a lock, as "trunkline operator anna@ops-1 (from 10.0.0.7, since 12:03:11)".
+    package func holder(of lock: OperatorLock = .slots) throws(StorageError) -> String? {
         try self.query(
             """
             SELECT format(
@@ -102,7 +100,7 @@ package final class OperatorSession {
                 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                 AND (l.classid::int8 << 32 | l.objid::int8) = $1
             """,
-            [.int8(Self.lockNumber)]
+            [.int8(lock.rawValue)]
         ) { (result) throws(PostgresError) -> String? in
             guard var row = result.first else { return nil }
             return try row.text()

@@ -100,18 +100,22 @@ package struct NodeReport: WireMessage, Equatable {
     package var slots: UInt64
     /// What would be lost or interrupted if the node went now; empty when nothing would.
     package var obstacles: [String]
+    /// Of an edge: sessions of those that are to be shed that were not asked yet. 0 from a node that cannot tell.
+    package var shedding: UInt64
 
     package init(
         state: State,
         sessions: UInt64 = 0,
         asked: UInt64 = 0,
         slots: UInt64 = 0,
+        shedding: UInt64 = 0,
         obstacles: [String]
     ) {
         self.state = state
         self.sessions = sessions
         self.asked = asked
         self.slots = slots
+        self.shedding = shedding
         self.obstacles = obstacles
     }
 
@@ -121,6 +125,7 @@ package struct NodeReport: WireMessage, Equatable {
         writer.integer(3, self.asked)
         writer.integer(4, self.slots)
         writer.texts(5, Array(self.obstacles.prefix(Self.reasonsMax)))
+        writer.integer(6, self.shedding)
     }
 
     package init(from reader: inout FieldReader) throws(FieldError) {
@@ -128,6 +133,7 @@ package struct NodeReport: WireMessage, Equatable {
         var sessions: UInt64 = 0
         var asked: UInt64 = 0
         var slots: UInt64 = 0
+        var shedding: UInt64 = 0
         var obstacles: [String] = []
         while let field = try reader.next() {
             switch field.number {
@@ -138,6 +144,7 @@ package struct NodeReport: WireMessage, Equatable {
             case 5:
                 guard obstacles.count < Self.reasonsMax else { throw .tooMany(field: 5) }
                 obstacles.append(try field.text())
+            case 6: shedding = try field.integer()
             default: break
             }
         }
@@ -146,6 +153,7 @@ package struct NodeReport: WireMessage, Equatable {
             sessions: sessions,
             asked: asked,
             slots: slots,
+            shedding: shedding,
             obstacles: obstacles
         )
     }

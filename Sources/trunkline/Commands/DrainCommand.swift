@@ -120,7 +120,8 @@ struct UndrainCommand: AsyncParsableCommand {
         commandName: "undrain",
         abstract: OperatorVerb.undrain.summary,
         discussion: """
-            An edge takes sessions again; those that were asked to go, go all the same. A router takes its slots back.
+            An edge takes sessions again; those that were asked to go, go all the same. A router takes its slots back. What \
+            `trunkline rebalance connections` has begun goes on; its --stop ends it.
 
             Examples:
               trunkline undrain edge-2
@@ -182,8 +183,12 @@ extension AdminClient {
 /// What a person is told of a node on its way.
 enum DrainProgress {
     static func line(_ condition: NodeCondition) -> String {
-        let reasons = condition.obstacles.isEmpty ? "safe to remove" : condition.obstacles.joined(separator: "; ")
-        return "\(condition.node) \(condition.state): \(reasons)"
+        var reasons = condition.obstacles
+        if let left = condition.shedding, left > 0 {
+            reasons.append("\(left) more are asked to go by `rebalance connections`, which its --stop ends")
+        }
+        let text = reasons.isEmpty ? "safe to remove" : reasons.joined(separator: "; ")
+        return "\(condition.node) \(condition.state): \(text)"
     }
 
     static func backPlan(_ condition: NodeCondition) -> String {

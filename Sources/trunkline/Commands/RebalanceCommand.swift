@@ -23,9 +23,13 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
             above the average by more than the threshold to send away what they have too many of, so many in a second, \
             to the edges below it. No edge goes below the average, so nothing swings; run again, it has nothing to do.
 
+            The command gives the orders and does not wait. Until an edge has sent away what it was to, --stop ends it: \
+            nobody else is asked then, and `trunkline undrain` has no part in that.
+
             Examples:
               trunkline rebalance connections --dry-run
               trunkline rebalance connections --rate 50 --threshold 20
+              trunkline rebalance connections --stop
             """
     )
 
@@ -34,6 +38,9 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp(.threshold))
     var threshold = 10
+
+    @Flag(help: ArgumentHelp(.stopShedding))
+    var stop = false
 
     @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
@@ -45,6 +52,7 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
     func run() async throws {
         try await Ending.report {
             let client = try await AdminClient.make(self.shared)
+            if self.stop { return try await self.end(client) }
             let plan = try await self.plan(client)
             guard !plan.moves.isEmpty else {
                 return printLine(
@@ -65,6 +73,20 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
                 try await client.give(order, to: move.edge)
             }
         }
+    }
+
+    private func end(_ client: AdminClient) async throws {
+        var count = 0
+        for edge in client.readyEdges {
+            // Of an edge that cannot tell it is not known, and being told to end nothing does no harm.
+            let left = try await client.condition(of: edge.name).shedding
+            guard left != 0 else { continue }
+            count += 1
+            let sessions = left.map { "\($0) sessions" } ?? "some sessions"
+            printLine("\(edge.name): \(sessions) \(self.dryRun ? "would not be" : "are not") asked to go any more")
+            if !self.dryRun { try await client.give(NodeOrder(.shed, count: 0), to: edge.name) }
+        }
+        if count == 0 { printLine("No edge sends sessions away.") }
     }
 
     private func plan(_ client: AdminClient) async throws -> RebalancePlan {

@@ -20,7 +20,8 @@ struct RollCommand: AsyncParsableCommand {
             `trunkline migrate` of the new program is run before all. While nodes of two versions run, keep \
             limits.mesh_version_max at the older one's if you may want to go back.
 
-            The first failure ends the walk. It says which nodes are done and how to go on; nothing is undone.
+            The first failure ends the walk. It says which nodes are done and how to go on; nothing is undone. A second walk \
+            is told who the first is, and does nothing; `trunkline log` has when each began, each node, and how it ended.
 
             Examples:
               trunkline roll --dry-run --restart-with 'ssh {host} systemctl restart trunkline@{node}'
@@ -73,21 +74,26 @@ struct RollCommand: AsyncParsableCommand {
     func run() async throws {
         try await Ending.report {
             let settings = try self.shared.loadSettings()
+            let secrets = try self.shared.resolveSecrets(of: settings, for: .look)
             let watch = RollWatch(
                 settings: settings,
-                secrets: try self.shared.resolveSecrets(of: settings, for: .look),
+                secrets: secrets,
                 group: MultiThreadedEventLoopGroup.singleton,
                 logger: Logger(label: "roll") { _ in SwiftLogNoOpLogHandler() }
             )
-            let nodes = try await watch.nodes()
-            let plan = try RollPlan(nodes, self.wish)
             if self.dryRun {
+                let nodes = try await watch.nodes()
+                let plan = try RollPlan(nodes, self.wish)
                 for line in try RollText.walk(plan, nodes, try RestartCommand(self.restartWith)) { printLine(line) }
                 return
             }
             // What is refused for lack of a secret is refused before anything is done.
             _ = try await AdminClient.make(self.shared)
-            try await self.walk(plan, watch)
+            let record = RollRecord(settings: settings, secrets: secrets)
+            // Before the nodes are looked at: during another walk one of them is out, which is not what is wrong then.
+            try await record.claim()
+            try await self.walk(RollPlan(try await watch.nodes(), self.wish), watch, record)
+            await record.end()
         }
     }
 
@@ -106,22 +112,38 @@ struct RollCommand: AsyncParsableCommand {
         )
     }
 
-    private func walk(_ plan: RollPlan, _ watch: RollWatch) async throws {
+    private func walk(_ plan: RollPlan, _ watch: RollWatch, _ record: RollRecord) async throws {
         let command = try RestartCommand(self.restartWith)
+        let count = plan.names.count
+        await Self.note(record, "roll begin", plan.names.joined(separator: ", "))
         for (index, name) in plan.names.enumerated() {
             do {
+                try await record.claim()
                 let step = try plan.step(name, among: try await watch.nodes())
-                printLine("[\(index + 1)/\(plan.names.count)] \(name), \(step.node.role) at \(step.node.host)")
-                try await self.carryOut(step, try command.text(for: step.node), watch)
+                printLine("[\(index + 1)/\(count)] \(name), \(step.node.role) at \(step.node.host)")
+                await Self.note(record, "roll node", "\(index + 1) of \(count): \(name) goes")
+                let back = try await self.carryOut(step, try command.text(for: step.node), watch)
+                await Self.note(record, "roll node", "\(index + 1) of \(count): \(back)")
             } catch {
                 printLine(RollText.unfinished(plan, at: index))
+                let reason = (error as? OperationsError)?.message ?? "\(error)"
+                await Self.note(record, "roll stop", RollText.stopped(plan, at: index, reason))
                 throw error
             }
         }
-        printLine("All \(plan.names.count) nodes are back.")
+        printLine("All \(count) nodes are back.")
+        await Self.note(record, "roll end", "back: \(plan.names.joined(separator: ", "))")
     }
 
-    private func carryOut(_ step: RollPlan.Step, _ command: String, _ watch: RollWatch) async throws {
+    /// A walk is not held up by a log that takes nothing; who walks is told.
+    private static func note(_ record: RollRecord, _ action: String, _ detail: String) async {
+        if let reason = await record.note(action, detail) {
+            Self.tell("this is not in the operators' log (\(action), \(detail)): \(reason)")
+        }
+    }
+
+    /// Returns what became of the node.
+    private func carryOut(_ step: RollPlan.Step, _ command: String, _ watch: RollWatch) async throws -> String {
         let name = step.node.name
         if step.isDrained {
             let begin = ContinuousClock.now
@@ -148,7 +170,9 @@ struct RollCommand: AsyncParsableCommand {
         }
         let node = try await self.awaitReturn(of: step.node, watch, since: begin)
         let version = node.version == step.node.version ? node.version : "\(step.node.version) -> \(node.version)"
-        Self.tell("\(name) is back after \(RollText.seconds(since: begin)), version \(version)")
+        let back = "\(name) is back after \(RollText.seconds(since: begin)), version \(version)"
+        Self.tell(back)
+        return back
     }
 
     private func awaitReturn(
@@ -209,6 +233,12 @@ enum RollText {
             Not done: \(plan.names[index...].joined(separator: ", ")).
             To go on, say the same with --from \(plan.names[index]).
             """
+    }
+
+    /// The same for the operators' log, with the reason.
+    static func stopped(_ plan: RollPlan, at index: Int, _ reason: String) -> String {
+        let done = plan.names.prefix(index)
+        return "at \(plan.names[index]), after \(done.isEmpty ? "none" : done.joined(separator: ", ")): \(reason)"
     }
 
     static func seconds(since begin: ContinuousClock.Instant) -> String {
