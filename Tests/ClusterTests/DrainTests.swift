@@ -94,9 +94,9 @@ extension ClusterTests {
             }
             // So slowly that it lasts as long as the test.
             let begun = try await say("rebalance", "connections", "--rate", "1", "--window", "1m")
-            #expect(begun == "edge-1 sends away 4 sessions, 1 in a second\n")
+            #expect(begun.hasPrefix("edge-1 begins to send away 4 sessions, 1 in a second\n"), "\(begun)")
             let back = try await say("undrain", "edge-1")
-            #expect(back.contains("edge-1 serving") && back.contains("more are asked to go by"), "\(back)")
+            #expect(back.contains("edge-1 serves again") && back.contains("more are asked to go by"), "\(back)")
             let trial = try await say("rebalance", "connections", "--stop", "--dry-run")
             #expect(trial.contains("sessions would not be asked to go any more"), "\(trial)")
             let end = try await say("rebalance", "connections", "--stop")
@@ -172,7 +172,7 @@ extension ClusterTests {
             #expect(read.hasPrefix("HTTP/1.1 200") && read.contains(#""state":"serving""#), "\(read)")
             #expect(try ask("POST", path + "/drain", TestCluster.readSecret).hasPrefix("HTTP/1.1 403"))
             let operate = TestCluster.operateSecret
-            #expect(try ask("GET", "/admin", operate).contains("/admin/nodes/NAME/drain"))
+            #expect(try ask("GET", "/admin", operate).contains("/admin/nodes/NODE/drain"))
             #expect(try ask("POST", path + "/explode", operate).hasPrefix("HTTP/1.1 404"))
             for body in ["[", #"{"rate":0}"#, #"{"rate":"fast"}"#, #"{"window_ms":-1}"#, #"{"rate":1000001}"#] {
                 #expect(try ask("POST", path + "/drain", operate, body).hasPrefix("HTTP/1.1 400"), "\(body)")

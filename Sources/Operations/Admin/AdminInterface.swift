@@ -77,8 +77,14 @@ struct AdminInterface: Sendable {
             )
         }
         guard let shown = self.tokens.role(of: request.headers[.authorization]) else {
+            let isShown = request.headers[.authorization] != nil
             var answer = Self.answer(
-                AdminProblem(.unauthorized, "Show the secret of secrets.admin_operate or admin_read as a bearer token.")
+                AdminProblem(
+                    .unauthorized,
+                    isShown
+                        ? "The secret that was shown is not that of this router's secrets.admin_operate or admin_read."
+                        : "Show the secret of secrets.admin_operate or admin_read as a bearer token."
+                )
             )
             answer.headers[.wwwAuthenticate] = "Bearer"
             return answer

@@ -210,7 +210,8 @@ extension OperationsError {
             case .unavailable: "see that Postgres runs there, then say the same again"
             case .outcomeUnknown: "say the same again: what was done is seen and left as it is"
             case .diskFull: "make room on the disk of this shard and say the same again"
-            case .wrongDatabase: "run `trunkline migrate`, or correct the shard's connection"
+            case .wrongDatabase:
+                "take an empty database, or the one that is this shard's; of an older version, run `trunkline migrate`"
             case .staleEpoch, .internal: "say the same again; if it stays so, see the log of Postgres"
             }
         self.init(error.message.split(whereSeparator: \.isWhitespace).joined(separator: " "), remedy: remedy)

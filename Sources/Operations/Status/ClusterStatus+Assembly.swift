@@ -244,6 +244,12 @@ extension ClusterStatus {
                 }
             }
         }
+        let moving = self.shards.reduce(0) { $0 + ($1.movingSlots ?? 0) }
+        if moving > 0 {
+            warnings.append(
+                "slots are being moved: `trunkline move status` says by whom; if by nobody, `trunkline move resume` goes on"
+            )
+        }
         let kept = self.shards.reduce(0) { $0 + ($1.oldCopies ?? 0) }
         if kept > 0 {
             warnings.append(

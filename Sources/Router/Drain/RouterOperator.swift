@@ -74,9 +74,12 @@ final class RouterOperator: Sendable {
                 obstacles.append("the view of shard \(shard) is not known")
                 continue
             }
-            if view.member(named: self.routing.own.name) != nil {
-                obstacles.append("it is in the view of shard \(shard)")
-            }
+            guard view.member(named: self.routing.own.name) != nil else { continue }
+            obstacles.append(
+                state == .draining && view.members.count == 1
+                    ? "it is the only router left to shard \(shard): start another one, or take one back"
+                    : "it is in the view of shard \(shard)"
+            )
         }
         return NodeReport(state: state, slots: UInt64(slots), obstacles: obstacles)
     }

@@ -140,7 +140,7 @@ struct UndrainCommand: AsyncParsableCommand {
                 return printLine(DrainProgress.backPlan(try await client.condition(of: self.options.node)))
             }
             let condition = try await client.give(NodeOrder(.undrain), to: self.options.node)
-            printLine(DrainProgress.line(condition))
+            printLine(DrainProgress.back(condition))
         }
     }
 }
@@ -182,11 +182,18 @@ extension AdminClient {
 
 /// What a person is told of a node on its way.
 enum DrainProgress {
+    static func back(_ condition: NodeCondition) -> String {
+        guard condition.state == "serving" else { return Self.line(condition) }
+        return (["\(condition.node) serves again"] + Self.shedding(condition)).joined(separator: "; ")
+    }
+
+    private static func shedding(_ condition: NodeCondition) -> [String] {
+        guard let left = condition.shedding, left > 0 else { return [] }
+        return ["\(left) more are asked to go by `rebalance connections`, which its --stop ends"]
+    }
+
     static func line(_ condition: NodeCondition) -> String {
-        var reasons = condition.obstacles
-        if let left = condition.shedding, left > 0 {
-            reasons.append("\(left) more are asked to go by `rebalance connections`, which its --stop ends")
-        }
+        let reasons = condition.obstacles + Self.shedding(condition)
         let text = reasons.isEmpty ? "safe to remove" : reasons.joined(separator: "; ")
         return "\(condition.node) \(condition.state): \(text)"
     }

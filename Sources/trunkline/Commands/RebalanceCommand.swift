@@ -61,7 +61,7 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
             }
             for move in plan.moves {
                 let count = "\(move.count) sessions, \(self.leaving.rate) in a second"
-                printLine("\(move.edge) \(self.dryRun ? "would send" : "sends") away \(count)")
+                printLine("\(move.edge) \(self.dryRun ? "would send" : "begins to send") away \(count)")
                 guard !self.dryRun else { continue }
                 let order = NodeOrder(
                     .shed,
@@ -72,6 +72,8 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
                 )
                 try await client.give(order, to: move.edge)
             }
+            guard !self.dryRun else { return }
+            printLine("They go within seconds; `trunkline nodes` shows how even it is then.")
         }
     }
 
