@@ -46,7 +46,7 @@ package struct SecretNeeds: OptionSet, Sendable, Hashable {
         case "secrets.mesh_secret": self = .mesh
         case "secrets.token_secret": self = .token
         case "secrets.admin_read", "secrets.admin_operate": self = .admin
-        case "redis.password": self = .redis
+        case "redis.password", "redis.sentinel_password": self = .redis
         default: self = key.hasPrefix("shards[") ? .shards : []
         }
     }

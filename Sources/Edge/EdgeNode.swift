@@ -157,7 +157,7 @@ package final class EdgeNode: WebSocketAcceptor {
         )
         let neighbours = NeighbourEdges(own: node.name)
         let evacuation = Evacuation(loops: loops) { neighbours.addresses }
-        let edgeOperator = EdgeOperator(services: services, evacuation: evacuation) { neighbours.addresses }
+        let edgeOperator = EdgeOperator(services: services, evacuation: evacuation)
         inbox.connect(
             MeshInbox.Receivers(
                 routing: routing,

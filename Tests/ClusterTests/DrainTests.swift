@@ -34,6 +34,10 @@ extension ClusterTests {
                 #expect(try !cluster.isReady("edge-2"))
                 let listed = try await CommandLineTests.run(["status"], cluster)
                 #expect(listed.text.contains("draining"), "\(listed.text)")
+                try await eventually("the last edge is not emptied too") {
+                    let (status, text) = try await CommandLineTests.run(["drain", "edge-1", "--dry-run"], cluster)
+                    return status == 1 && text.contains("no other edge is ready to take the")
+                }
                 let back = try await CommandLineTests.run(["undrain", "edge-2"], cluster)
                 #expect(back.status == 0, "\(back.text)")
                 try await cluster.waitUntilReady("edge-2")

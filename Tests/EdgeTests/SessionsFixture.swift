@@ -159,7 +159,7 @@ struct SessionsFixture: Sendable {
         self.operatorSide = EdgeOperator(
             services: self.services,
             evacuation: Evacuation(loops: [loop]) { Self.neighbours }
-        ) { Self.neighbours }
+        )
         self.inbox = MeshInbox(logger: self.logger)
         self.inbox.connect(
             MeshInbox.Receivers(

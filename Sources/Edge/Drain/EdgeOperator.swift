@@ -8,13 +8,10 @@ internal import Wire
 final class EdgeOperator: Sendable {
     private let services: SessionServices
     private let evacuation: Evacuation
-    /// Where sessions could go now.
-    private let neighbours: @Sendable () -> [String]
 
-    init(services: SessionServices, evacuation: Evacuation, neighbours: @escaping @Sendable () -> [String]) {
+    init(services: SessionServices, evacuation: Evacuation) {
         self.services = services
         self.evacuation = evacuation
-        self.neighbours = neighbours
     }
 
     func operate(_ order: OperateNode) -> Result<NodeReport, Failure> {
@@ -28,18 +25,6 @@ final class EdgeOperator: Sendable {
         case .report:
             break
         case .drain:
-            let sessions = self.services.openEnds
-            if sessions > 0, order.targets.isEmpty, self.neighbours().isEmpty {
-                return .failure(
-                    Failure(
-                        .conflict,
-                        """
-                        No other edge is ready to take its \(sessions) sessions: start another one first. To end this one all the \
-                        same, stop it.
-                        """
-                    )
-                )
-            }
             guard self.services.enter(.draining) else { return .failure(.stopping) }
             self.evacuation.begin(plan)
         case .undrain:

@@ -21,15 +21,22 @@ package struct OrderLog: Sendable, Equatable {
     package let entries: [Entry]
 
     /// - Parameters:
-    ///   - logs: by the shard's name. The same entry in several of them is one.
+    ///   - logs: by the shard's name, the newest entry first. The same entry in several of them is one.
     ///   - count: how many of the newest are kept.
     package init(_ logs: [String: [OperatorLogEntry]], last count: Int) {
         var shards: [OperatorLogEntry: Set<String>] = [:]
+        /// How many came later; tells the order of what has the same time.
+        var later: [OperatorLogEntry: Int] = [:]
         for (shard, entries) in logs {
-            for entry in entries { shards[entry, default: []].insert(shard) }
+            for (place, entry) in entries.enumerated() {
+                shards[entry, default: []].insert(shard)
+                later[entry] = max(place, later[entry] ?? 0)
+            }
         }
-        let order = shards.keys.sorted {
-            ($0.at, $0.operatorName, $0.action, $0.detail) < ($1.at, $1.operatorName, $1.action, $1.detail)
+        let order = shards.keys.sorted { left, right in
+            let places = (later[left] ?? 0, later[right] ?? 0)
+            return (left.at, places.1, left.operatorName, left.action, left.detail)
+                < (right.at, places.0, right.operatorName, right.action, right.detail)
         }
         self.entries = order.suffix(count).map { entry in
             Entry(

@@ -97,6 +97,7 @@ package struct HealthCheck: Sendable {
         while true {
             let verdict = await self.askOnce(question, name, places)
             guard !verdict.isGood, .now < deadline, !Task.isCancelled else { return verdict }
+            // To the next question: a node tells nobody by itself that it is ready.
             try? await Task.sleep(for: Self.pause)
         }
     }

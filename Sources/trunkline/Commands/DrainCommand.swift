@@ -90,6 +90,9 @@ struct DrainCommand: AsyncParsableCommand {
     @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
+    @Flag(help: ArgumentHelp(.allowGap))
+    var allowGap = false
+
     @Flag(help: ArgumentHelp(.noWait))
     var noWait = false
 
@@ -101,10 +104,9 @@ struct DrainCommand: AsyncParsableCommand {
                 rate: self.leaving.rate,
                 windowMilliseconds: self.leaving.windowMilliseconds
             )
-            if self.dryRun {
-                let condition = try await client.condition(of: self.options.node)
-                return printLine(DrainProgress.plan(condition, order))
-            }
+            let condition = try await client.condition(of: self.options.node)
+            if !self.allowGap { try self.refuseLastEdge(condition, client) }
+            guard !self.dryRun else { return printLine(DrainProgress.plan(condition, order)) }
             if self.noWait {
                 return printLine(DrainProgress.line(try await client.give(order, to: self.options.node)))
             }
@@ -112,6 +114,15 @@ struct DrainCommand: AsyncParsableCommand {
             try await client.drain(self.options.node, order, within: self.timeout) { printLine($0) }
             printLine("\(self.options.node) is empty: it is safe to remove")
         }
+    }
+
+    /// Routers refuse by themselves when nobody could take their slots; an edge does not know at once who is ready.
+    private func refuseLastEdge(_ condition: NodeCondition, _ client: AdminClient) throws {
+        guard condition.sessions > 0, !client.readyEdges.contains(where: { $0.name != condition.node }) else { return }
+        throw OperationsError(
+            "no other edge is ready to take the \(condition.sessions) sessions of \(condition.node)",
+            remedy: "start another edge first, or take one back; --allow-gap sends them away all the same"
+        )
     }
 }
 

@@ -55,7 +55,7 @@ struct TraceCommand: AsyncParsableCommand {
     func run() async throws {
         let id = try self.id()
         try await Ending.report {
-            let trace = try await self.options.look().trace(id)
+            let trace = try await self.options.look(asksRouters: true).trace(id)
             print(self.options.json ? try trace.json() : trace.text(), terminator: "")
         }
     }
