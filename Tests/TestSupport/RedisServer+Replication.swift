@@ -11,6 +11,9 @@ extension RedisServer {
                 + ["--replicaof", "127.0.0.1", "\(primary.port)"] + options
         )
         try self.catchUp(with: primary)
+        // A replica has its copy before it tells the primary so, which it does once a second: until then the primary
+        // still counts it as one that is to follow. WAIT counts those that do.
+        try Self.poll("the primary does not count its replica") { (try? primary.command("WAIT 1 1")) == ":1" }
     }
 
     /// `redis://` with the addresses of both.
