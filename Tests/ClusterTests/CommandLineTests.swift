@@ -123,6 +123,20 @@ extension ClusterTests {
             #expect(missing == 78 && problem.contains("secrets.admin_operate"), "\(problem)")
         }
 
+        @Test("A node that does not exist, and a time without a unit: what there is instead")
+        func mistyped() async throws {
+            let cluster = try await SharedCluster.shared.cluster()
+            let (status, text) = try await Self.run(["drain", "edge-11", "--dry-run"], cluster)
+            #expect(status == 1 && text.contains("there is no node edge-11"), "\(text)")
+            #expect(text.contains("edge-1, edge-2, router-1, router-2"), "\(text)")
+            for (time, problem) in [("5", "5ms, 5s or 5m"), ("5h", "no unit"), ("soon", "500ms, 30s or 2m")] {
+                let (status, text) = try await Self.run(["drain", "edge-1", "--timeout", time], cluster)
+                #expect(status == 64 && text.contains(problem), "\(text)")
+            }
+            let (_, help) = try await Self.run(["top", "--help"], cluster)
+            #expect(help.contains("(default: 1s)"), "\(help)")
+        }
+
         @Test("health asks one node, by its name or its address, and says the answer in one line")
         func health() async throws {
             let cluster = try await SharedCluster.shared.cluster()

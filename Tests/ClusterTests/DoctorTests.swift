@@ -55,6 +55,7 @@ extension ClusterTests {
             #expect(text.status == 0 && text.text.contains("All is well: "), "\(text.text)")
 
             try await Self.otherSecret(cluster)
+            try await Self.otherOperator(cluster)
             try await Self.strangers(cluster)
             try await Self.fewFiles(cluster)
             try await Self.notRunning(cluster)
@@ -79,6 +80,18 @@ extension ClusterTests {
             let refusals = theirs["mesh.secret"]
             #expect(refusals.contains { $0.level == "warning" && $0.message.contains("wrongSecret") }, "\(theirs.text)")
             try await cluster.stop("edge-7")
+        }
+
+        private static func otherOperator(_ cluster: TestCluster) async throws {
+            let report = try await Self.examine(
+                cluster,
+                ["OPERATE_SECRET": "an operator's secret that no router knows"]
+            )
+            #expect(report.status == 1)
+            let strangers = report["secrets.admin"]
+            #expect(strangers.map(\.subject) == ["router-1", "router-2"], "\(report.text)")
+            #expect(strangers.allSatisfy { $0.level == "fails" && $0.message.contains("secrets.admin_operate") })
+            #expect(strangers.allSatisfy { $0.remedy.contains("start it again") })
         }
 
         /// What nodes say of themselves: one of another version, two at one address, one that cannot be dialled, another

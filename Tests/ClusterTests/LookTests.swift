@@ -54,6 +54,11 @@ extension ClusterTests {
                         $0["shard"]?.string == "shard-2" && $0["router"]?.string == "router-1"
                     }
             )
+            let text = try await CommandLineTests.run(["slots"], cluster).text
+            let rows = text.split(separator: "\n").filter { $0.hasPrefix("shard-") }
+            #expect(rows.count == 4, "\(text)")
+            let listed = try await CommandLineTests.run(["slots", "--shard", "shard-2"], cluster).text
+            #expect(listed.contains("shard-2, router-1, epoch ") && listed.count > text.count, "\(listed)")
             let wrong = try await CommandLineTests.run(["slots", "--shard", "shard-9"], cluster)
             #expect(wrong.status == 1 && wrong.text.contains("it has shard-1, shard-2"), "\(wrong.text)")
             let nobody = try await CommandLineTests.run(["slots", "--router", "router-9"], cluster)

@@ -35,6 +35,7 @@ struct AdminTests {
     func roundTrip() throws {
         for order in [
             NodeOrder(.drain, rate: 7, windowMilliseconds: 0),
+            NodeOrder(.drain, isTrial: true, allowsGap: true),
             NodeOrder(.undrain, operatorName: "anna@ops-1"),
             NodeOrder(.shed, count: 12, targets: ["10.0.0.1:80", "[fd00::1]:81"]),
         ] {

@@ -13,6 +13,8 @@ package struct AdminClient: Sendable {
     private let routers: [(name: String, address: NetworkAddress)]
     /// The edges that say that they are ready, with the addresses that clients use.
     package let readyEdges: [(name: String, address: String)]
+    /// Every node that the file lists or that has a lease; nil when the leases cannot be read.
+    private let names: Set<String>?
     private let token: String
     private let group: any EventLoopGroup
     private let timeout: Duration
@@ -43,16 +45,19 @@ package struct AdminClient: Sendable {
             logger: logger
         )
         var edges: [(name: String, address: String)] = []
+        var names: Set<String>?
         if case .value(let listing) = await collector.readLeases() {
             edges = listing.leases.compactMap { lease in
                 guard lease.role == .edge, lease.state == .ready else { return nil }
                 return lease.httpAddress.map { (lease.name, $0) }
             }
+            names = Set(settings.nodes.map(\.name) + listing.leases.map(\.name))
             for lease in listing.leases where lease.role == .router {
                 addresses[lease.name] = lease.httpAddress.flatMap { NetworkAddress($0) } ?? addresses[lease.name]
             }
         }
         self.readyEdges = edges
+        self.names = names
         self.routers = addresses.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         guard !self.routers.isEmpty else {
             throw OperationsError(
@@ -126,6 +131,12 @@ package struct AdminClient: Sendable {
                 throw OperationsError("\(node): \(reason)", remedy: problem?.remedy ?? "see `trunkline status`")
             }
             failures.append("\(router.name): \(reason)")
+        }
+        if let names = self.names, !names.contains(node) {
+            throw OperationsError(
+                "there is no node \(node)",
+                remedy: "there are \(names.sorted().joined(separator: ", ")); see `trunkline status`"
+            )
         }
         throw OperationsError(
             "no router could say anything of \(node): \(failures.joined(separator: "; "))",

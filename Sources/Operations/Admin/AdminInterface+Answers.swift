@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ClusterConfiguration
+import Directory
 import Hummingbird
 import Logging
 import Messaging
@@ -17,7 +19,7 @@ extension AdminInterface {
             (.verbs, { _ in try VerbListing().json() }),
             (.status, { _ in try await self.bound.looking { try await self.look.status.collect().json() } }),
             (.nodes, { _ in try await self.bound.looking { try NodeListing(await self.look.nodes()).json() } }),
-            (.condition, { request in try await self.report(OperateNode(.report), try request.node()) }),
+            (.condition, { request in try await self.report(OperateNode(.report), try request.node()).json() }),
             (.drain, { try await self.carryOut(.drain, $0) }),
             (.undrain, { try await self.carryOut(.undrain, $0) }),
             (.shed, { try await self.carryOut(.shed, $0) }),
@@ -106,9 +108,9 @@ extension AdminInterface {
 
     // MARK: - Orders
 
-    private func report(_ order: OperateNode, _ node: String) async throws -> String {
+    private func report(_ order: OperateNode, _ node: String) async throws -> NodeCondition {
         switch await self.operate(order, node) {
-        case .success(let report): return try NodeCondition(node, report).json()
+        case .success(let report): return NodeCondition(node, report)
         case .failure(let failure): throw AdminProblem(failure, isLinked: node == self.own || self.isLinked(node))
         }
     }
@@ -116,16 +118,37 @@ extension AdminInterface {
     private func carryOut(_ verb: NodeOrder.Verb, _ request: AdminRequest) async throws -> String {
         let node = try request.node()
         let order = try NodeOrder(verb, json: try await request.body())
-        guard !order.isTrial else { return try await self.report(OperateNode(.report), node) }
+        guard !order.isTrial else {
+            let condition = try await self.report(OperateNode(.report), node)
+            try await self.checkGap(order, condition)
+            return try condition.json()
+        }
         let outcome: Result<String, any Error>
         do {
-            outcome = .success(try await self.report(order.message, node))
+            try await self.checkGap(order, try await self.report(OperateNode(.report), node))
+            outcome = .success(try await self.report(order.message, node).json())
             self.record(order.logEntry(of: node, at: WallClock.now()))
         } catch {
             outcome = .failure(error)
         }
         self.log("\(verb)", of: node, order.json, outcome)
         return try outcome.get()
+    }
+
+    /// Refuses to empty the last edge.
+    private func checkGap(_ order: NodeOrder, _ condition: NodeCondition) async throws {
+        guard order.verb == .drain, !order.allowsGap, condition.sessions > 0 else { return }
+        try await LastEdge.check(condition, others: await self.edges()) { name in
+            try? await self.report(OperateNode(.report), name)
+        }
+    }
+
+    /// Those whose lease says that they are ready; while Redis is away, those of the file.
+    private func edges() async -> [String] {
+        guard let leases = try? await self.look.leases() else {
+            return self.look.settings.nodes.filter { $0.role == .edge }.map(\.name)
+        }
+        return leases.filter { $0.role == .edge && $0.state == .ready }.map(\.name)
     }
 
     private func remove(_ request: AdminRequest) async throws -> String {

@@ -36,6 +36,8 @@ package struct NodeOrder: Sendable, Equatable {
     package var operatorName: String?
     /// Only how the node is now is wanted, to see what the order would do.
     package var isTrial: Bool
+    /// Of a drain: whether an edge is emptied although no other one would take its sessions.
+    package var allowsGap: Bool
 
     /// UTF-8 bytes.
     package static let operatorNameMax = 200
@@ -49,8 +51,10 @@ package struct NodeOrder: Sendable, Equatable {
         count: UInt32 = 0,
         targets: [String] = [],
         operatorName: String? = nil,
-        isTrial: Bool = false
+        isTrial: Bool = false,
+        allowsGap: Bool = false
     ) {
+        self.allowsGap = allowsGap
         self.isTrial = isTrial
         self.operatorName = operatorName
         self.verb = verb
@@ -97,10 +101,12 @@ package struct NodeOrder: Sendable, Equatable {
         var targets: [String]?
         var operatorName: String?
         var isTrial: Bool?
+        var allowsGap: Bool?
 
         enum CodingKeys: String, CodingKey {
             case rate, count, targets
             case isTrial = "dry_run"
+            case allowsGap = "allow_gap"
             case windowMilliseconds = "window_ms"
             case operatorName = "operator"
         }
@@ -114,7 +120,8 @@ package struct NodeOrder: Sendable, Equatable {
             count: self.verb == .shed ? Int(self.count) : nil,
             targets: self.targets.isEmpty ? nil : self.targets,
             operatorName: self.operatorName,
-            isTrial: self.isTrial ? true : nil
+            isTrial: self.isTrial ? true : nil,
+            allowsGap: self.allowsGap ? true : nil
         )
         return (try? JSONEncoder().encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
@@ -132,7 +139,7 @@ package struct NodeOrder: Sendable, Equatable {
                     remedy:
                         """
                         send an object with the whole numbers rate, window_ms and count, the texts targets and operator, and the \
-                        truth value dry_run, or nothing
+                        truth values dry_run and allow_gap, or nothing
                         """,
                     kind: .invalid
                 )
@@ -151,7 +158,8 @@ package struct NodeOrder: Sendable, Equatable {
             count: try Self.number(fields.count, "count", 0...UInt32.max, otherwise: 0),
             targets: fields.targets ?? [],
             operatorName: fields.operatorName,
-            isTrial: fields.isTrial ?? false
+            isTrial: fields.isTrial ?? false,
+            allowsGap: fields.allowsGap ?? false
         )
         guard fields.operatorName.map(Self.isOperatorName) ?? true else { throw Self.wrongOperatorName }
         guard self.targets.count <= OperateNode.targetsMax,

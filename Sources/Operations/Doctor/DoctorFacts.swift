@@ -131,6 +131,8 @@ package struct DoctorFacts: Sendable {
         package var clockAheadMilliseconds: Int64?
         /// Of a router that runs: whether it would take us as a node of its cluster. Nil where it was not asked.
         package var handshake: MeshProbe.Outcome?
+        /// Of a router that runs, by the key of the secret that it was shown as an operator: the status of its answer.
+        package var admissions: [String: Int] = [:]
         /// Whether its addresses are of this machine.
         package var isHere = false
         /// By the key, as in `mesh`: why it could not listen there if it were started now.

@@ -54,6 +54,24 @@ package struct SlotListing: Encodable, Sendable, Equatable {
     /// Characters of one line of numbers.
     private static let lineMax = 100
 
+    /// How many each has: consistent hashing scatters the numbers, which makes hundreds of ranges of all of them.
+    package func summary() -> String {
+        var table = TextTable("SHARD", "ROUTER", "EPOCH", "SLOTS", "HANDED OVER")
+        for share in self.shares {
+            let handedOver = share.handedOver.reduce(0) { $0 + $1[1] - $1[0] + 1 }
+            table.add(
+                share.shard,
+                share.router ?? "nobody that is known",
+                share.epoch.map { "\($0)" } ?? "-",
+                "\(share.slots)",
+                "\(handedOver)"
+            )
+        }
+        return
+            "Shard map version \(self.mapVersion)\n\n\(table.text())\n\n--shard or --router lists the slots by number.\n"
+    }
+
+    /// How many each has, and which.
     package func text() -> String {
         var sections = ["Shard map version \(self.mapVersion)"]
         for share in self.shares {

@@ -79,6 +79,11 @@ extension OperatorOption {
         "allow-gap",
         "Go on where no other node of a role would serve meanwhile, or another node is out."
     )
+    package static let drainAllowGap = OperatorOption(
+        "allow-gap",
+        parameter: "allow_gap",
+        "Empty an edge although no other one is ready to take its sessions."
+    )
     package static let walkDryRun = OperatorOption("dry-run", "Print the walk, and do nothing.")
     package static let threshold = OperatorOption(
         "threshold",

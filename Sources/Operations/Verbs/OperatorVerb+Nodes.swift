@@ -37,7 +37,7 @@ extension OperatorVerb {
         .operate,
         .routers(.post, "/admin/nodes/NODE/drain"),
         arguments: ["NODE"],
-        options: [.rate, .window, .drainTimeout, .orderDryRun, .noWait, .allowGap, .operatorName]
+        options: [.rate, .window, .drainTimeout, .orderDryRun, .noWait, .drainAllowGap, .operatorName]
     )
     package static let undrain = OperatorVerb(
         "undrain",

@@ -90,7 +90,7 @@ struct DrainCommand: AsyncParsableCommand {
     @Flag(help: ArgumentHelp(.dryRun))
     var dryRun = false
 
-    @Flag(help: ArgumentHelp(.allowGap))
+    @Flag(help: ArgumentHelp(.drainAllowGap))
     var allowGap = false
 
     @Flag(help: ArgumentHelp(.noWait))
@@ -102,11 +102,10 @@ struct DrainCommand: AsyncParsableCommand {
             let order = NodeOrder(
                 .drain,
                 rate: self.leaving.rate,
-                windowMilliseconds: self.leaving.windowMilliseconds
+                windowMilliseconds: self.leaving.windowMilliseconds,
+                allowsGap: self.allowGap
             )
-            let condition = try await client.condition(of: self.options.node)
-            if !self.allowGap { try self.refuseLastEdge(condition, client) }
-            guard !self.dryRun else { return printLine(DrainProgress.plan(condition, order)) }
+            guard !self.dryRun else { return try await self.tellPlan(of: order, client) }
             if self.noWait {
                 return printLine(DrainProgress.line(try await client.give(order, to: self.options.node)))
             }
@@ -116,13 +115,15 @@ struct DrainCommand: AsyncParsableCommand {
         }
     }
 
-    /// Routers refuse by themselves when nobody could take their slots; an edge does not know at once who is ready.
-    private func refuseLastEdge(_ condition: NodeCondition, _ client: AdminClient) throws {
-        guard condition.sessions > 0, !client.readyEdges.contains(where: { $0.name != condition.node }) else { return }
-        throw OperationsError(
-            "no other edge is ready to take the \(condition.sessions) sessions of \(condition.node)",
-            remedy: "start another edge first, or take one back; --allow-gap sends them away all the same"
-        )
+    /// By questions alone, which whoever may only look may ask.
+    private func tellPlan(of order: NodeOrder, _ client: AdminClient) async throws {
+        let condition = try await client.condition(of: self.options.node)
+        if !order.allowsGap {
+            try await LastEdge.check(condition, others: client.readyEdges.map(\.name)) { name in
+                try? await client.condition(of: name)
+            }
+        }
+        printLine(DrainProgress.plan(condition, order))
     }
 }
 
@@ -174,7 +175,7 @@ extension AdminClient {
             tell(DrainProgress.line(condition))
             if let time, let deadline, ContinuousClock.now >= deadline {
                 throw OperationsError(
-                    "\(node) is not empty after \(time.defaultValueDescription)",
+                    "\(node) is not empty after \(time.description)",
                     remedy: "wait on with the same command, or take it back with `trunkline undrain \(node)`"
                 )
             }

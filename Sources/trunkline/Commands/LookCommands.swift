@@ -60,9 +60,11 @@ struct SlotsCommand: AsyncParsableCommand {
         commandName: "slots",
         abstract: OperatorVerb.slots.summary,
         discussion: """
-            The shard map says which shard holds a slot, the view of the shard which router owns it.
+            The shard map says which shard holds a slot, the view of the shard which router owns it. Of one shard or router \
+            the slots are listed by number, of all of them only counted.
 
             Examples:
+              trunkline slots
               trunkline slots --router router-1
               trunkline slots --shard shard-2 --json | jq '.shares[] | {router, slots}'
             """
@@ -79,7 +81,9 @@ struct SlotsCommand: AsyncParsableCommand {
     func run() async throws {
         try await Ending.report {
             let listing = try await self.options.look().slots(shard: self.shard, router: self.router)
-            print(self.options.json ? try listing.json() : listing.text(), terminator: "")
+            let isOfAll = self.shard == nil && self.router == nil
+            let text = isOfAll ? listing.summary() : listing.text()
+            print(self.options.json ? try listing.json() : text, terminator: "")
         }
     }
 }

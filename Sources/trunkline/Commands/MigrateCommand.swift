@@ -38,28 +38,3 @@ struct MigrateCommand: AsyncParsableCommand {
         }
     }
 }
-
-/// `500ms`, `30s`, `2m`, as in cluster.yaml.
-struct WaitTime: ExpressibleByArgument {
-    var duration: Duration
-    private var text: String
-
-    init(duration: Duration, text: String) {
-        self.duration = duration
-        self.text = text
-    }
-
-    init?(argument: String) {
-        let digits = argument.prefix { $0.isASCII && $0.isNumber }
-        guard let number = Int(digits), number <= 1_000_000 else { return nil }
-        switch argument.dropFirst(digits.count) {
-        case "ms": self.duration = .milliseconds(number)
-        case "s": self.duration = .seconds(number)
-        case "m": self.duration = .seconds(number * 60)
-        default: return nil
-        }
-        self.text = argument
-    }
-
-    var defaultValueDescription: String { self.text }
-}

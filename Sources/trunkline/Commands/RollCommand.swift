@@ -150,7 +150,8 @@ struct RollCommand: AsyncParsableCommand {
             let order = NodeOrder(
                 .drain,
                 rate: self.leaving.rate,
-                windowMilliseconds: self.leaving.windowMilliseconds
+                windowMilliseconds: self.leaving.windowMilliseconds,
+                allowsGap: self.allowGap
             )
             // Routers come and go on this walk: who can be asked is looked up for each node.
             try await AdminClient.make(self.shared).drain(name, order, within: self.timeout) { Self.tell($0) }
@@ -187,7 +188,7 @@ struct RollCommand: AsyncParsableCommand {
             case .waits(let reason):
                 guard ContinuousClock.now - begin < self.backWithin.duration else {
                     throw OperationsError(
-                        "\(before.name) is not back after \(self.backWithin.defaultValueDescription): \(reason)",
+                        "\(before.name) is not back after \(self.backWithin.description): \(reason)",
                         remedy: "see its log"
                     )
                 }

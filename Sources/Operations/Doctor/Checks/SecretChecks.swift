@@ -40,7 +40,36 @@ extension DoctorCheck {
                 )
             }
         },
+        DoctorCheck(
+            "secrets.admin",
+            "Every router knows the secrets that operators show to it from here",
+            meaning:
+                "Drains and the like are orders to routers, which take them from those alone whose secret they know.",
+            Self.judgeAdmissions
+        ),
     ]
+
+    private static func judgeAdmissions(_ facts: DoctorFacts, _ judgement: inout DoctorJudgement) {
+        for node in facts.nodes where node.answersAs == node.name {
+            for (key, status) in node.admissions.sorted(by: { $0.key < $1.key }) {
+                switch status {
+                case 401:
+                    judgement.fails(
+                        node.name,
+                        "it does not know the secret of \(key)",
+                        mend: "give it the same one as is here, and start it again"
+                    )
+                case 403:
+                    judgement.warns(
+                        node.name,
+                        "it takes no orders: it was started without secrets.admin_operate",
+                        mend: "set it where \(node.name) runs, too, and start it again"
+                    )
+                default: break
+                }
+            }
+        }
+    }
 
     private static func judgePresent(_ facts: DoctorFacts, _ judgement: inout DoctorJudgement) {
         let here = facts.nodes.filter(\.isHere)

@@ -74,12 +74,15 @@ extension DoctorCollector {
         _ certificates: Certificates
     ) async -> DoctorFacts.Node {
         var node = node
+        let isRouter = node.role == .router
         if let http = node.http {
             do throws(OperationsError) {
                 let context = try await NodeTrust(self.settings).context(for: node.name, isEdge: node.role == .edge)
                 async let metrics = self.readMetrics(at: http, over: context)
+                async let admissions = self.showSecrets(isRouter ? secrets : nil, at: http, over: context)
                 node.readiness = await ReadinessProbe(group: self.group, timeout: self.timeout).ask(http, over: context)
                 if let page = await metrics { Self.take(page, into: &node, now: self.now()) }
+                node.admissions = await admissions
             } catch {
                 node.readiness = .unreachable(error.message)
             }
@@ -106,6 +109,23 @@ extension DoctorCollector {
             return nil
         }
         return answer
+    }
+
+    /// Asks what a router offers to operators, as each of those whose secret is here.
+    private func showSecrets(
+        _ secrets: ResolvedSecrets?,
+        at address: NetworkAddress,
+        over tls: NIOSSLContext?
+    ) async -> [String: Int] {
+        let http = NodeHTTP(group: self.group, timeout: self.timeout)
+        var answers: [String: Int] = [:]
+        for (key, secret) in [("admin_read", secrets?.adminRead), ("admin_operate", secrets?.adminOperate)] {
+            guard let secret else { continue }
+            let fields = [("authorization", "Bearer \(secret.exposedText)")]
+            answers["secrets.\(key)"] = try? await http.send(.GET, "/admin", fields: fields, to: address, over: tls)
+                .status
+        }
+        return answers
     }
 
     private static func take(_ answer: NodeHTTP.Answer, into node: inout DoctorFacts.Node, now: UnixMilliseconds) {
