@@ -54,7 +54,9 @@ extension ClusterTests {
                 guard let name = argument["preferredName"]?["name"]?.string,
                     !["config", "version", "help"].contains(name)
                 else { continue }
-                options["--\(name)"] = argument["abstract"]?.string ?? ""
+                // The default of a time is a part of the command's text; until when is waited without one, of the verb's.
+                let text = argument["abstract"]?.string ?? ""
+                options["--\(name)"] = text.replacing(/\ \(default: \d+(?:ms|s|m)\)$/, with: "")
             }
             return [
                 Command(name: path.joined(separator: " "), abstract: command["abstract"]?.string, options: options)
