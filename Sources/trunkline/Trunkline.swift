@@ -44,6 +44,14 @@ struct Trunkline: AsyncParsableCommand {
 
     /// Here too, so that it may stand before the command as well as after it.
     @OptionGroup var shared: SharedOptions
+
+    static func main() async {
+        if let problem = UnknownCommand.problem(in: Array(CommandLine.arguments.dropFirst())) {
+            Ending.complain("error: \(problem)")
+            Self.exit(withError: ExitCode.validationFailure)
+        }
+        await self.main(nil)
+    }
 }
 
 struct VersionCommand: ParsableCommand {

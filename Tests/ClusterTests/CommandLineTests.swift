@@ -133,6 +133,16 @@ extension ClusterTests {
                 let (status, text) = try await Self.run(["drain", "edge-1", "--timeout", time], cluster)
                 #expect(status == 64 && text.contains(problem), "\(text)")
             }
+            for (words, right) in [
+                (["drian", "edge-1"], "`trunkline drain`"), (["move", "strat"], "`trunkline move start`"),
+            ] {
+                let (status, text) = try await Self.run(words, cluster)
+                #expect(status == 64 && text.contains("did you mean \(right)?"), "\(text)")
+            }
+            for words in [["certs", "node"], ["ring", "simulate"], ["ring", "--json"], ["config", "check"]] {
+                let (status, text) = try await Self.run(words + ["--help"], cluster)
+                #expect(status == 0, "\(words): \(text)")
+            }
             let (_, help) = try await Self.run(["top", "--help"], cluster)
             #expect(help.contains("(default: 1s)"), "\(help)")
         }

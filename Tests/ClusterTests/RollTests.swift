@@ -137,6 +137,36 @@ extension ClusterTests {
             try await Self.showsBoth(cluster)
         }
 
+        @Test("Ctrl-C: how to go on and what is left is said, and the log has it")
+        func interrupted() async throws {
+            let cluster = try await TestCluster(shards: 1)
+            let (wait, output) = ("\(cluster.folder)/wait", "\(cluster.folder)/roll.out")
+            let walk = try GuardedProcess(
+                [
+                    TestCluster.program("trunkline"), "roll", "--role", "edge", "--restart-with",
+                    "touch \(wait); while [ -e \(wait) ]; do sleep 0.05; done",
+                ],
+                environment: cluster.environment,
+                output: output
+            )
+            try await eventually("its command has begun", within: .seconds(60)) { access(wait, F_OK) == 0 }
+            walk.signal(SIGINT)
+            try await eventually("it has ended") { walk.exitStatus != nil }
+            unlink(wait)
+            let text = try String(contentsOfFile: output, encoding: .utf8)
+            #expect(walk.exitStatus == 130, "\(text)")
+            #expect(text.contains("Not done: edge-1, edge-2.") && text.contains("--from edge-1"), "\(text)")
+            #expect(text.contains("`trunkline undrain edge-1`"), "\(text)")
+            let log = try await CommandLineTests.run(["log"], cluster).text
+            #expect(log.contains("roll stop") && log.contains("at edge-1, after none: Ctrl-C"), "\(log)")
+            // The lock is gone with it.
+            try await cluster.trunkline("undrain", "edge-1")
+            try await eventually("its lease says that edge-1 serves again", within: .seconds(30)) {
+                let trial = ["roll", "--dry-run", "--only", "edge-2", "--restart-with", "true"]
+                return try await CommandLineTests.run(trial, cluster).status == 0
+            }
+        }
+
         private static func showsBoth(_ cluster: TestCluster) async throws {
             let (_, text) = try await CommandLineTests.run(["log", "--json"], cluster)
             let entries = (try JSONValue(json: text).array ?? []).filter {

@@ -106,7 +106,11 @@ struct StatusTests {
         seen.leases = .unreachable("Connection refused")
         let status = ClusterStatus(of: try self.settings(), seen: seen)
         #expect(status.nodes.map(\.state) == ["unknown", "unknown"])
-        #expect(status.warnings == ["Redis is unreachable, so leases are unknown: Connection refused"])
+        #expect(
+            status.warnings == [
+                "Redis is unreachable, so leases are unknown, and nodes that joined are not listed: Connection refused"
+            ]
+        )
     }
 
     @Test("a shard without routers, maps that differ, and a clock that runs behind")

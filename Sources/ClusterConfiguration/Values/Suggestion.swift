@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The known word that a mistyped one is most likely to stand for.
-enum Suggestion {
+package enum Suggestion {
     /// Longer words are cut before they are compared, so that a hostile key costs little.
     private static let charactersMax = 64
 
     /// Nil when nothing is near: more than a third of the characters differ.
-    static func nearest(to word: String, among known: some Sequence<String>) -> String? {
+    package static func nearest(to word: String, among known: some Sequence<String>) -> String? {
         let word = Array(word.lowercased().prefix(Self.charactersMax))
         let allowed = max(2, word.count / 3)
         let ranked = known.map { (name: $0, distance: Self.distance(word, Array($0.lowercased()))) }

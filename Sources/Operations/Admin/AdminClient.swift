@@ -11,10 +11,14 @@ import Redis
 package struct AdminClient: Sendable {
     /// The routers' `http` addresses, those that joined included.
     private let routers: [(name: String, address: NetworkAddress)]
-    /// The edges that say that they are ready, with the addresses that clients use.
+    /// The edges that say that they are ready, with the addresses that clients use; empty when the leases cannot be read.
     package let readyEdges: [(name: String, address: String)]
-    /// Every node that the file lists or that has a lease; nil when the leases cannot be read.
-    private let names: Set<String>?
+    /// Why the leases cannot be read; nil when they were.
+    package let leasesProblem: String?
+    /// Those that would take the sessions of another: while the leases cannot be read, those of the file.
+    package let edgesToAsk: [String]
+    private let listed: Set<String>
+    private let leased: Set<String>
     private let token: String
     private let group: any EventLoopGroup
     private let timeout: Duration
@@ -45,19 +49,26 @@ package struct AdminClient: Sendable {
             logger: logger
         )
         var edges: [(name: String, address: String)] = []
-        var names: Set<String>?
-        if case .value(let listing) = await collector.readLeases() {
+        var leased: Set<String> = []
+        var problem: String?
+        switch await collector.readLeases() {
+        case .unreachable(let reason): problem = reason
+        case .value(let listing):
+            leased = Set(listing.leases.map(\.name))
             edges = listing.leases.compactMap { lease in
                 guard lease.role == .edge, lease.state == .ready else { return nil }
                 return lease.httpAddress.map { (lease.name, $0) }
             }
-            names = Set(settings.nodes.map(\.name) + listing.leases.map(\.name))
             for lease in listing.leases where lease.role == .router {
                 addresses[lease.name] = lease.httpAddress.flatMap { NetworkAddress($0) } ?? addresses[lease.name]
             }
         }
         self.readyEdges = edges
-        self.names = names
+        self.leasesProblem = problem
+        self.edgesToAsk =
+            problem == nil ? edges.map(\.name) : settings.nodes.filter { $0.role == .edge }.map(\.name)
+        self.listed = Set(settings.nodes.map(\.name))
+        self.leased = leased
         self.routers = addresses.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         guard !self.routers.isEmpty else {
             throw OperationsError(
@@ -132,15 +143,34 @@ package struct AdminClient: Sendable {
             }
             failures.append("\(router.name): \(reason)")
         }
-        if let names = self.names, !names.contains(node) {
-            throw OperationsError(
-                "there is no node \(node)",
-                remedy: "there are \(names.sorted().joined(separator: ", ")); see `trunkline status`"
+        throw self.nobodyAnswered(of: node, failures)
+    }
+
+    private func nobodyAnswered(of node: String, _ failures: [String]) -> OperationsError {
+        let reasons = failures.joined(separator: "; ")
+        if let problem = self.leasesProblem {
+            return OperationsError(
+                "no router could say anything of \(node): \(reasons). Whether it runs is not known: Redis: \(problem)",
+                remedy: "see `trunkline doctor`"
             )
         }
-        throw OperationsError(
-            "no router could say anything of \(node): \(failures.joined(separator: "; "))",
-            remedy: "see `trunkline status`"
+        guard !self.leased.contains(node) else {
+            return OperationsError(
+                "no router could say anything of \(node): \(reasons)",
+                remedy: "see `trunkline status`"
+            )
+        }
+        guard self.listed.contains(node) else {
+            return OperationsError(
+                "there is no node \(node)",
+                remedy:
+                    "there are \(self.listed.union(self.leased).sorted().joined(separator: ", ")); see `trunkline status`"
+            )
+        }
+        return OperationsError(
+            "\(node) is not running: it has no lease",
+            remedy:
+                "start it; or, if it is gone for good, take it out of the file and its record away: `trunkline remove \(node)`"
         )
     }
 }

@@ -31,9 +31,18 @@ package struct ClusterTop: Encodable, Sendable, Equatable {
     /// Events written to sessions in a second, by all edges.
     package var deliveries: Double
     package var nodes: [Node]
+    /// As in ``NodeListing``.
+    package var redisProblem: String?
 
     /// - Parameter before: the look before; of nodes that are not in it, or have been started since, no rates are known.
-    package init(cluster: String, at: String, _ samples: [NodeSample], before: [NodeSample]) {
+    package init(
+        cluster: String,
+        at: String,
+        _ samples: [NodeSample],
+        before: [NodeSample],
+        redisProblem: String? = nil
+    ) {
+        self.redisProblem = redisProblem
         self.cluster = cluster
         self.at = at
         let earlier = Dictionary(before.map { ($0.name, $0) }) { first, _ in first }
@@ -89,7 +98,8 @@ package struct ClusterTop: Encodable, Sendable, Equatable {
         let head =
             "Cluster \(self.cluster), \(self.at): \(counted(self.sessions, "session")), \(Self.number(self.sends)) sends/s, "
             + "\(Self.number(self.deliveries)) deliveries/s"
-        return head + "\n\n" + table.text() + "\n"
+        let problem = self.redisProblem.map { "\n" + NodeListing.withoutRedis($0) + "\n" } ?? ""
+        return head + "\n\n" + table.text() + "\n" + problem
     }
 
     private static func number(_ value: Double) -> String {
@@ -110,13 +120,14 @@ package struct ClusterTopLooks: Sendable {
     }
 
     package mutating func next() async -> ClusterTop {
-        let samples = await self.look.nodes()
+        let (samples, problem) = await self.look.nodes()
         defer { self.before = samples }
         return ClusterTop(
             cluster: self.look.settings.cluster,
             at: UTCTime.text(of: WallClock.now()),
             samples,
-            before: self.before
+            before: self.before,
+            redisProblem: problem
         )
     }
 }

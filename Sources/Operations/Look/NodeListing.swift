@@ -18,9 +18,12 @@ package struct NodeListing: Encodable, Sendable, Equatable {
     }
 
     package var nodes: [Node]
+    /// Why states are not known, and nodes that have joined not listed; nil when they are.
+    package var redisProblem: String?
 
-    package init(_ samples: [NodeSample]) {
-        self.nodes = samples.map { sample in
+    package init(_ look: (samples: [NodeSample], redisProblem: String?)) {
+        self.redisProblem = look.redisProblem
+        self.nodes = look.samples.map { sample in
             Node(
                 name: sample.name,
                 role: sample.role,
@@ -51,8 +54,13 @@ package struct NodeListing: Encodable, Sendable, Equatable {
                 node.incarnation ?? "-"
             )
         }
-        let problems = self.nodes.compactMap { node in node.problem.map { "\(node.name): \($0)" } }
+        var problems = self.nodes.compactMap { node in node.problem.map { "\(node.name): \($0)" } }
+        if let problem = self.redisProblem { problems.append(Self.withoutRedis(problem)) }
         return table.text() + "\n" + (problems.isEmpty ? "" : "\n" + problems.joined(separator: "\n") + "\n")
+    }
+
+    static func withoutRedis(_ problem: String) -> String {
+        "Redis is unreachable, so states are unknown, and nodes that joined are not listed: \(problem)"
     }
 
     package func json() throws -> String { try JSONText.text(of: self) }

@@ -66,7 +66,10 @@ extension Double {
 
 extension ClusterLook {
     /// All nodes: those of the file in its order, then those that have joined. What cannot be reached is said to be so.
-    package func nodes() async -> [NodeSample] {
+    ///
+    /// - Returns: and why the leases could not be read, so that nodes that have joined are not among them; nil when they
+    ///   were.
+    package func nodes() async -> (samples: [NodeSample], redisProblem: String?) {
         let leases = await self.status.readLeases()
         let samples = self.samples(leases)
         let sampled = await withTaskGroup(of: (Int, NodeSample).self) { group in
@@ -75,7 +78,9 @@ extension ClusterLook {
             }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
-        return samples.indices.compactMap { sampled[$0] }
+        var problem: String?
+        if case .unreachable(let reason) = leases { problem = reason }
+        return (samples.indices.compactMap { sampled[$0] }, problem)
     }
 
     private func samples(_ seen: ClusterObservation.Seen<NodeLeases.Listing>) -> [NodeSample] {

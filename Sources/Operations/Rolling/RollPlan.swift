@@ -83,7 +83,8 @@ package struct RollPlan: Sendable, Equatable {
         for name in wish.only + (wish.from.map { [$0] } ?? []) where !order.contains(where: { $0.name == name }) {
             throw OperationsError(
                 "\(name) is not running",
-                remedy: "start it and say the same again, or leave it out; `trunkline status` lists what runs"
+                remedy: "start it and say the same again, or leave it out; those that run are "
+                    + order.map(\.name).joined(separator: ", ")
             )
         }
         var chosen = order.filter { node in

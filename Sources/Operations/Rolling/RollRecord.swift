@@ -36,10 +36,12 @@ package final class RollRecord: Sendable {
     ///
     /// - Returns: why it is in none; nil when it is in one at least.
     package func note(_ action: String, _ detail: String) async -> String? {
-        let failures = await onOwnThread(named: "roll") {
-            self.cluster.withLock { $0.logWhereReachable(action, detail) }
-        }
-        return failures ?? "the system has no thread left"
+        await onOwnThread(named: "roll") { self.noteBlocking(action, detail) } ?? "the system has no thread left"
+    }
+
+    /// The same; blocks the thread.
+    package func noteBlocking(_ action: String, _ detail: String) -> String? {
+        self.cluster.withLock { $0.logWhereReachable(action, detail) }
     }
 
     /// Lets go of the lock.

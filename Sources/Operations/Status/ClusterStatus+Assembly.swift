@@ -202,7 +202,9 @@ extension ClusterStatus {
             }
         }
         if let redisProblem = self.redisProblem {
-            warnings.append("Redis is unreachable, so leases are unknown: \(redisProblem)")
+            warnings.append(
+                "Redis is unreachable, so leases are unknown, and nodes that joined are not listed: \(redisProblem)"
+            )
         }
         for node in self.nodes {
             if let leases, leases[node.name] == nil {

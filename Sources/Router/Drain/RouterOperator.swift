@@ -34,7 +34,10 @@ final class RouterOperator: Sendable {
         case .drain:
             if let shard = self.shards.names.first(where: self.isAlone) {
                 return .failure(
-                    Failure(.conflict, "It is the only router of shard \(shard): start another one first.")
+                    Failure(
+                        .conflict,
+                        "It is the only router of shard \(shard): start another one first, or take one back."
+                    )
                 )
             }
             guard self.enter(.draining) else { return .failure(.stopping) }

@@ -119,7 +119,7 @@ struct DrainCommand: AsyncParsableCommand {
     private func tellPlan(of order: NodeOrder, _ client: AdminClient) async throws {
         let condition = try await client.condition(of: self.options.node)
         if !order.allowsGap {
-            try await LastEdge.check(condition, others: client.readyEdges.map(\.name)) { name in
+            try await LastEdge.check(condition, others: client.edgesToAsk) { name in
                 try? await client.condition(of: name)
             }
         }
@@ -216,6 +216,10 @@ enum DrainProgress {
     }
 
     static func plan(_ condition: NodeCondition, _ order: NodeOrder) -> String {
+        guard condition.state != "draining" else {
+            let pace = condition.sessions > 0 ? ", \(order.rate) sessions in a second" : ""
+            return "\(Self.line(condition)). Nothing was done; it would go on\(pace)."
+        }
         var lines = ["\(condition.node) is \(condition.state) now. Nothing was done; it would"]
         if condition.sessions > 0 || condition.slots == 0 {
             let seconds = (Double(condition.sessions) / Double(order.rate)).rounded(.up)

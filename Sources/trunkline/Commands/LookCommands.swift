@@ -107,11 +107,20 @@ struct OwnerCommand: AsyncParsableCommand {
     @Argument(help: "The conversation's id.")
     var conversation: String
 
-    func run() async throws {
+    private func id() throws -> ConversationID {
         guard let id = ConversationID(self.conversation) else {
             throw ValidationError("\"\(self.conversation)\" is not the id of a conversation, which is a UUID.")
         }
+        return id
+    }
+
+    func validate() throws {
+        _ = try self.id()
+    }
+
+    func run() async throws {
         try await Ending.report {
+            let id = try self.id()
             let owner = try await self.options.look(asksRouters: true).owner(of: id)
             print(self.options.json ? try owner.json() : owner.text(), terminator: "")
         }

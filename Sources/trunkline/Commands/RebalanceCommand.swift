@@ -52,6 +52,12 @@ struct RebalanceConnectionsCommand: AsyncParsableCommand {
     func run() async throws {
         try await Ending.report {
             let client = try await AdminClient.make(self.shared)
+            if let problem = client.leasesProblem {
+                throw OperationsError(
+                    "which edges are ready is not known: Redis: \(problem)",
+                    remedy: "see `trunkline doctor`"
+                )
+            }
             if self.stop { return try await self.end(client) }
             let plan = try await self.plan(client)
             guard !plan.moves.isEmpty else {

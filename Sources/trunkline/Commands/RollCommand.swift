@@ -5,6 +5,7 @@ import ClusterConfiguration
 import Logging
 import NIOPosix
 import Operations
+import Synchronization
 
 struct RollCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,7 +30,7 @@ struct RollCommand: AsyncParsableCommand {
               trunkline roll --role edge --rate 500 --window 2s --restart-with 'ssh {host} systemctl restart trunkline@{node}'
               trunkline roll --from edge-2 --restart-with 'kubectl delete pod {node}'
 
-            Exit codes: 0 all nodes are back; 1 refused, or a node failed; 64, 78 as everywhere.
+            Exit codes: 0 all nodes are back; 1 refused, or a node failed; 130 Ctrl-C; 64, 78 as everywhere.
             """
     )
 
@@ -115,19 +116,22 @@ struct RollCommand: AsyncParsableCommand {
     private func walk(_ plan: RollPlan, _ watch: RollWatch, _ record: RollRecord) async throws {
         let command = try RestartCommand(self.restartWith)
         let count = plan.names.count
+        let place = RollPlace()
+        Interruption.tells { RollText.interrupted(plan, at: place, record) }
         await Self.note(record, "roll begin", plan.names.joined(separator: ", "))
         for (index, name) in plan.names.enumerated() {
+            place.comes(to: index)
             do {
                 try await record.claim()
                 let step = try plan.step(name, among: try await watch.nodes())
                 printLine("[\(index + 1)/\(count)] \(name), \(step.node.role) at \(step.node.host)")
                 await Self.note(record, "roll node", "\(index + 1) of \(count): \(name) goes")
-                let back = try await self.carryOut(step, try command.text(for: step.node), watch)
+                let back = try await self.carryOut(step, try command.text(for: step.node), watch, place)
                 await Self.note(record, "roll node", "\(index + 1) of \(count): \(back)")
             } catch {
-                printLine(RollText.unfinished(plan, at: index))
+                printLine(RollText.unfinished(plan, at: place))
                 let reason = (error as? OperationsError)?.message ?? "\(error)"
-                await Self.note(record, "roll stop", RollText.stopped(plan, at: index, reason))
+                await Self.note(record, "roll stop", RollText.stopped(plan, at: place, reason))
                 throw error
             }
         }
@@ -143,7 +147,12 @@ struct RollCommand: AsyncParsableCommand {
     }
 
     /// Returns what became of the node.
-    private func carryOut(_ step: RollPlan.Step, _ command: String, _ watch: RollWatch) async throws -> String {
+    private func carryOut(
+        _ step: RollPlan.Step,
+        _ command: String,
+        _ watch: RollWatch,
+        _ place: RollPlace
+    ) async throws -> String {
         let name = step.node.name
         if step.isDrained {
             let begin = ContinuousClock.now
@@ -154,7 +163,9 @@ struct RollCommand: AsyncParsableCommand {
                 allowsGap: self.allowGap
             )
             // Routers come and go on this walk: who can be asked is looked up for each node.
-            try await AdminClient.make(self.shared).drain(name, order, within: self.timeout) { Self.tell($0) }
+            let client = try await AdminClient.make(self.shared)
+            place.drains()
+            try await client.drain(name, order, within: self.timeout) { Self.tell($0) }
             Self.tell("\(name) is empty after \(RollText.seconds(since: begin))")
         } else {
             Self.tell("\(name) is not drained: no other \(step.node.role) serves")
@@ -165,8 +176,7 @@ struct RollCommand: AsyncParsableCommand {
         guard status == 0 else {
             throw OperationsError(
                 "the command for \(name) ended with status \(status)",
-                remedy:
-                    "see what it wrote; \(name) \(step.isDrained ? "is drained" : "may be down") until it is started again"
+                remedy: "see what it wrote" + (step.isDrained ? "" : "; \(name) may be down until it is started again")
             )
         }
         let node = try await self.awaitReturn(of: step.node, watch, since: begin)
@@ -189,7 +199,7 @@ struct RollCommand: AsyncParsableCommand {
                 guard ContinuousClock.now - begin < self.backWithin.duration else {
                     throw OperationsError(
                         "\(before.name) is not back after \(self.backWithin.description): \(reason)",
-                        remedy: "see its log"
+                        remedy: "see its log, and whether the command started it again"
                     )
                 }
                 if reason != told { Self.tell("\(before.name): \(reason)") }
@@ -206,6 +216,17 @@ struct RollCommand: AsyncParsableCommand {
 }
 
 extension ClusterSettings.Role: ExpressibleByArgument {}
+
+/// How far a walk is, for whoever has to say it at any moment.
+final class RollPlace: Sendable {
+    private let state = Mutex((index: 0, isDrained: false))
+
+    /// The node whose turn it is, by its number, and whether it was told to empty itself.
+    var now: (index: Int, isDrained: Bool) { self.state.withLock { $0 } }
+
+    func comes(to index: Int) { self.state.withLock { $0 = (index, false) } }
+    func drains() { self.state.withLock { $0.isDrained = true } }
+}
 
 /// What a person is told of a walk over the nodes.
 enum RollText {
@@ -226,18 +247,32 @@ enum RollText {
         return lines
     }
 
-    /// Which nodes are done, and how to go on with the others.
-    static func unfinished(_ plan: RollPlan, at index: Int) -> String {
-        let done = plan.names.prefix(index)
-        return """
-            Stopped at \(plan.names[index]). Done: \(done.isEmpty ? "none" : done.joined(separator: ", ")). \
-            Not done: \(plan.names[index...].joined(separator: ", ")).
-            To go on, say the same with --from \(plan.names[index]).
+    /// Which nodes are done, how to go on with the others, and what is left of the one whose turn it was.
+    static func unfinished(_ plan: RollPlan, at place: RollPlace) -> String {
+        let (index, isDrained) = place.now
+        let (done, name) = (plan.names.prefix(index), plan.names[index])
+        let left = """
+
+            \(name) was told to empty itself: it takes nobody until it is started again, or `trunkline undrain \(name)`.
             """
+        return """
+            Stopped at \(name). Done: \(done.isEmpty ? "none" : done.joined(separator: ", ")). \
+            Not done: \(plan.names[index...].joined(separator: ", ")).
+            To go on, say the same with --from \(name).
+            """ + (isDrained ? left : "")
+    }
+
+    /// At Ctrl-C. Blocks while the log is written.
+    static func interrupted(_ plan: RollPlan, at place: RollPlace, _ record: RollRecord) {
+        printLine("\n" + Self.unfinished(plan, at: place))
+        if let reason = record.noteBlocking("roll stop", Self.stopped(plan, at: place, "Ctrl-C")) {
+            printLine("  this is not in the operators' log: \(reason)")
+        }
     }
 
     /// The same for the operators' log, with the reason.
-    static func stopped(_ plan: RollPlan, at index: Int, _ reason: String) -> String {
+    static func stopped(_ plan: RollPlan, at place: RollPlace, _ reason: String) -> String {
+        let index = place.now.index
         let done = plan.names.prefix(index)
         return "at \(plan.names[index]), after \(done.isEmpty ? "none" : done.joined(separator: ", ")): \(reason)"
     }
