@@ -125,6 +125,24 @@ extension ClusterTests {
             #expect(unknown.status == 1 && unknown.text.contains("there is no node edge-77"), "\(unknown.text)")
         }
 
+        @Test("While Redis is away commands say that it is, and what they know without it")
+        func withoutRedis() async throws {
+            let cluster = try await TestCluster(shards: 1)
+            try cluster.redis.kill()
+            for look in [["nodes"], ["top", "--once"], ["status"]] {
+                let text = try await CommandLineTests.run(look, cluster).text
+                #expect(text.contains("Redis is unreachable") && text.contains("joined are not listed"), "\(text)")
+            }
+            let (uneven, why) = try await CommandLineTests.run(["rebalance", "connections"], cluster)
+            #expect(uneven == 1 && why.contains("which edges are ready is not known: Redis: "), "\(why)")
+            // The edge itself and its link to the router do without it.
+            let (edge, plan) = try await CommandLineTests.run(["drain", "edge-2", "--dry-run"], cluster)
+            #expect(edge == 0 && plan.contains("edge-2 is serving now. Nothing was done"), "\(plan)")
+            let (unknown, text) = try await CommandLineTests.run(["drain", "edge-77"], cluster)
+            #expect(unknown == 1 && text.contains("Whether it runs is not known: Redis: "), "\(text)")
+            try cluster.redis.start()
+        }
+
         @Test("Orders that were carried out are in the log of a shard, also when one is away, with who gave them")
         func log() async throws {
             let cluster = try await TestCluster(edges: 1)
