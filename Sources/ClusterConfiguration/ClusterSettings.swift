@@ -27,6 +27,14 @@ package struct ClusterSettings: Sendable {
     init() {}
 
     /// The node of a name, or nil.
+    /// Whether a file or the environment has this node; false of one that the command line alone describes.
+    package func isListed(_ name: String) -> Bool {
+        guard let index = self.nodes.firstIndex(where: { $0.name == name }) else { return false }
+        let value = self.effectiveValues.first { $0.path == "nodes[\(index)].name" }
+        if case .option = value?.origin { return false }
+        return true
+    }
+
     package func node(named name: String) -> Node? {
         self.nodes.first { $0.name == name }
     }

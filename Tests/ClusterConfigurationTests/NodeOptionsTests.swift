@@ -18,6 +18,7 @@ struct NodeOptionsTests {
     @Test("One that no file lists is a node like any other")
     func unlisted() throws {
         let settings = try self.settings(NodeOptions(name: "edge-9", role: "edge", http: "127.0.0.1:9000"))
+        #expect(!settings.isListed("edge-9") && settings.isListed("edge-1") && !settings.isListed("edge-8"))
         let node = try #require(settings.node(named: "edge-9"))
         #expect(node.role == .edge && node.http.description == "127.0.0.1:9000" && node.mesh == nil)
         #expect(settings.nodes.map(\.name) == ["router-1", "edge-1", "edge-9"])
@@ -28,6 +29,7 @@ struct NodeOptionsTests {
     func listed() throws {
         let environment = ["TRUNKLINE_NODES__EDGE_1__HTTP": "127.0.0.1:1111"]
         let settings = try self.settings(NodeOptions(name: "edge-1", http: "127.0.0.1:2222"), environment: environment)
+        #expect(settings.isListed("edge-1"))
         #expect(settings.nodes.count == 2)
         #expect(settings.node(named: "edge-1")?.http.port == 2222)
     }

@@ -52,6 +52,43 @@ extension ClusterTests {
             #expect(history.map(\.body) == ["to the new edge", "and from it"])
         }
 
+        @Test("While Redis is away: a router that joins waits for it and disturbs nobody, an edge serves")
+        func withoutRedis() async throws {
+            let cluster = try await TestCluster(routers: 2, edges: 1)
+            try await eventually("both routers own slots") {
+                try ["router-1", "router-2"].allSatisfy {
+                    try cluster.metric("trunkline_router_slots_owned", of: $0) > 0
+                }
+            }
+            let load = try await Load(cluster, conversations: 6)
+            try await load.run {
+                try cluster.redis.kill()
+                let views = try Self.views(cluster)
+                try cluster.join("router-3", isRouter: true)
+                try cluster.join("edge-2")
+                try await cluster.waitUntilReady("edge-2")
+                let router = try cluster.process("router-3")
+                try await eventually("the router waits") { router.text.contains("no file lists this router") }
+                func acknowledged() -> Int { load.senders.reduce(0) { $0 + $1.acknowledged.count } }
+                let before = acknowledged()
+                try await eventually("messages go on", within: .seconds(60)) { acknowledged() > before + 3000 }
+                #expect(try Self.views(cluster) == views)
+                try cluster.redis.start()
+                try await cluster.waitUntilReady("router-3")
+                try await eventually("the new router owns slots") {
+                    try cluster.metric("trunkline_router_slots_owned", of: "router-3") > 1000
+                }
+            }
+            for sender in load.senders { #expect(sender.refusals.isEmpty, "\(sender.refusals)") }
+        }
+
+        /// How many views the routers have been in.
+        private static func views(_ cluster: TestCluster) throws -> Int {
+            try ["router-1", "router-2"].reduce(0) { count, router in
+                count + (try cluster.process(router).text.split(separator: "\n").count { $0.contains(" new view ") })
+            }
+        }
+
         @Test("A name that lives already is refused with what to do, and disturbs nobody")
         func nameInUse() async throws {
             let cluster = try await SharedCluster.shared.cluster()

@@ -114,12 +114,17 @@ struct LeaseBed: Sendable {
         )
     }
 
-    func keeper(_ lease: NodeLease, timeToLive: Duration = .seconds(2)) -> LeaseKeeper {
+    func keeper(
+        _ lease: NodeLease,
+        timeToLive: Duration = .seconds(2),
+        isFoundByLeaseAlone: Bool = false
+    ) -> LeaseKeeper {
         LeaseKeeper(
             leases: self.leases,
             lease: lease,
             timeToLive: timeToLive,
             renewal: .milliseconds(100),
+            isFoundByLeaseAlone: isFoundByLeaseAlone,
             logger: self.log.logger
         )
     }

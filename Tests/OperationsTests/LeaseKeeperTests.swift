@@ -50,6 +50,27 @@ struct LeaseKeeperTests {
         await bed.end()
     }
 
+    @Test("is waited for while Redis is away by a router that others find in no other way, until it is told to stop")
+    func foundByLeaseAlone() async throws {
+        let bed = try await LeaseBed()
+        try await blocking { try bed.server.kill() }
+        let (lease, stop) = (bed.lease("router-3"), OneShot<Void>())
+        let stopped = bed.keeper(bed.lease("router-4"), isFoundByLeaseAlone: true)
+        let stopping = Task { try await stopped.acquire { stop.value != nil } }
+        let keeper = bed.keeper(lease, isFoundByLeaseAlone: true)
+        let waiting = Task {
+            try await keeper.acquire { false }
+            return keeper.isRedisReachable
+        }
+        try await eventually("both wait") { bed.log.count(of: "no file lists this router") == 2 }
+        stop.set(())
+        try await stopping.value
+        try await blocking { try bed.server.start() }
+        #expect(try await waiting.value == true)
+        #expect(try await bed.stored("router-3")?.incarnation == lease.incarnation)
+        await bed.end()
+    }
+
     @Test("does not stop a node while Redis is away; that is said once, and the lease is written afterwards")
     func redisAway() async throws {
         let bed = try await LeaseBed()

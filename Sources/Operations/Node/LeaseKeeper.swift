@@ -23,10 +23,20 @@ package final class LeaseKeeper: Sendable {
     private let leases: NodeLeases
     private let timeToLive: Duration
     private let renewal: Duration
+    private let isFoundByLeaseAlone: Bool
     private let logger: Logger
     private let state: Mutex<State>
 
-    package init(leases: NodeLeases, lease: NodeLease, timeToLive: Duration, renewal: Duration, logger: Logger) {
+    /// - Parameter isFoundByLeaseAlone: of a router that no file lists.
+    package init(
+        leases: NodeLeases,
+        lease: NodeLease,
+        timeToLive: Duration,
+        renewal: Duration,
+        isFoundByLeaseAlone: Bool = false,
+        logger: Logger
+    ) {
+        self.isFoundByLeaseAlone = isFoundByLeaseAlone
         self.leases = leases
         self.timeToLive = timeToLive
         self.renewal = renewal
@@ -49,17 +59,29 @@ package final class LeaseKeeper: Sendable {
 
     /// Takes the lease; waits a little longer than a lease lives for one that an earlier life left behind.
     ///
-    /// Without Redis the node goes on without a lease; ``run(onLost:)`` writes it later.
+    /// Without Redis the node goes on without a lease; ``run(onLost:)`` writes it later. A router that others find through
+    /// its lease alone waits for Redis instead: it would take slots that no edge could ask it for, and take the other
+    /// routers, which have no link to it, for dead.
     ///
     /// - Parameter shouldStop: Asked between attempts; when it says yes, this returns without a lease.
     /// - Throws: When another life keeps the name.
     package func acquire(unless shouldStop: @Sendable () -> Bool) async throws(OperationsError) {
-        let deadline = ContinuousClock.now + self.timeToLive + self.renewal
+        var deadline = ContinuousClock.now + self.timeToLive + self.renewal
         var isWaiting = false
+        var waitsForRedis = false
         while !shouldStop() {
             switch await self.renew() {
-            case .held, nil:
-                return
+            case .held: return
+            case nil:
+                guard self.isFoundByLeaseAlone else { return }
+                if !waitsForRedis {
+                    self.logger.warning(
+                        "no file lists this router, so that others find it through Redis: waiting for it"
+                    )
+                    waitsForRedis = true
+                }
+                // A life that has the name gets its time from when Redis says so.
+                deadline = ContinuousClock.now + self.timeToLive + self.renewal
             case .heldBy(let other):
                 guard ContinuousClock.now < deadline else { throw Self.nameIsTaken(by: other) }
                 if !isWaiting {

@@ -185,6 +185,7 @@ package struct NodeRunner: Sendable {
             ),
             timeToLive: self.settings.timeouts.nodeLease,
             renewal: self.settings.timeouts.leaseRenewal,
+            isFoundByLeaseAlone: self.node.role == .router && !self.settings.isListed(self.node.name),
             logger: parts.logger
         )
     }
