@@ -18,6 +18,13 @@ fail() {
     exit 1
 }
 
+# What is wrong with the command line, and what would be right where that is known.
+misuse() {
+    printf 'error: %s\n' "$1" >&2
+    printf '       %s\n' "${2:-$0 --help shows how}" >&2
+    exit 64
+}
+
 as_root() {
     if [[ $(id -u) == 0 ]]; then
         "$@"
@@ -167,6 +174,29 @@ stop_process() {
         done
     fi
     rm -f "$1"
+}
+
+# Removes the pid files of processes that are gone. One that is just being written, or whose process is just being started
+# by another scripts/up, stays.
+clear_gone() {
+    local file pid
+    for file in "$pids"/*.pid; do
+        pid=
+        if [[ -r $file ]]; then read -r pid <"$file" || true; fi
+        if [[ $pid =~ ^[0-9]+$ && ! -e /proc/$pid ]]; then rm -f "$file"; fi
+    done
+}
+
+# The names of the nodes that run, one a line. Arguments: roles.
+running_nodes() {
+    local role file name
+    for role; do
+        for file in "$pids/$role".*.pid; do
+            name=${file#"$pids/$role."}
+            name=${name%.pid}
+            if is_running "$file" "run $name"; then printf '%s\n' "$name"; fi
+        done
+    done
 }
 
 # Whether something accepts connections at HOST PORT.
