@@ -186,7 +186,7 @@ struct LoadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Processes of the load generator; each has its share of users, groups and rate, and its own --event-loops. (default: 1)",
+            "Processes of the load generator; each has its share of users, groups and rate, and its own --event-loops.",
             valueName: "n"
         )
     )
