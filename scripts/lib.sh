@@ -157,6 +157,14 @@ is_running() {
         && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
 }
 
+# Whether the process of a pid file is gone. Of one that was started a moment ago is_running does not tell: while it becomes
+# another program its command line is empty.
+has_ended() {
+    local pid=
+    if [[ -r $1 ]]; then read -r pid <"$1" || true; fi
+    [[ -z $pid || ! -e /proc/$pid ]] || grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
+}
+
 # Ends the process of a pid file: TERM, then KILL after some seconds. Arguments: pid_file, part of its command line, seconds.
 stop_process() {
     local pid deadline
