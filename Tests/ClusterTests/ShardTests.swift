@@ -196,13 +196,13 @@ extension ClusterTests {
             let (refused, why) = try await CommandLineTests.run(["shard", "weight", "shard-2", "3"], cluster)
             #expect(refused == 1, "\(why)")
             _ = try await Self.run(cluster, "move", "pause")
-            try await eventually("it pauses", within: .seconds(60)) { first.exitStatus == 0 }
+            try await eventually("it pauses", within: .seconds(60)) { first.exitStatus == 1 }
             #expect(first.text.contains("Paused:"), "\(first.text)")
             #expect(try await Self.run(cluster, "move", "status").contains("wish: pause"))
             let again = try start("resume")
             try await eventually("slots move", within: .seconds(60)) { again.text.contains("of 2048 slots moved") }
             _ = try await Self.run(cluster, "move", "abort")
-            try await eventually("it ends", within: .seconds(60)) { again.exitStatus == 0 }
+            try await eventually("it ends", within: .seconds(60)) { again.exitStatus == 1 }
             #expect(again.text.contains("Aborted:"), "\(again.text)")
             let kept = try Self.slots(cluster, "shard-2")
             #expect(kept > 0 && kept < 2048)

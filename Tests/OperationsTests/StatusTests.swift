@@ -67,6 +67,18 @@ struct StatusTests {
         #expect(status.nodes.map(\.state) == ["ready", "ready"])
     }
 
+    @Test("a shard of weight 0 that still has slots is warned of, since the next move empties it")
+    func weightless() throws {
+        var seen = try self.observation(leases: [self.lease("router-1", .router), self.lease("edge-1", .edge)])
+        let map = try #require(ShardMap(dealing: ["shard-1", "shard-2"]))
+        for name in ["shard-1", "shard-2"] {
+            let view = View(shard: name, epoch: 4, routers: ["router-1"])
+            seen.shards[name] = .value(.init(view: view, catalog: ShardCatalog(map: map, weights: [1, 0])))
+        }
+        let warnings = ClusterStatus(of: try self.settings(), seen: seen).warnings
+        #expect(warnings.count == 1 && warnings[0].hasPrefix("shard-2 still has weight 0"), "\(warnings)")
+    }
+
     @Test("the slots of a shard are shared by the routers of its view, none twice and none left out")
     func shares() throws {
         let seen = try self.observation(

@@ -74,6 +74,20 @@ package struct MoveOrders: Sendable {
         }
     }
 
+    /// What is to be known once no slots are being moved: one line each.
+    package func remarks() async throws(OperationsError) -> [String] {
+        try await self.orders.onCluster { (cluster) throws(OperationsError) -> [String] in
+            try cluster.look()
+            return try cluster.requiredCatalog().weightlessHolders.map(Self.remark)
+        }
+    }
+
+    static func remark(onWeightless shard: String) -> String {
+        """
+        \(shard) still has weight 0: the next move empties it; `trunkline shard weight \(shard) 1` takes it back
+        """
+    }
+
     // MARK: - Moving
 
     /// Starts a move and carries it out. Throws when there is one already.
@@ -135,13 +149,26 @@ package struct MoveOrders: Sendable {
     ) async throws(OperationsError) -> Ending? {
         try await self.orders.onCluster { (cluster) throws(OperationsError) -> Ending? in
             try cluster.look()
+            // Without a shard that does not answer, the order still has to be noted in the others.
+            let before = (try? cluster.situation())?.move
             try cluster.want(.abort, "move abort")
             do throws(OperationsError) {
                 try cluster.lock()
             } catch {
-                guard try cluster.isAtWork() else { throw error }
+                guard (try? cluster.isAtWork()) == true else {
+                    throw OperationsError(
+                        "the abort is noted; it could not be confirmed because \(error.message)",
+                        remedy: """
+                            whoever carries the move out ends it once every shard answers: `trunkline move status`; if nobody does, say \
+                            `trunkline move abort` again then
+                            """
+                    )
+                }
                 return nil
             }
+            // Whoever carried it out may have ended it while the lock was waited for.
+            let after = try cluster.observe()
+            if after.move == nil, let move = before { return .aborted(MoveProgress(of: move, in: after.catalog)) }
             return try cluster.carryOut(
                 Options(slotsAtATime: 1, pauseMax: .seconds(1)),
                 tell: tell,

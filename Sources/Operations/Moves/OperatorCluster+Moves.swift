@@ -76,12 +76,20 @@ extension OperatorCluster {
 
     /// Tells every shard what is wanted of the move that is under way.
     func want(_ wish: StoredMove.Wish, _ action: String) throws(OperationsError) {
-        do throws(StorageError) {
-            var isKnown = false
-            for session in self.sessions.values { isKnown = try session.setWish(wish) || isKnown }
-            if isKnown { return try self.log(action, "") }
-        } catch {
-            throw OperationsError(error)
+        var isKnown = false
+        var failure: StorageError?
+        for session in self.sessions.values {
+            do throws(StorageError) {
+                isKnown = try session.setWish(wish) || isKnown
+            } catch {
+                failure = error
+            }
+        }
+        // Of several wishes the one that does least holds: to stop a move one shard is enough, to go on all are needed.
+        if let failure, wish == .run || !isKnown { throw OperationsError(failure) }
+        if isKnown {
+            _ = self.logWhereReachable(action, "")
+            return
         }
         throw OperationsError("no slots are being moved", remedy: "see `trunkline move plan`")
     }

@@ -15,6 +15,25 @@ package struct MoveProgress: Sendable, Equatable {
     package var longestPause: Duration = .zero
     /// Hand-overs that took too long and were taken back, to be tried again.
     package var retries = 0
+
+    package init(slots: Int, slotsMoved: Int) {
+        self.slots = slots
+        self.slotsMoved = slotsMoved
+    }
+
+    init(of move: StoredMove, in catalog: ShardCatalog) {
+        self.init(
+            slots: move.slotCount,
+            slotsMoved: move.slotCount - MovePlan(goal: move.goal).remaining(in: catalog.map)
+        )
+    }
+}
+
+extension ShardCatalog {
+    /// Shards that the next move empties, since they are to have nothing.
+    var weightlessHolders: [String] {
+        self.shards.filter { $0.weight == 0 && !self.map.slots(of: $0.name).isEmpty }.map(\.name)
+    }
 }
 
 /// Carries a move out, step by step, until it is done or an operator wants otherwise.

@@ -48,7 +48,7 @@ package struct ShardOrders: Sendable {
             )
             defer { session.close() }
             guard !isTrial else {
-                return ["\(name) would be added with the weight \(weight); \(Self.afterwards(next, in: name))"]
+                return ["\(name) would be added with the weight \(weight); \(Self.afterwards(next, .order))"]
             }
             do throws(StorageError) {
                 let migrator = Migrator(cluster: self.settings.cluster, shard: descriptor, shards: next.map.shards)
@@ -73,7 +73,14 @@ package struct ShardOrders: Sendable {
     }
 
     /// How much a shard takes, measured by the others; the next move goes by it.
-    package func weigh(_ name: String, _ weight: Int, isTrial: Bool) async throws(OperationsError) -> [String] {
+    ///
+    /// - Parameter isDrain: The move follows at once, without another order.
+    package func weigh(
+        _ name: String,
+        _ weight: Int,
+        isTrial: Bool,
+        isDrain: Bool = false
+    ) async throws(OperationsError) -> [String] {
         try await self.locked { (cluster) throws(OperationsError) -> [String] in
             let catalog = try cluster.requiredCatalog()
             try cluster.refuseDuringMove()
@@ -85,10 +92,12 @@ package struct ShardOrders: Sendable {
                 )
             }
             guard !isTrial else {
-                return ["\(name) would have the weight \(weight); \(Self.afterwards(next, in: name))"]
+                return [
+                    "\(name) would have the weight \(weight); \(Self.afterwards(next, isDrain ? .wouldFollow : .order))"
+                ]
             }
             try cluster.spreadOrder(next, "shard weight", "\(name) \(weight)")
-            return ["\(name) has the weight \(weight); \(Self.afterwards(next, in: name))"]
+            return ["\(name) has the weight \(weight); \(Self.afterwards(next, isDrain ? .follows : .order))"]
         }
     }
 
@@ -131,12 +140,22 @@ package struct ShardOrders: Sendable {
         }
     }
 
-    private static func afterwards(_ catalog: ShardCatalog, in name: String) -> String {
+    /// What becomes of the slots once the weights are others.
+    enum Sequel {
+        /// Another command moves them.
+        case order
+        case follows, wouldFollow
+    }
+
+    static func afterwards(_ catalog: ShardCatalog, _ sequel: Sequel) -> String {
         guard let plan = MovePlan(for: catalog) else { return "there is nothing to move" }
         let count = plan.remaining(in: catalog.map)
-        return count == 0
-            ? "nothing has to move"
-            : "`trunkline move start` would move \(count) slots so that each shard has its share"
+        guard count > 0 else { return "nothing has to move" }
+        return switch sequel {
+        case .order: "`trunkline move start` would move \(count) slots so that each shard has its share"
+        case .follows: "\(counted(count, "slot")) move to the other shards now"
+        case .wouldFollow: "\(counted(count, "slot")) would move to the other shards at once"
+        }
     }
 
     private func descriptor(_ name: String, _ connection: String?) throws(OperationsError) -> ShardDescriptor {

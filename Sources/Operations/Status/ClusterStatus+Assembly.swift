@@ -220,7 +220,7 @@ extension ClusterStatus {
                 warnings.append("\(node.role) \(node.name) is not ready: \(node.reasons.joined(separator: "; "))")
             }
         }
-        warnings += self.disagreements(settings, leases: leases)
+        warnings += self.disagreements(settings, leases: leases, seen: seen.newestCatalog)
         if case .value(let listing) = seen.leases, listing.malformedEntries > 0 {
             let names = listing.malformedNames.joined(separator: ", ")
             warnings.append(
@@ -231,7 +231,11 @@ extension ClusterStatus {
         return warnings
     }
 
-    private func disagreements(_ settings: ClusterSettings, leases: [String: NodeLease]?) -> [String] {
+    private func disagreements(
+        _ settings: ClusterSettings,
+        leases: [String: NodeLease]?,
+        seen: ShardCatalog?
+    ) -> [String] {
         var warnings: [String] = []
         for (name, lease) in (leases ?? [:]).sorted(by: { $0.key < $1.key }) {
             guard let node = settings.node(named: name) else { continue }
@@ -251,6 +255,9 @@ extension ClusterStatus {
             warnings.append(
                 "slots are being moved: `trunkline move status` says by whom; if by nobody, `trunkline move resume` goes on"
             )
+        }
+        if moving == 0 {
+            warnings += (seen?.weightlessHolders ?? []).map(MoveOrders.remark)
         }
         let kept = self.shards.reduce(0) { $0 + ($1.oldCopies ?? 0) }
         if kept > 0 {

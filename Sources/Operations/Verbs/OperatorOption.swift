@@ -126,12 +126,12 @@ extension OperatorOption {
     package static let pauseMax = OperatorOption(
         "pause-max",
         value: "time",
-        "A hand-over that takes longer is taken back and tried again; writes to its slots wait for so long at most."
+        "A hand-over that is slower is taken back and tried again; looked at before its last step, so that a pause can be longer by that one."
     )
     package static let back = OperatorOption(
         "back",
         parameter: "back",
-        "The way back: to where old copies say that slots came from."
+        "The way back: to where old copies say that slots came from; said once more after it, away from there again."
     )
     package static let startBack = OperatorOption("back", Self.back.summary)
     package static let force = OperatorOption(

@@ -61,7 +61,8 @@ struct MoveStartCommand: AsyncParsableCommand {
         commandName: "start",
         abstract: OperatorVerb.moveStart.summary,
         discussion: """
-            Ends when all are moved, with the old copies kept. Refused while another move is under way, and while another \
+            Ends when all are moved, with the old copies kept. Exit code 0: all are moved; 1: it failed, or was paused or \
+            aborted before that. Refused while another move is under way, and while another \
             operator works on the shards.
 
             Examples:
@@ -87,7 +88,7 @@ struct MoveStartCommand: AsyncParsableCommand {
             let plan = try await orders.plan(goal)
             printLine(plan.text)
             guard !self.dryRun, !plan.ways.isEmpty else { return }
-            try await MoveReport.show { tell, warn in
+            try await MoveReport.show(orders) { tell, warn in
                 try await orders.start(goal, self.pace.options, tell: tell, warn: warn)
             }
         }
@@ -139,7 +140,8 @@ struct MovePauseCommand: AsyncParsableCommand {
 struct MoveResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
-        abstract: OperatorVerb.moveResume.summary
+        abstract: OperatorVerb.moveResume.summary,
+        discussion: "Exit code 0: all slots are moved; 1: it failed, or was paused or aborted before that."
     )
 
     @OptionGroup var shared: SharedOptions
@@ -152,7 +154,7 @@ struct MoveResumeCommand: AsyncParsableCommand {
         try await Ending.report {
             let orders = try MoveCommand.orders(self.shared)
             if self.dryRun { return printLine(try await orders.status().trial(of: .resume)) }
-            try await MoveReport.show { tell, warn in
+            try await MoveReport.show(orders) { tell, warn in
                 try await orders.resume(self.pace.options, tell: tell, warn: warn)
             }
         }
@@ -183,6 +185,8 @@ struct MoveAbortCommand: AsyncParsableCommand {
                 warn: { Ending.complain("warning: \($0)") }
             )
             printLine(ending.map(MoveReport.text) ?? "The move ends after the batch that is under way.")
+            guard ending != nil else { return }
+            for line in (try? await orders.remarks()) ?? [] { printLine(line) }
         }
     }
 }

@@ -29,7 +29,9 @@ struct MovePaceOptions: ParsableArguments {
 
 /// Tells people how a move goes, and how it ended.
 enum MoveReport {
+    /// - Throws: the exit code 1 when it ended before all were moved, so that nothing that counts on it follows.
     static func show(
+        _ orders: MoveOrders,
         _ move: (
             _ tell: @escaping @Sendable (MoveProgress) -> Void,
             _ warn: @escaping @Sendable (String) -> Void
@@ -39,6 +41,10 @@ enum MoveReport {
         let begin = ContinuousClock.now
         let ending = try await move({ printLine(Self.line($0, since: begin)) }, { Ending.complain("warning: \($0)") })
         printLine(Self.text(ending))
+        if case .paused = ending { throw ExitCode.failure }
+        // What the shards say now is worth a line, and no reason to fail.
+        for line in (try? await orders.remarks()) ?? [] { printLine(line) }
+        if case .aborted = ending { throw ExitCode.failure }
     }
 
     private static func line(_ progress: MoveProgress, since begin: ContinuousClock.Instant) -> String {

@@ -120,7 +120,7 @@ struct ShardDrainCommand: AsyncParsableCommand {
         commandName: "drain",
         abstract: OperatorVerb.shardDrain.summary,
         discussion: """
-            Sets its weight to 0 and starts the move; see `trunkline move start --help`. When it is done and the old \
+            Sets its weight to 0 and starts the move; see `trunkline move start --help`, also for the exit codes. When it is done and the old \
             copies are confirmed, `trunkline shard remove` lets the shard go.
 
             Example:
@@ -140,10 +140,11 @@ struct ShardDrainCommand: AsyncParsableCommand {
     func run() async throws {
         try await Ending.report {
             let orders = try ShardOrders.make(self.shared)
-            for line in try await orders.weigh(self.name, 0, isTrial: self.dryRun) { printLine(line) }
+            for line in try await orders.weigh(self.name, 0, isTrial: self.dryRun, isDrain: true) { printLine(line) }
             guard !self.dryRun else { return }
-            try await MoveReport.show { tell, warn in
-                try await MoveOrders(orders).start(.shares, self.pace.options, tell: tell, warn: warn)
+            let moves = MoveOrders(orders)
+            try await MoveReport.show(moves) { tell, warn in
+                try await moves.start(.shares, self.pace.options, tell: tell, warn: warn)
             }
         }
     }
