@@ -217,7 +217,11 @@ extension ClusterTests {
         func badOrders() async throws {
             let cluster = try await SharedCluster.shared.cluster()
             let own = cluster.shards[0].connectionString(database: TestCluster.database)
+            let nowhere = "host=127.0.0.1 port=\(try TCPConnection.freePorts(1)[0]) user=postgres dbname=x"
+            let missing = cluster.shards[0].connectionString(database: "not-there")
             let cases: [(arguments: [String], status: Int32, text: String)] = [
+                (["shard", "add", "shard-9", "--connection", nowhere, "--dry-run"], 1, "start Postgres there"),
+                (["shard", "add", "shard-9", "--connection", missing], 1, "make it with CREATE DATABASE"),
                 (["shard", "add", "shard-9"], 1, "say it with --connection"),
                 (["shard", "add", "shard-9", "--connection", "nonsense"], 1, "--connection"),
                 (["shard", "add", "shard-9", "--connection", "dbname=x password=y"], 1, "holds a password"),

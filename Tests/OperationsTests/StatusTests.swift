@@ -4,6 +4,7 @@ import ClusterConfiguration
 import Directory
 import Messaging
 import Placement
+import Storage
 import Testing
 
 @testable import Operations
@@ -77,6 +78,31 @@ struct StatusTests {
         }
         let warnings = ClusterStatus(of: try self.settings(), seen: seen).warnings
         #expect(warnings.count == 1 && warnings[0].hasPrefix("shard-2 still has weight 0"), "\(warnings)")
+    }
+
+    @Test("a move that nobody carries out is warned of; one that somebody does is not one that waits")
+    func unfinishedMove() throws {
+        let cases: [(signs: [MoveSigns], warning: String)] = [
+            ([MoveSigns(wish: .run, isCarriedOut: false)], "a move of slots was begun, and nobody carries it out: "),
+            ([MoveSigns(wish: .pause, isCarriedOut: false)], "a move of slots is paused: "),
+            (
+                [MoveSigns(wish: .run, isCarriedOut: true), MoveSigns(wish: .run, isCarriedOut: false)],
+                "slots are being moved: "
+            ),
+        ]
+        for (signs, warning) in cases {
+            var seen = try self.observation(leases: [self.lease("router-1", .router), self.lease("edge-1", .edge)])
+            let map = try #require(ShardMap(dealing: ["shard-1", "shard-2"]))
+            for (index, name) in ["shard-1", "shard-2"].enumerated() {
+                let view = View(shard: name, epoch: 4, routers: ["router-1"])
+                let move = index < signs.count ? signs[index] : nil
+                // A drain: what it empties is no surprise while it goes on.
+                let catalog = ShardCatalog(map: map, weights: [1, 0])
+                seen.shards[name] = .value(.init(view: view, catalog: catalog, move: move))
+            }
+            let warnings = ClusterStatus(of: try self.settings(), seen: seen).warnings
+            #expect(warnings.count == 1 && warnings[0].hasPrefix(warning), "\(warnings)")
+        }
     }
 
     @Test("the slots of a shard are shared by the routers of its view, none twice and none left out")

@@ -78,14 +78,8 @@ package struct MoveOrders: Sendable {
     package func remarks() async throws(OperationsError) -> [String] {
         try await self.orders.onCluster { (cluster) throws(OperationsError) -> [String] in
             try cluster.look()
-            return try cluster.requiredCatalog().weightlessHolders.map(Self.remark)
+            return try cluster.requiredCatalog().weightlessHolders.map(MoveText.remark)
         }
-    }
-
-    static func remark(onWeightless shard: String) -> String {
-        """
-        \(shard) still has weight 0: the next move empties it; `trunkline shard weight \(shard) 1` takes it back
-        """
     }
 
     // MARK: - Moving

@@ -47,6 +47,7 @@ package struct ShardOrders: Sendable {
                 operatorName: OperatorCluster.personAtMachine
             )
             defer { session.close() }
+            try self.examine(descriptor)
             guard !isTrial else {
                 return ["\(name) would be added with the weight \(weight); \(Self.afterwards(next, .order))"]
             }
@@ -69,6 +70,30 @@ package struct ShardOrders: Sendable {
                 "\(name) is part of the cluster; it holds no slots yet.",
                 "Next: `trunkline move plan` shows what would move, `trunkline move start` moves it.",
             ]
+        }
+    }
+
+    /// Whether a database can become a shard. Changes nothing; blocks.
+    private func examine(_ shard: ShardDescriptor) throws(OperationsError) {
+        let surveyor = ShardSurveyor(shard: shard, timeout: .seconds(5))
+        let found: ShardSurvey
+        do throws(StorageError) {
+            found = try surveyor.survey { WallClock.now() }
+        } catch {
+            let reason = error.message.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            throw OperationsError(
+                reason.hasPrefix("shard ") ? reason : "shard \(shard.name): \(reason)",
+                remedy: PostgresRefusal(reason).remedy(key: "the connection of \(shard.name)")
+                    + "; a password is not stored with it: PGPASSFILE has it here and where routers run"
+            )
+        }
+        let identity = ShardSurvey.Identity(cluster: self.settings.cluster, shard: shard.name)
+        let other = found.identity ?? identity
+        guard other == identity else {
+            throw OperationsError(
+                "shard \(shard.name): its database belongs to shard '\(other.shard)' of cluster '\(other.cluster)'",
+                remedy: "take an empty database, or the one that is this shard's"
+            )
         }
     }
 

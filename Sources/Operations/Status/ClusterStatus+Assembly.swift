@@ -18,9 +18,12 @@ package struct ClusterObservation: Sendable {
         package var view: View
         package var catalog: ShardCatalog?
         package var transfers: [SlotTransfer]
+        /// Nil while no slots are being moved.
+        package var move: MoveSigns?
         package var map: ShardMap? { self.catalog?.map }
 
-        package init(view: View, catalog: ShardCatalog?, transfers: [SlotTransfer] = []) {
+        package init(view: View, catalog: ShardCatalog?, transfers: [SlotTransfer] = [], move: MoveSigns? = nil) {
+            self.move = move
             self.view = view
             self.catalog = catalog
             self.transfers = transfers
@@ -220,7 +223,8 @@ extension ClusterStatus {
                 warnings.append("\(node.role) \(node.name) is not ready: \(node.reasons.joined(separator: "; "))")
             }
         }
-        warnings += self.disagreements(settings, leases: leases, seen: seen.newestCatalog)
+        warnings += self.disagreements(settings, leases: leases)
+        warnings += self.unfinishedMoves(seen)
         if case .value(let listing) = seen.leases, listing.malformedEntries > 0 {
             let names = listing.malformedNames.joined(separator: ", ")
             warnings.append(
@@ -231,10 +235,19 @@ extension ClusterStatus {
         return warnings
     }
 
+    /// What waits for a person, and that slots are being moved.
+    private func unfinishedMoves(_ seen: ClusterObservation) -> [String] {
+        let signs = seen.shards.values.compactMap { shard -> MoveSigns? in
+            if case .value(let state) = shard { state.move } else { nil }
+        }
+        if let warning = MoveText.warning(of: signs) { return [warning] }
+        guard signs.isEmpty else { return ["slots are being moved: `trunkline move status` says by whom"] }
+        return (seen.newestCatalog?.weightlessHolders ?? []).map(MoveText.remark)
+    }
+
     private func disagreements(
         _ settings: ClusterSettings,
-        leases: [String: NodeLease]?,
-        seen: ShardCatalog?
+        leases: [String: NodeLease]?
     ) -> [String] {
         var warnings: [String] = []
         for (name, lease) in (leases ?? [:]).sorted(by: { $0.key < $1.key }) {
@@ -249,15 +262,6 @@ extension ClusterStatus {
                     warnings.append("shard \(shard.name) counts on router \(router.name), which has no lease")
                 }
             }
-        }
-        let moving = self.shards.reduce(0) { $0 + ($1.movingSlots ?? 0) }
-        if moving > 0 {
-            warnings.append(
-                "slots are being moved: `trunkline move status` says by whom; if by nobody, `trunkline move resume` goes on"
-            )
-        }
-        if moving == 0 {
-            warnings += (seen?.weightlessHolders ?? []).map(MoveOrders.remark)
         }
         let kept = self.shards.reduce(0) { $0 + ($1.oldCopies ?? 0) }
         if kept > 0 {

@@ -113,7 +113,8 @@ package struct StatusCollector: Sendable {
                 ClusterObservation.ShardState(
                     view: try session.readView(),
                     catalog: try session.readCatalog(),
-                    transfers: try session.readTransfers()
+                    transfers: try session.readTransfers(),
+                    move: try session.readMoveSigns()
                 )
             )
         } catch {

@@ -60,6 +60,8 @@ package struct ShardSurvey: Sendable, Equatable {
     package var schemaVersion: Int64 = 0
     package var map: Map?
     package var view: View?
+    /// Nil without a stored move.
+    package var move: MoveSigns?
 
     package init() {}
 

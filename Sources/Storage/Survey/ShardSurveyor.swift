@@ -148,6 +148,9 @@ package struct ShardSurveyor: Sendable {
                 connections: Dictionary(known) { first, _ in first }
             )
         }
+        survey.move = try Self.ifAllowed { () throws(PostgresError) -> MoveSigns? in
+            try MoveSigns.read(connection.execute(MoveSigns.query, MoveSigns.parameters, deadline: deadline))
+        }
         survey.view = try Self.ifAllowed { () throws(PostgresError) -> View? in
             let result = try connection.execute("SELECT epoch, routers FROM shard_view", deadline: deadline)
             guard var row = result.first else { return nil }

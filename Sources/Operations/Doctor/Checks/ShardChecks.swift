@@ -65,6 +65,20 @@ extension DoctorCheck {
             }
         },
         DoctorCheck(
+            "shards.move",
+            "No move of slots waits for somebody",
+            meaning: "While slots are copied their changes are noted, which costs writes; and no other move can begin."
+        ) { facts, judgement in
+            let signs = facts.surveyed(&judgement).compactMap(\.found.move)
+            guard MoveText.warning(of: signs) != nil else { return }
+            let isPaused = signs.contains { $0.wish == .pause }
+            judgement.warns(
+                facts.settings.cluster,
+                isPaused ? MoveText.paused : MoveText.abandoned,
+                mend: MoveText.remedy
+            )
+        },
+        DoctorCheck(
             "shards.identity",
             "Every database is the one of its shard and cluster",
             meaning: "A connection string that names another database is a mistake; routers refuse to use it."
