@@ -11,6 +11,8 @@ package struct TrunklineError: Error, Hashable, Sendable {
         case notConnected
         /// The connection ended before the answer came.
         case connectionLost
+        /// The edge asked to connect to another one, as an operator had it; what had no answer is sent again there.
+        case askedToMove
         /// The answer did not come in time.
         case timedOut
         /// What came does not follow the protocol.
@@ -52,6 +54,7 @@ package struct TrunklineError: Error, Hashable, Sendable {
         case .server(let code): code.name
         case .notConnected: "not_connected"
         case .connectionLost: "connection_lost"
+        case .askedToMove: "asked_to_move"
         case .timedOut: "timed_out"
         case .protocolViolation: "protocol_violation"
         case .backlogFull: "backlog_full"
@@ -64,7 +67,7 @@ package struct TrunklineError: Error, Hashable, Sendable {
     package var isRetryable: Bool {
         switch self.code {
         case .server(let code): code.isRetryable
-        case .notConnected, .connectionLost, .timedOut, .backlogFull: true
+        case .notConnected, .connectionLost, .askedToMove, .timedOut, .backlogFull: true
         case .protocolViolation, .sessionEnded, .closed: false
         }
     }
@@ -78,7 +81,7 @@ package struct TrunklineError: Error, Hashable, Sendable {
             default: true
             }
         case .notConnected, .backlogFull: true
-        case .connectionLost, .timedOut, .protocolViolation, .sessionEnded, .closed: false
+        case .connectionLost, .askedToMove, .timedOut, .protocolViolation, .sessionEnded, .closed: false
         }
     }
 }

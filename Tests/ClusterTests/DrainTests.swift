@@ -59,6 +59,8 @@ extension ClusterTests {
             #expect(report["counts"]?["acknowledged"]?.integer == report["counts"]?["offered"]?.integer)
             // Half of them were on that edge, and nobody else lost a connection.
             #expect(report["sessions"]?["disconnections"]?.integer == Int64(users / 2), "\(text)")
+            let losses = report["returns"]?["losses_by_reason"]
+            #expect(losses?["asked_to_move"]?.integer == Int64(users / 2), "\(text)")
         }
 
         @Test("An edge that is stopped sends its sessions away no faster than it may")

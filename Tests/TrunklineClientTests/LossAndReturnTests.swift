@@ -99,7 +99,7 @@ struct LossAndReturnTests {
             cluster.broadcast(.reconnect(Reconnect(withinMilliseconds: 20)))
             try await eventually("it is caught up again") { entries.all.count { $0 == .caughtUp } == 2 }
             let first: [Entry] = [.connected(edge: 0), .message(1), .message(2), .message(3), .caughtUp]
-            #expect(entries.all == first + [.disconnected("connection_lost"), .connected(edge: 1), .caughtUp])
+            #expect(entries.all == first + [.disconnected("asked_to_move"), .connected(edge: 1), .caughtUp])
             #expect(try await session.ask { $0.statistics.moves } == 1)
             // To one that it is told of, here by the address of the first.
             let address = try await session.ask { $0.edgeAddresses[0].authority }

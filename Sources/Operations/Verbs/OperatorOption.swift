@@ -126,7 +126,7 @@ extension OperatorOption {
     package static let pauseMax = OperatorOption(
         "pause-max",
         value: "time",
-        "A hand-over that is slower is taken back and tried again; looked at before its last step, so that a pause can be longer by that one."
+        "A hand-over that is slower is taken back and tried again; looked at before slots are given and taken, two transactions by which a pause can be longer."
     )
     package static let back = OperatorOption(
         "back",

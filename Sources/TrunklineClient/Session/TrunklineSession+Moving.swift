@@ -25,7 +25,7 @@ extension TrunklineSession {
         socket.close()
         self.forgetConnection()
         self.leave(for: edge)
-        self.emit(.disconnected(TrunklineError(.connectionLost, "The edge asked to connect elsewhere."), pause: .zero))
+        self.emit(.disconnected(TrunklineError(.askedToMove, "The edge asked to connect elsewhere."), pause: .zero))
         guard case .waiting = self.phase else { return }
         self.connect()
     }

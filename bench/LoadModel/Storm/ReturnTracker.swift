@@ -21,8 +21,9 @@ package struct ReturnTracker: Sendable {
 
         /// The one that a storm may bring.
         static let rateLimited = "rate_limited"
-        /// How the end of an edge looks, by a crash and by a stop (close code 4000): the cause of a storm, no answer to it.
-        static let plainLosses: Set<String> = ["connection_lost", "closed_4000"]
+        /// How the end of an edge looks, by a crash, by a stop (close code 4000), and by a drain before it: the cause of a
+        /// storm, no answer to it.
+        static let plainLosses: Set<String> = ["connection_lost", "closed_4000", "asked_to_move"]
     }
 
     private var awaySince: [Int: Int64] = [:]
